@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hardware: one folder per unit, each with a README."""
