@@ -2,5 +2,19 @@
 """Frame streams: beat layout, buffers, crossings, width conversion and the protocol checker."""
 
 from .beat import FrameSignature, beat_layout
+from .cdc import ClockCrossing
+from .checker import StreamChecker, StreamRule
+from .fifo import FrameFIFO
+from .skid import SkidBuffer
+from .width import WidthConverter
 
-__all__ = ["FrameSignature", "beat_layout"]
+__all__ = [
+    "ClockCrossing",
+    "FrameFIFO",
+    "FrameSignature",
+    "SkidBuffer",
+    "StreamChecker",
+    "StreamRule",
+    "WidthConverter",
+    "beat_layout",
+]
