@@ -39,7 +39,7 @@ def beat_layout(lanes: int) -> data.StructLayout:
     )
 
 
-def FrameSignature(lanes: int) -> stream.Signature:  # noqa: N802 (stream.Signature is final, so this stands for a subclass)
+def FrameSignature(lanes: int) -> stream.Signature:
     """Signature of a frame stream of ``lanes`` bytes per beat.
 
     An ``amaranth.lib.stream`` of :func:`beat_layout` beats: valid never waits for ready, and once valid is high the
