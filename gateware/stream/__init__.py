@@ -3,7 +3,7 @@
 
 from .beat import FrameSignature, beat_layout
 from .cdc import ClockCrossing
-from .checker import StreamChecker, Violation
+from .checker import StreamChecker, StreamRule
 from .fifo import FrameFIFO
 from .skid import SkidBuffer
 from .width import WidthConverter
@@ -14,7 +14,7 @@ __all__ = [
     "FrameSignature",
     "SkidBuffer",
     "StreamChecker",
-    "Violation",
+    "StreamRule",
     "WidthConverter",
     "beat_layout",
 ]

@@ -1,65 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frame stream from one clock domain to another."""
+"""Clock domain crossing of a frame stream."""
 
-from amaranth import Module
+from amaranth import Cat, Module, Signal
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .beat import FrameSignature
+from .beat import FrameSignature, beat_layout
 
 __all__ = ["ClockCrossing"]
 
 
 class ClockCrossing(wiring.Component):
-    """Carries a frame stream between two unrelated clocks.
+    """Carries a frame stream from one clock domain to another, beat by beat.
 
     Parameters
     ----------
     lanes
         Bytes per beat.
     depth
-        Beats in the crossing, a power of two and at least 2; an output register holds one more. 512 maps to block RAM,
-        which closes timing where a small LUT memory does not.
+        Beats, a power of two, at least 2, besides the output register. 512 maps to block RAM, which closes timing where
+        small ones in LUTs do not.
     i_domain, o_domain
-        Clock domain of each side.
+        Clock domains of the two sides. Any relation of frequency and phase.
 
     Members
     -------
-    i : ``FrameSignature(lanes)``, in, in ``i_domain``
-    o : ``FrameSignature(lanes)``, out, in ``o_domain``
+    i : ``FrameSignature(lanes)``, In
+        In ``i_domain``.
+    o : ``FrameSignature(lanes)``, Out
+        In ``o_domain``.
 
-    Latency: 1 cycle of ``i_domain`` and then 4 to 5 cycles of ``o_domain``. Throughput: 1 beat per cycle of the slower
-    clock, provided that ``depth`` is 16 or more (the round trip of the pointers).
-    Back-pressure: ``i.ready`` falls when the store is full; room that is freed is seen about 4 ``i_domain`` cycles later.
-    Reset: reset both domains together. A reset of ``i_domain`` alone empties the crossing but may leave one beat in the
-    output register; a reset of ``o_domain`` alone loses that beat only.
+    Latency: one cycle of ``i_domain``, then 4 to 5 of ``o_domain``. Throughput: 1 beat per cycle of the slower side.
+    Back-pressure: ``i.ready`` falls when the store is full; nothing is dropped. A frame can be cut into pieces by the
+    slower side, so put a store-and-forward FIFO behind it where a frame must not pause.
+    Reset: a reset of ``i_domain`` empties the store, which cuts a frame under way short: reset both domains, or neither.
     """
 
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, lanes: int, depth: int = 512, *, i_domain: str, o_domain: str) -> None:
+    def __init__(self, lanes: int, depth: int = 512, *, i_domain: str, o_domain: str):
         if not isinstance(depth, int) or depth < 2 or depth & (depth - 1):
-            raise ValueError(f"depth must be a power of two and at least 2, not {depth!r}")
-        self.depth = depth
+            raise ValueError(f"depth must be a power of two of at least 2, not {depth!r}")
+        self._lanes = lanes
+        self._depth = depth
         self._i_domain = i_domain
         self._o_domain = o_domain
         super().__init__({"i": In(FrameSignature(lanes)), "o": Out(FrameSignature(lanes))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.queue = queue = fifo.AsyncFIFOBuffered(
-            width=len(self.i.payload.as_value()),
-            depth=self.depth + 1,
+
+        # keep[0] is always 1 and does not travel.
+        layout = beat_layout(self._lanes)
+        m.submodules.store = store = fifo.AsyncFIFOBuffered(
+            width=layout.size - 1,
+            depth=self._depth + 1,
             w_domain=self._i_domain,
             r_domain=self._o_domain,
+            exact_depth=True,
         )
+        o_keep = Signal(self._lanes - 1)
         m.d.comb += [
-            queue.w_data.eq(self.i.payload),
-            queue.w_en.eq(self.i.valid),
-            self.i.ready.eq(queue.w_rdy),
-            self.o.payload.eq(queue.r_data),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
+            store.w_data.eq(
+                Cat(self.i.payload.last, self.i.payload.error, self.i.payload.keep[1:], self.i.payload.data.as_value())
+            ),
+            store.w_en.eq(self.i.valid),
+            self.i.ready.eq(store.w_rdy),
+            Cat(self.o.payload.last, self.o.payload.error, o_keep, self.o.payload.data.as_value()).eq(store.r_data),
+            self.o.payload.keep.eq(Cat(1, o_keep)),
+            self.o.valid.eq(store.r_rdy),
+            store.r_en.eq(self.o.ready),
         ]
         return m

@@ -1,85 +1,89 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Passive checker of the stream rule and of the beat rule."""
+"""Protocol checker: the rules of the frame stream, as a passive component."""
+
+from typing import Any
 
 from amaranth import Module, Signal
-from amaranth.lib import data, enum, wiring
+from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .beat import beat_layout
 
-__all__ = ["StreamChecker", "Violation"]
+__all__ = ["StreamChecker", "StreamRule"]
 
 
-class Violation(enum.Enum, shape=3):
-    """What a stream did wrong; when several rules break in one cycle, the lowest number is reported."""
+class StreamRule(enum.Enum, shape=3):
+    """Rule of the frame stream that was broken; the lower one is reported when several are in one cycle."""
 
     NONE = 0
-    VALID_DROPPED = 1  # valid fell before the transfer
-    PAYLOAD_CHANGED = 2  # the payload changed while waiting for ready
-    KEEP_ZERO = 3  # a beat without a byte
-    KEEP_GAP = 4  # keep is not contiguous from lane 0
-    KEEP_PARTIAL = 5  # keep is not all ones before the last beat
+    VALID_DROPPED = 1  #: valid fell before the transfer
+    PAYLOAD_CHANGED = 2  #: payload changed while waiting for the transfer
+    KEEP_ZERO = 3  #: a beat without a byte
+    KEEP_NOT_CONTIGUOUS = 4  #: kept lanes do not start at lane 0 or have a hole
+    KEEP_NOT_FULL = 5  #: a beat before the last one is not full
 
 
 class StreamChecker(wiring.Component):
-    """Watches a frame stream and remembers the first violation.
+    """Watches a frame stream and says whether, and first how, it broke the rules. It drives nothing of the stream.
 
     Parameters
     ----------
     lanes
-        Bytes per beat of the stream.
+        Bytes per beat.
 
     Members
     -------
-    payload : ``beat_layout(lanes)``, in
-    valid, ready : 1 bit, in
-        The three signals of the stream that is watched.
-    violation : 1 bit, out
-        Sticky.
-    code : :class:`Violation`, out
-        The first violation.
+    i : payload, valid and ready, all In
+        The observed stream; :meth:`observe` connects it.
+    violation : 1 bit, Out
+        A rule was broken. Sticky until reset.
+    code : :class:`StreamRule`, Out
+        The first rule that was broken, ``NONE`` while there was none.
 
-    Latency: 1 cycle. Drives nothing back. Reset: no violation, and the cycle before the reset is forgotten.
+    Latency: 1 cycle. Reset: clears ``violation`` and forgets the beat that was waiting, so it must come with the reset of
+    the observed stream's source. Standard: Amaranth RFC 61 and the rule of :func:`beat_layout`.
     """
 
-    payload: data.View
-    valid: Signal
-    ready: Signal
+    i: wiring.PureInterface
     violation: Signal
-    code: Signal
+    code: Any
 
-    def __init__(self, lanes: int) -> None:
-        super().__init__(
-            {
-                "payload": In(beat_layout(lanes)),
-                "valid": In(1),
-                "ready": In(1),
-                "violation": Out(1),
-                "code": Out(Violation),
-            }
-        )
+    def __init__(self, lanes: int):
+        self._layout = beat_layout(lanes)
+        observed = wiring.Signature({"payload": Out(self._layout), "valid": Out(1), "ready": Out(1)})
+        super().__init__({"i": In(observed), "violation": Out(1), "code": Out(StreamRule)})
+
+    def observe(self, m: Module, port: stream.Interface) -> None:
+        """Connect this checker to the stream ``port`` in the module ``m``, whichever way ``port`` faces."""
+        i: Any = self.i
+        m.d.comb += [
+            i.payload.eq(port.payload),
+            i.valid.eq(port.valid),
+            i.ready.eq(port.ready),
+        ]
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
 
-        waiting = Signal()
-        waited = Signal(len(self.payload.as_value()))
-        m.d.sync += [waiting.eq(self.valid & ~self.ready), waited.eq(self.payload)]
+        i: Any = self.i
+        waiting = Signal()  # the beat before was not transferred
+        waiting_payload = Signal(self._layout, reset_less=True)
+        m.d.sync += [waiting.eq(i.valid & ~i.ready), waiting_payload.eq(i.payload)]
 
-        keep = self.payload.keep
-        found = Signal(Violation)
-        with m.If(waiting & ~self.valid):
-            m.d.comb += found.eq(Violation.VALID_DROPPED)
-        with m.Elif(waiting & (waited != self.payload.as_value())):
-            m.d.comb += found.eq(Violation.PAYLOAD_CHANGED)
-        with m.Elif(self.valid & (keep == 0)):
-            m.d.comb += found.eq(Violation.KEEP_ZERO)
-        with m.Elif(self.valid & ((keep & (keep + 1)) != 0)):
-            m.d.comb += found.eq(Violation.KEEP_GAP)
-        with m.Elif(self.valid & ~self.payload.last & ~keep.all()):
-            m.d.comb += found.eq(Violation.KEEP_PARTIAL)
+        rule = Signal(StreamRule)
+        keep = i.payload.keep
+        with m.If(waiting & ~i.valid):
+            m.d.comb += rule.eq(StreamRule.VALID_DROPPED)
+        with m.Elif(i.valid):
+            with m.If(waiting & (i.payload.as_value() != waiting_payload.as_value())):
+                m.d.comb += rule.eq(StreamRule.PAYLOAD_CHANGED)
+            with m.Elif(keep == 0):
+                m.d.comb += rule.eq(StreamRule.KEEP_ZERO)
+            with m.Elif((keep & (keep + 1)).any()):
+                m.d.comb += rule.eq(StreamRule.KEEP_NOT_CONTIGUOUS)
+            with m.Elif(~i.payload.last & ~keep.all()):
+                m.d.comb += rule.eq(StreamRule.KEEP_NOT_FULL)
 
-        with m.If(~self.violation & (found != Violation.NONE)):
-            m.d.sync += [self.violation.eq(1), self.code.eq(found)]
-
+        with m.If(~self.violation & (rule != StreamRule.NONE)):
+            m.d.sync += [self.violation.eq(1), self.code.eq(rule)]
         return m

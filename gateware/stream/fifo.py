@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Store-and-forward frame FIFO: a frame leaves only when it is whole and good."""
+"""Store-and-forward frame FIFO with commit, rollback and whole-frame drop."""
 
-from amaranth import Module, Mux, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth import Cat, Module, Signal, unsigned
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .beat import FrameSignature, beat_layout
@@ -11,36 +11,38 @@ __all__ = ["FrameFIFO"]
 
 
 class FrameFIFO(wiring.Component):
-    """Stores frames and forwards those that end without error.
+    """Stores frames and lets out only whole, committed ones.
 
-    A frame is committed by its last beat if that beat has ``error`` = 0 and rolled back if it has ``error`` = 1. When there
-    is no room for a beat, the whole frame is dropped: what is stored of it is rolled back and the rest is swallowed through
-    its last beat. A frame that is longer than the store goes the same way. A frame that met no room counts as overflow
-    whatever its ``error`` says.
+    A frame is committed by its last beat when ``error`` is 0 and rolled back when ``error`` is 1. When a beat finds no
+    room, the whole frame is dropped: what was stored of it is rolled back and the rest is swallowed through its last
+    beat. So a frame longer than ``depth`` beats is always dropped, and a frame of up to ``depth`` beats always fits an
+    empty store.
 
     Parameters
     ----------
     lanes
         Bytes per beat.
     depth
-        Beats in the store, a power of two and at least 2. An empty store takes any frame of up to ``depth`` beats.
+        Size of the store in beats, a power of two, at least 2. It takes ``9 * lanes`` bits per beat: 2048 beats of one
+        lane, 512 beats of four, are one ECP5 block RAM.
 
     Members
     -------
-    i : ``FrameSignature(lanes)``, in
-        ``i.ready`` is always 1.
-    o : ``FrameSignature(lanes)``, out
-        Whole frames in the order of arrival; ``error`` is always 0 on ``last``. All outputs come from registers.
-    dropped_error : 1 bit, out
-        One cycle per frame rolled back for its ``error``, the cycle after its last beat.
-    dropped_overflow : 1 bit, out
-        One cycle per frame dropped for want of room, the cycle after the beat that found none.
+    i : ``FrameSignature(lanes)``, In
+        ``i.ready`` is always 1: there is no back-pressure, what does not fit is dropped and said so.
+    o : ``FrameSignature(lanes)``, Out
+        Committed frames in order. ``o.error`` is always 0.
+    dropped_error : 1 bit, Out
+        One cycle per frame dropped because its last beat had ``error``.
+    dropped_overflow : 1 bit, Out
+        One cycle per frame dropped for want of room, whatever its ``error``. Never together with ``dropped_error``.
 
-    Latency: the first beat of a frame is on ``o`` 3 cycles after the transfer of its last beat on ``i``.
-    Throughput: 1 beat per cycle in and out at the same time, frames back to back, single-beat frames included.
-    Back-pressure: none on ``i``; a stall of ``o`` fills the store (2 more beats wait in the read pipeline).
-    Reset: empty. Whoever resets the FIFO in the middle of an incoming frame also resets what drives it: beats that follow
-    the reset are the beginning of a frame.
+    Latency: 4 cycles from the transfer of the last beat to ``o.valid`` with its frame's first beat, when nothing is
+    before it. The verdict (one of the two pulses, or none: committed) is out exactly 2 cycles after the transfer of
+    the last beat. Throughput: 1 beat per cycle in and out at the same time, frames back to back.
+    Room: a place is free again when its beat moves on to the two output stages.
+    Reset: empty. The frame under way is lost on both sides; the rest of it, if it still comes, is taken as a new frame,
+    so reset the source as well.
     """
 
     i: stream.Interface
@@ -48,11 +50,11 @@ class FrameFIFO(wiring.Component):
     dropped_error: Signal
     dropped_overflow: Signal
 
-    def __init__(self, lanes: int, depth: int) -> None:
+    def __init__(self, lanes: int, depth: int):
         if not isinstance(depth, int) or depth < 2 or depth & (depth - 1):
-            raise ValueError(f"depth must be a power of two and at least 2, not {depth!r}")
-        self.lanes = lanes
-        self.depth = depth
+            raise ValueError(f"depth must be a power of two of at least 2, not {depth!r}")
+        self._lanes = lanes
+        self._depth = depth
         super().__init__(
             {
                 "i": In(FrameSignature(lanes)),
@@ -64,56 +66,86 @@ class FrameFIFO(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.store = store = memory.Memory(shape=beat_layout(self.lanes), depth=self.depth, init=[])
-        w_port = store.write_port()
-        r_port = store.read_port()
 
-        # Positions count beats modulo twice the depth, so that full and empty differ.
-        pointer = range(2 * self.depth)
-        w_pos = Signal(pointer)  # next beat of the frame that is coming in
-        c_pos = Signal(pointer)  # end of the last committed frame
-        r_pos = Signal(pointer)  # next beat to read
-        swallow = Signal()
+        # keep[0] is always 1, so that a beat is 9 bits per lane, which is what the block RAMs are built from.
+        stored = data.StructLayout(
+            {
+                "data": data.ArrayLayout(unsigned(8), self._lanes),
+                "keep": unsigned(self._lanes - 1),
+                "last": 1,
+            }
+        )
+        m.submodules.store = store = memory.Memory(shape=stored, depth=self._depth, init=[])
+        write = store.write_port()
+        read = store.read_port()
+
+        # Pointers have one bit more than the address: equal is empty, different in that bit only is full.
+        pointer = range(2 * self._depth)
+        tail = Signal(pointer)  # next place to write
+        committed = Signal(pointer)  # end of the last committed frame
+        head = Signal(pointer)  # next place to read
+
+        # Input register: whoever feeds this may be late in its cycle, and `full` is the long path here.
+        beat = Signal(beat_layout(self._lanes), reset_less=True)
+        beat_valid = Signal()
+        m.d.comb += self.i.ready.eq(1)
+        m.d.sync += [beat.eq(self.i.payload), beat_valid.eq(self.i.valid)]
 
         full = Signal()
-        w_next = Signal(pointer)
+        dropping = Signal()  # the frame under way did not fit
+        fits = Signal()
+        tail_next = Signal(pointer)
         m.d.comb += [
-            self.i.ready.eq(1),
-            full.eq((w_pos ^ r_pos) == self.depth),
-            w_next.eq(w_pos + 1),
-            w_port.addr.eq(w_pos[:-1]),
-            w_port.data.eq(self.i.payload),
-            w_port.en.eq(self.i.valid & ~swallow & ~full),
+            full.eq((tail ^ head) == self._depth),
+            fits.eq(~full & ~dropping),
+            tail_next.eq(tail + 1),
+            write.addr.eq(tail[:-1]),
+            write.data.data.eq(beat.data),
+            write.data.keep.eq(beat.keep[1:]),
+            write.data.last.eq(beat.last),
+            # A write without a pointer move does no harm, so only `full` must hold it back.
+            write.en.eq(beat_valid & ~full),
         ]
-
         m.d.sync += [self.dropped_error.eq(0), self.dropped_overflow.eq(0)]
-        with m.If(self.i.valid):
-            with m.If(swallow):
-                m.d.sync += swallow.eq(~self.i.payload.last)
-            with m.Elif(full):
-                m.d.sync += [self.dropped_overflow.eq(1), swallow.eq(~self.i.payload.last), w_pos.eq(c_pos)]
-            with m.Elif(self.i.payload.last):
+        with m.If(beat_valid):
+            with m.If(beat.last):
                 m.d.sync += [
-                    self.dropped_error.eq(self.i.payload.error),
-                    w_pos.eq(Mux(self.i.payload.error, c_pos, w_next)),
-                    c_pos.eq(Mux(self.i.payload.error, c_pos, w_next)),
+                    dropping.eq(0),
+                    self.dropped_error.eq(fits & beat.error),
+                    self.dropped_overflow.eq(~fits),
                 ]
+                with m.If(fits & ~beat.error):
+                    m.d.sync += [tail.eq(tail_next), committed.eq(tail_next)]
+                with m.Else():
+                    m.d.sync += tail.eq(committed)
+            with m.Elif(fits):
+                m.d.sync += tail.eq(tail_next)
             with m.Else():
-                m.d.sync += w_pos.eq(w_next)
+                m.d.sync += dropping.eq(1)
 
-        # Read pipeline: memory output, then output register. A stage moves when the next one is free.
-        fetched = Signal()
+        # Output: the block RAM's own output register, then one of ours right behind it (its clock-to-output is long).
+        o_beat = Signal(stored, reset_less=True)
+        o_valid = Signal()
         o_free = Signal()
-        r_free = Signal()
+        read_valid = Signal()
+        read_free = Signal()
         m.d.comb += [
-            o_free.eq(~self.o.valid | self.o.ready),
-            r_free.eq(~fetched | o_free),
-            r_port.addr.eq(r_pos[:-1]),
-            r_port.en.eq(r_free),
+            o_free.eq(self.o.ready | ~o_valid),
+            read_free.eq(o_free | ~read_valid),
+            read.addr.eq(head[:-1]),
+            read.en.eq(read_free),
         ]
-        with m.If(r_free):
-            m.d.sync += [fetched.eq(r_pos != c_pos), r_pos.eq(r_pos + (r_pos != c_pos))]
         with m.If(o_free):
-            m.d.sync += [self.o.valid.eq(fetched), self.o.payload.eq(r_port.data)]
+            m.d.sync += [o_beat.eq(read.data), o_valid.eq(read_valid)]
+        with m.If(read_free):
+            m.d.sync += read_valid.eq(head != committed)
+            with m.If(head != committed):
+                m.d.sync += head.eq(head + 1)
 
+        m.d.comb += [
+            self.o.valid.eq(o_valid),
+            self.o.payload.data.eq(o_beat.data),
+            self.o.payload.keep.eq(Cat(1, o_beat.keep)),
+            self.o.payload.last.eq(o_beat.last),
+        ]
         return m

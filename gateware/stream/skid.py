@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two-entry buffer that breaks the combinational path of ready and payload."""
+"""Skid buffer: cuts every combinational path of a stream."""
 
 from amaranth import Module, Signal
 from amaranth.hdl import ShapeLike
@@ -10,49 +10,53 @@ __all__ = ["SkidBuffer"]
 
 
 class SkidBuffer(wiring.Component):
-    """Registers a stream in both directions without losing a cycle.
+    """Register slice with two places: payload, valid and ready are all registered.
 
     Parameters
     ----------
     shape
-        Shape of the payload, any ``ShapeLike``; ``beat_layout(lanes)`` for a frame stream.
+        Shape of the payload (for a frame stream: ``beat_layout(lanes)``).
 
     Members
     -------
-    i : stream of ``shape``, in
-        ``i.ready`` comes straight from a register.
-    o : stream of ``shape``, out
-        ``o.valid`` and ``o.payload`` come straight from registers.
+    i, o : ``stream.Signature(shape)``
+        Input (In) and output (Out).
 
-    Latency: 1 cycle. Throughput: 1 payload per cycle. Holds up to two payloads.
-    Back-pressure: ``i.ready`` falls the cycle after the output stalled with a second payload accepted, and rises the cycle
-    after the output moved again.
-    Reset: empty; what was held is lost.
+    Latency: 1 cycle. Throughput: 1 payload per cycle.
+    Back-pressure: ``i.ready`` falls one cycle after ``o.ready`` fell with a payload waiting; the payload taken in
+    between goes to the second place.
+    Reset: empty and ready; payload registers are not reset. What is transferred in a reset cycle is lost.
+    Standard: Amaranth RFC 61.
     """
 
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, shape: ShapeLike) -> None:
+    def __init__(self, shape: ShapeLike):
+        self._shape = shape
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
 
-        spare = Signal.like(self.i.payload)
-        ready = Signal(init=1)  # the spare register is free
-        valid = Signal()
-        payload = Signal.like(self.i.payload)
+        ready = Signal(init=1)  # low exactly while `skid` holds a payload
+        skid = Signal(self._shape, reset_less=True)
+        o_valid = Signal()
+        o_payload = Signal(self._shape, reset_less=True)
 
-        m.d.comb += [self.i.ready.eq(ready), self.o.valid.eq(valid), self.o.payload.eq(payload)]
-
-        with m.If(self.o.ready | ~valid):
-            m.d.sync += [ready.eq(1), valid.eq(self.i.valid | ~ready)]
+        with m.If(ready):
+            m.d.sync += skid.eq(self.i.payload)
+        with m.If(self.o.ready | ~o_valid):
             with m.If(ready):
-                m.d.sync += payload.eq(self.i.payload)
+                m.d.sync += [o_payload.eq(self.i.payload), o_valid.eq(self.i.valid)]
             with m.Else():
-                m.d.sync += payload.eq(spare)
-        with m.Elif(ready):
-            m.d.sync += [ready.eq(~self.i.valid), spare.eq(self.i.payload)]
+                m.d.sync += [o_payload.eq(skid), ready.eq(1)]
+        with m.Elif(self.i.valid):
+            m.d.sync += ready.eq(0)
 
+        m.d.comb += [
+            self.i.ready.eq(ready),
+            self.o.valid.eq(o_valid),
+            self.o.payload.eq(o_payload),
+        ]
         return m
