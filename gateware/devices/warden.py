@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The warden: a scrubber in each direction between the cluster port and the world port, and their registers."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from custodes import registers
+from custodes.table import Port
+from gateware.scrubber import Scrubber
+from gateware.scrubber.layouts import POLICY
+from gateware.stream import FrameSignature
+
+BUS = wiring.Signature(
+    {"address": Out(12), "write_data": Out(32), "write": Out(1), "read_data": In(32)},
+)
+"""Registers of 32 bits: a write takes the one cycle in which ``write`` is 1; ``read_data`` is right 4 cycles after
+``address`` has come to rest."""
+
+
+class Warden(wiring.Component):
+    """Frames that enter at one port leave, scrubbed, at the other.
+
+    Members:
+        i_cluster, o_world; i_world, o_cluster: frame streams, see `Scrubber`.
+        bus: registers of `custodes.registers`.
+        busy: frames are inside.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        frames = FrameSignature(lanes)
+        super().__init__(
+            {
+                "i_cluster": In(frames),
+                "o_cluster": Out(frames),
+                "i_world": In(frames),
+                "o_world": Out(frames),
+                "bus": In(BUS),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        policy = Signal(POLICY)
+        key = Signal(128)
+        bus = self.bus
+        scrubbers = {port: Scrubber(self.lanes, port) for port in Port}
+        m.submodules.cluster, m.submodules.world = cluster, world = scrubbers[Port.CLUSTER], scrubbers[Port.WORLD]
+        for scrubber, i, o in ((cluster, self.i_cluster, self.o_world), (world, self.i_world, self.o_cluster)):
+            wiring.connect(m, wiring.flipped(i), scrubber.i)
+            wiring.connect(m, scrubber.o, wiring.flipped(o))
+        for scrubber in (cluster, world):
+            address, entry = scrubber.address, scrubber.address.entry
+            row = bus.write_data
+            m.d.comb += [
+                scrubber.policy.eq(policy),
+                scrubber.address_valid.eq(bus.write & (bus.address == registers.ROW)),
+                address.row.eq(row[:9]),
+                address.table.eq(row[9]),
+                entry.key.eq(Cat(key, row[10:12])),
+                entry.ports.eq(row[12:14]),
+                entry.station.eq(row[14:22]),
+                scrubber.vlan_valid.eq(bus.write & (bus.address == registers.VLAN)),
+                scrubber.vlan.eq(bus.write_data),
+                scrubber.counter.eq(bus.address),
+            ]
+        with m.If(bus.write):
+            with m.Switch(bus.address):
+                with m.Case(registers.ENABLES):
+                    for bit, name in enumerate(registers.ENABLE_BITS):
+                        m.d.sync += policy[name].eq(bus.write_data[bit])
+                with m.Case(registers.TTL):
+                    m.d.sync += policy.ttl.eq(bus.write_data)
+                with m.Case(registers.MSS):
+                    m.d.sync += policy.mss.eq(bus.write_data)
+                for k in range(8):
+                    with m.Case(registers.DENY_PORTS + k):
+                        m.d.sync += policy.deny_ports[k].eq(bus.write_data)
+                for word in range(4):
+                    with m.Case(registers.KEY + word):
+                        m.d.sync += key[32 * word : 32 * (word + 1)].eq(bus.write_data)
+        with m.Switch(bus.address):
+            with m.Case(registers.IDENTITY):
+                m.d.sync += bus.read_data.eq(registers.IDENTITY_VALUE)
+            with m.Case(registers.LANES):
+                m.d.sync += bus.read_data.eq(self.lanes)
+            with m.Default():
+                m.d.sync += bus.read_data.eq(
+                    Mux(bus.address & registers.COUNTERS_PER_PORT, world.count, cluster.count)
+                )
+        m.d.comb += self.busy.eq(cluster.busy | world.busy)
+        return m

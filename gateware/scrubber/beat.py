@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The beat that travels down the parser.
+
+The parser never waits, so that its beats have no ready: room for what is inside it is kept free in the stores.
+"""
+
+from amaranth import unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import Out
+
+
+def layer_beat(lanes: int) -> data.StructLayout:
+    """A beat of what is left of a frame once the outer headers are off.
+
+    ``keep`` is contiguous from lane 0; it is zero only where nothing is left, on a beat that is there to carry ``last``.
+    ``error`` and ``oversize`` hold on the last beat.
+    """
+    return data.StructLayout(
+        {
+            "data": data.ArrayLayout(unsigned(8), lanes),
+            "keep": lanes,
+            "last": 1,
+            "error": 1,
+            "oversize": 1,
+        }
+    )
+
+
+class LayerSignature(wiring.Signature):
+    """A feed-forward stream: ``valid`` and ``payload``; with ``meta``, what the outer layers found out, held for the whole
+    frame from its first beat on."""
+
+    def __init__(self, lanes: int, meta: data.StructLayout) -> None:
+        super().__init__({"valid": Out(1), "payload": Out(layer_beat(lanes)), "meta": Out(meta)})
+
+
+class SectionSignature(wiring.Signature):
+    """Writes into one store: ``data`` in the order of the wire, ``count`` bytes of it, ``last`` of the frame's section."""
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__({"valid": Out(1), "payload": Out(section_entry(lanes))})
+
+
+def section_entry(lanes: int) -> data.StructLayout:
+    """One entry of a section store; ``count`` counts bytes and is 0 in the one entry of an empty section."""
+    return data.StructLayout({"data": data.ArrayLayout(unsigned(8), lanes), "count": lanes.bit_length(), "last": 1})
+
+

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sums of bytes for the Internet checksum (RFC 1071)."""
+
+from amaranth import Module, Mux, Signal, unsigned
+from amaranth.hdl import Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+SUM_BITS = 18
+"""759 bytes of 255: half of the largest frame."""
+
+SUM_LAYOUT = data.StructLayout({"high": SUM_BITS, "low": SUM_BITS})
+"""Sums of the bytes at even and at odd offsets: the halves of the 16-bit words, added as plain numbers."""
+
+
+def fold(value: Value) -> Value:
+    """One end-around carry: adds what is above 16 bits to the low 16; zero only where ``value`` is."""
+    return value[:16] + value[16:]
+
+
+class ByteSum(wiring.Component):
+    """Adds the bytes of a frame, those of even and those of odd offset each to a number of its own.
+
+    Plain sums have no end-around carry, so that the loop is one addition at any width; `fold` reduces them later.
+
+    Args:
+        lanes: bytes per beat.
+
+    Members:
+        valid, bytes, mask, last: a beat; lanes whose ``mask`` is 0 do not count. A frame starts after ``last``.
+        o_valid, o: one result per frame.
+
+    Latency `latency` cycles after the last beat; one beat per cycle; reset starts a new frame.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        super().__init__(
+            {
+                "valid": In(1),
+                "bytes": In(data.ArrayLayout(unsigned(8), lanes)),
+                "mask": In(lanes),
+                "last": In(1),
+                "o_valid": Out(1),
+                "o": Out(SUM_LAYOUT),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        valid: Value = self.valid
+        last: Value = self.last
+        masked = [Mux(self.mask[lane], self.bytes[lane], 0) for lane in range(self.lanes)]
+        if self.lanes == 1:
+            odd = Signal()
+            with m.If(self.valid):
+                m.d.sync += odd.eq(~odd & ~self.last)
+            halves = [[Mux(odd, 0, masked[0])], [Mux(odd, masked[0], 0)]]
+        else:
+            halves = [masked[0::2], masked[1::2]]
+        level = 0
+        while True:
+            halves = [[self._register(m, sum(terms[k : k + 4], Value.cast(0))) for k in range(0, len(terms), 4)] for terms in halves]
+            valid_next, last_next = Signal(name=f"valid_{level}"), Signal(name=f"last_{level}")
+            m.d.sync += [valid_next.eq(valid), last_next.eq(last)]
+            valid, last = valid_next, last_next
+            level += 1
+            if len(halves[0]) == 1:
+                break
+        total = Signal(SUM_LAYOUT)
+        begins = Signal(init=1)
+        m.d.sync += self.o_valid.eq(valid & last)
+        for key, terms in zip(("high", "low"), halves, strict=True):
+            m.d.comb += total[key].eq(Mux(begins, 0, self.o[key]) + terms[0])
+        with m.If(valid):
+            m.d.sync += [self.o.eq(total), begins.eq(last)]
+        return m
+
+    @staticmethod
+    def _register(m: Module, value: Value) -> Value:
+        register = Signal(value.shape())
+        m.d.sync += register.eq(value)
+        return register

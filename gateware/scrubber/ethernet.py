@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ethernet layer of the parser: IEEE 802.3 clause 3, one IEEE 802.1Q tag."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from custodes.table import MAX_FRAME_BYTES
+from gateware.scrubber.beat import LayerSignature, SectionSignature
+from gateware.scrubber.layouts import ETHERNET, POLICY, Network
+from gateware.scrubber.split import HeaderSplit, captured_value, write_section
+from gateware.stream import FrameSignature
+
+NOTHING = data.StructLayout({})
+
+
+class EthernetLayer(wiring.Component):
+    """Cuts what is longer than the largest frame, takes the Ethernet header off and checks it.
+
+    Members:
+        i: frames; a beat is taken in every cycle in which ``admit`` is 1.
+        section: the canonical header, 14 or 18 bytes, with PCP and DEI zero.
+        o: the rest, with the `ETHERNET` found.
+
+    Latency 3 cycles, one beat per cycle.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        super().__init__(
+            {
+                "i": In(FrameSignature(lanes)),
+                "admit": In(1),
+                "policy": In(POLICY),
+                "section": Out(SectionSignature(lanes)),
+                "o": Out(LayerSignature(lanes, ETHERNET)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        lanes = self.lanes
+        m.submodules.split = split = HeaderSplit(lanes, NOTHING, 18, (14, 18))
+        self._guard(m, split)
+
+        c = split.captured
+        tagged = Signal()
+        ethertype = Signal(16)
+        network = Signal(Network)
+        m.d.comb += [
+            tagged.eq(captured_value(c, (12, 13)) == 0x8100),
+            split.length.eq(Mux(tagged, 18, 14)),
+            ethertype.eq(Mux(tagged, captured_value(c, (16, 17)), captured_value(c, (12, 13)))),
+        ]
+        with m.If(split.short):
+            m.d.comb += network.eq(Network.NONE)
+        with m.Elif((ethertype == 0x0806) & self.policy.arp):
+            m.d.comb += network.eq(Network.ARP)
+        with m.Elif((ethertype == 0x0800) & self.policy.ipv4):
+            m.d.comb += network.eq(Network.IPV4)
+        with m.Elif((ethertype == 0x86DD) & self.policy.ipv6):
+            m.d.comb += network.eq(Network.IPV6)
+        write_section(m, split, self.section, split.length, {14: Mux(tagged, c[14] & 0x0F, c[14])})
+
+        m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
+        with m.If(split.first):
+            m.d.sync += [
+                self.o.meta.network.eq(network),
+                self.o.meta.short.eq(split.short),
+                self.o.meta.llc.eq(ethertype < 0x600),
+                self.o.meta.ethertype.eq(network == Network.NONE),
+                self.o.meta.tagged.eq(tagged),
+                self.o.meta.vid.eq(captured_value(c, (14, 15))),
+                self.o.meta.vlan_priority.eq(tagged & (c[14][4:] != 0)),
+            ]
+            for k in range(6):
+                m.d.sync += [self.o.meta.destination_mac[k].eq(c[k]), self.o.meta.source_mac[k].eq(c[6 + k])]
+        return m
+
+    def _guard(self, m: Module, split: HeaderSplit) -> None:
+        """Ends a frame at the beat in which it turns out too long, marks it, and swallows the remainder."""
+        i = self.i.payload
+        limit, spare = divmod(MAX_FRAME_BYTES, self.lanes)
+        index = Signal(range(limit + 1))
+        swallow = Signal()
+        oversize = Signal()
+        taken = Signal()
+        m.d.comb += [
+            self.i.ready.eq(self.admit),
+            taken.eq(self.i.valid & self.admit),
+            oversize.eq((index == limit) & i.keep[spare]),
+        ]
+        m.d.sync += split.i.valid.eq(taken & ~swallow)
+        with m.If(taken):
+            m.d.sync += [
+                split.i.payload.data.eq(i.data),
+                split.i.payload.keep.eq(i.keep),
+                split.i.payload.last.eq(i.last | oversize),
+                split.i.payload.error.eq(i.error),
+                split.i.payload.oversize.eq(oversize),
+            ]
+            with m.If(i.last):
+                m.d.sync += [index.eq(0), swallow.eq(0)]
+            with m.Elif(oversize):
+                m.d.sync += swallow.eq(1)
+            with m.Else():
+                m.d.sync += index.eq(index + 1)

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the layers of the parser find out about a frame, in the order in which it grows."""
+
+from amaranth import unsigned
+from amaranth.lib import data, enum
+
+from custodes.table import SCRUBBED
+
+
+class Network(enum.Enum, shape=2):
+    """Network layer of a frame; NONE where the EtherType is not admitted."""
+
+    NONE = 0
+    ARP = 1
+    IPV4 = 2
+    IPV6 = 3
+
+
+class Transport(enum.Enum, shape=3):
+    """Transport layer of a frame; NONE where there is none or an outer layer failed."""
+
+    NONE = 0
+    TCP = 1
+    UDP = 2
+    ICMP = 3
+    ICMPV6 = 4
+
+
+POLICY = data.StructLayout(
+    {
+        "arp": 1,
+        "ipv4": 1,
+        "ipv6": 1,
+        "tcp": 1,
+        "udp": 1,
+        "icmp": 1,
+        "icmpv6": 1,
+        "nd": 1,
+        "deny": 1,
+        "ttl": 8,
+        "mss": 16,
+        "deny_ports": data.ArrayLayout(16, 8),
+    }
+)
+"""The policy as the gateware holds it, but for the address table and the VLANs, which are memories."""
+
+ALTERED = data.StructLayout({row.key: 1 for row in SCRUBBED})
+"""A bit per row of the scrub table."""
+
+ETHERNET = data.StructLayout(
+    {
+        "network": Network,
+        "short": 1,
+        "llc": 1,
+        "ethertype": 1,
+        "tagged": 1,
+        "vid": 12,
+        "vlan_priority": 1,
+        "source_mac": data.ArrayLayout(unsigned(8), 6),
+        "destination_mac": data.ArrayLayout(unsigned(8), 6),
+    }
+)
+
+NETWORK = data.StructLayout(
+    {
+        "ethernet": ETHERNET,
+        "transport": Transport,
+        "arp_fields": 1,
+        "ip_header": 1,
+        "ip_short": 1,
+        "fragment": 1,
+        "protocol": 1,
+        "length": 11,
+        "before_minimum": 6,
+        "hop_limit": 8,
+        "source": data.ArrayLayout(unsigned(8), 16),
+        "destination": data.ArrayLayout(unsigned(8), 16),
+        "request": 1,
+        "probe": 1,
+        "gratuitous": 1,
+        "altered": ALTERED,
+    }
+)
+"""``length`` is that of the IP payload in bytes, 2047 where it cannot fit a frame; ``before_minimum`` how many of the bytes
+after the network header are still within the 60 of the smallest frame. ARP addresses stand as ``source`` and
+``destination`` too, IPv4 and ARP ones in their first four bytes."""
+
+TRANSPORT = data.StructLayout(
+    {
+        "network": NETWORK,
+        "section": 6,
+        "options": 6,
+        "payload": 11,
+        "trim": 1,
+        "syn": 1,
+        "rst": 1,
+        "no_ack": 1,
+        "ack_words": 32,
+        "neighbour": 1,
+        "unspecified": 1,
+        "group": 1,
+        "target": 1,
+        "transport_length": 1,
+        "icmp_type": 1,
+        "nd_fields": 1,
+        "tcp_flags": 1,
+        "udp_port": 1,
+        "unchecked": 1,
+        "link_group": 1,
+        "lookup": 1,
+    }
+)
+"""``section``, ``options`` and ``payload`` are bytes; the first is the canonical transport header without options.
+``target``: the destination to look up is a neighbour solicitation's target. ``unchecked``: a UDP checksum of zero.
+``link_group``: the destination MAC is the group that the frame must go to. ``lookup``: addresses are looked up."""
+
+OPTIONS = data.StructLayout(
+    {
+        "authenticated": 1,
+        "malformed": 1,
+        "timestamps": 1,
+        "other": 1,
+        "has_mss": 1,
+        "has_window_scale": 1,
+        "has_sack_permitted": 1,
+        "mss": 16,
+        "window_scale": 4,
+        "sack_blocks": 3,
+        "sack_start": 6,
+        "sack_high": 13,
+        "sack_low": 13,
+    }
+)
+"""What the options walk found; ``sack_high`` and ``sack_low`` are byte sums of the edges by word halves."""
+
+FOUND = data.StructLayout({"ingress": 1, "egress": 1, "station": 8})
+"""An address in the table: behind which port, bound to which station; all zero where it is not there."""
+
+LOOKUP = data.StructLayout({"source_mac": FOUND, "destination_mac": FOUND, "source": FOUND, "destination": FOUND})
+
+VERDICT = data.StructLayout(
+    {
+        "drop": 1,
+        "network": Network,
+        "transport": Transport,
+        "tagged": 1,
+        "neighbour": 1,
+        "no_ack": 1,
+        "section": 6,
+        "length": 11,
+        "ip_checksum": 16,
+        "checksum": 16,
+        "words": 6,
+        "has_mss": 1,
+        "has_sack_permitted": 1,
+        "has_window_scale": 1,
+        "mss": 16,
+        "window_scale": 4,
+        "sack_blocks": 3,
+        "sack_start": 6,
+    }
+)
+"""All that the rewriter needs beside the sections: ``length`` is the IP length field, ``words`` the bytes of rebuilt TCP
+options including SACK edges."""

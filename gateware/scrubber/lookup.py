@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The address table: which MAC, IPv4 and IPv6 addresses are behind which port."""
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from custodes.registers import HASH_MASKS, KEY_BITS, KIND_IPV4, KIND_IPV6, KIND_MAC, ROW_BITS, TABLES
+from custodes.table import Port
+from gateware.scrubber.layouts import FOUND, LOOKUP, TRANSPORT, Network
+
+ENTRY = data.StructLayout({"key": KEY_BITS, "ports": 2, "station": 8})
+WRITE = data.StructLayout({"row": ROW_BITS, "table": 1, "entry": ENTRY})
+
+
+class AddressTable(wiring.Component):
+    """Exact match in two hash tables of 512 rows; the host places the keys so that each is in one of its two rows.
+
+    Members:
+        key: what to look up; ``o`` is the answer, 2 cycles later, one look-up per cycle.
+        write_valid, write: replaces a row.
+
+    Args:
+        port: the ingress port, for which ``ingress`` and ``egress`` are told apart.
+    """
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+        super().__init__({"key": In(KEY_BITS), "o": Out(FOUND), "write_valid": In(1), "write": In(WRITE)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        key = Signal(KEY_BITS)
+        m.d.sync += key.eq(self.key)
+        answers = []
+        for table in range(TABLES):
+            m.submodules[f"rows_{table}"] = memory = Memory(shape=ENTRY, depth=1 << ROW_BITS, init=[])
+            read, write = memory.read_port(), memory.write_port()
+            m.d.comb += [
+                read.addr.eq(Cat((self.key & mask).xor() for mask in HASH_MASKS[table])),
+                write.addr.eq(self.write.row),
+                write.data.eq(self.write.entry),
+                write.en.eq(self.write_valid & (self.write.table == table)),
+            ]
+            hit = (read.data.key == key) & (key[128:] != 0)
+            answers.append(Mux(hit, Cat(read.data.ports, read.data.station), 0))
+        either = answers[0] | answers[1]
+        m.d.sync += [
+            self.o.ingress.eq(either[self.port]),
+            self.o.egress.eq(either[self.port.other]),
+            self.o.station.eq(either[2:]),
+        ]
+        return m
+
+
+class Lookup(wiring.Component):
+    """Looks up a frame's four addresses: one after the other in one table up to 8 lanes, where a frame that needs it
+    lasts four cycles at least, and in four copies of the table above.
+
+    Members:
+        valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up.
+        o_valid, o: one `LOOKUP` per frame that does, in order, at most 7 cycles later.
+        write_valid, write: replaces a row.
+    """
+
+    def __init__(self, lanes: int, port: Port) -> None:
+        self.parallel = lanes > 8
+        self.port = port
+        super().__init__(
+            {
+                "valid": In(1),
+                "i": In(TRANSPORT),
+                "o_valid": Out(1),
+                "o": Out(LOOKUP),
+                "write_valid": In(1),
+                "write": In(WRITE),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        network = self.i.network
+        kind = Mux(network.ethernet.network == Network.IPV6, KIND_IPV6, KIND_IPV4)
+        padding = Const(0, 80)
+        keys = [
+            Cat(network.ethernet.source_mac.as_value(), padding, Const(KIND_MAC, 2)),
+            Cat(network.ethernet.destination_mac.as_value(), padding, Const(KIND_MAC, 2)),
+            Cat(network.source.as_value(), kind),
+            Cat(network.destination.as_value(), kind),
+        ]
+        asks = self.valid & self.i.lookup
+        tables = [AddressTable(self.port) for _ in keys] if self.parallel else [AddressTable(self.port)]
+        for number, table in enumerate(tables):
+            m.submodules[f"table_{number}"] = table
+            m.d.comb += [table.write_valid.eq(self.write_valid), table.write.eq(self.write)]
+        outputs = [self.o.source_mac, self.o.destination_mac, self.o.source, self.o.destination]
+        if self.parallel:
+            delay = Signal(2)
+            m.d.sync += delay.eq(Cat(asks, delay))
+            m.d.comb += self.o_valid.eq(delay[1])
+            for table, key, output in zip(tables, keys, outputs, strict=True):
+                m.d.comb += [table.key.eq(key), output.eq(table.o)]
+            return m
+        held = [Signal(KEY_BITS, name=f"key_{number}") for number in range(3)]
+        answered = Signal(6)
+        m.d.sync += answered.eq(Cat(asks, answered))
+        with m.If(asks):
+            m.d.sync += [hold.eq(key) for hold, key in zip(held, keys[1:], strict=True)]
+        with m.Else():
+            m.d.sync += [held[0].eq(held[1]), held[1].eq(held[2])]
+        m.d.comb += tables[0].key.eq(Mux(asks, keys[0], held[0]))
+        for number, output in enumerate(outputs):
+            with m.If(answered[1 + number]):
+                m.d.sync += output.eq(tables[0].o)
+        m.d.sync += self.o_valid.eq(answered[4])
+        return m

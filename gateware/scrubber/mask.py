@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which lanes of a beat lie before an end that counts down."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value, ValueLike
+
+
+def lanes_before(lanes: int, count: ValueLike) -> Value:
+    """A bit per lane: set where the lane's number is below ``count``."""
+    count = Value.cast(count)
+    bits = (lanes - 1).bit_length()
+    beyond = count[bits:].any()
+    return Cat(*(beyond | (lane < count[:bits]) if bits else beyond for lane in range(lanes)))
+
+
+class Countdown:
+    """Counts the bytes that are left until an end, beat by beat.
+
+    ``left`` is the count before the beat at hand: ``total`` in a frame's first beat, then what was carried over.
+    """
+
+    def __init__(self, m: Module, name: str, lanes: int, valid: ValueLike, first: ValueLike, total: ValueLike) -> None:
+        total = Value.cast(total)
+        carried = Signal(total.shape(), name=f"{name}_carried")
+        self.left = Signal(total.shape(), name=f"{name}_left")
+        after = Signal(total.shape(), name=f"{name}_after")
+        m.d.comb += [
+            self.left.eq(Mux(first, total, carried)),
+            after.eq(Mux(self.left > lanes, self.left - lanes, 0)),
+        ]
+        with m.If(valid):
+            m.d.sync += carried.eq(after)
+        self.mask = lanes_before(lanes, self.left)
+        self.ends = self.left <= lanes

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Network layer of the parser: RFC 826 (ARP), RFC 791 (IPv4), RFC 8200 (IPv6)."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from gateware.scrubber.beat import LayerSignature, SectionSignature
+from gateware.scrubber.bytesum import SUM_LAYOUT, ByteSum
+from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, Network, Transport
+from gateware.scrubber.split import HeaderSplit, captured_value, write_section
+
+ARP_FIXED = 0x00010800060400
+UNFIT = 2047
+
+
+class NetworkLayer(wiring.Component):
+    """Takes ARP, IPv4 and IPv6 headers off, checks them, and makes the canonical ones but for lengths and checksum.
+
+    Members:
+        i: frames from the network header on, with the `ETHERNET` found.
+        section: the canonical header: 28 bytes of ARP, 20 of IPv4, 40 of IPv6.
+        o: the rest, with the `NETWORK` found.
+        header_valid, header_sum: one sum per frame over the IPv4 header.
+        address_valid, address_sum: one sum per frame over both IP addresses.
+
+    Latency 2 cycles, one beat per cycle.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        super().__init__(
+            {
+                "i": In(LayerSignature(lanes, ETHERNET)),
+                "policy": In(POLICY),
+                "section": Out(SectionSignature(lanes)),
+                "o": Out(LayerSignature(lanes, NETWORK)),
+                "header_valid": Out(1),
+                "header_sum": Out(SUM_LAYOUT),
+                "address_valid": Out(1),
+                "address_sum": Out(SUM_LAYOUT),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.split = split = HeaderSplit(self.lanes, ETHERNET, 40, (28, *range(20, 61, 4)))
+        wiring.connect(m, wiring.flipped(self.i), split.i)
+        c, kind = split.captured, split.meta.network
+        ipv4, ipv6, arp = (Signal(name=name) for name in ("ipv4", "ipv6", "arp"))
+        header_words = c[0][:4]
+        long_enough = header_words >= 5
+        m.d.comb += [
+            ipv4.eq(kind == Network.IPV4),
+            ipv6.eq(kind == Network.IPV6),
+            arp.eq(kind == Network.ARP),
+        ]
+        with m.If(ipv6):
+            m.d.comb += split.length.eq(40)
+        with m.Elif(arp):
+            m.d.comb += split.length.eq(28)
+        with m.Else():
+            m.d.comb += split.length.eq(Mux(ipv4 & long_enough, header_words << 2, 20))
+
+        request = c[7] == 1
+        edits: dict[int, Value] = {}
+        canonical = {0: 0x45, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0, 6: 0x40, 7: 0, 8: self.policy.ttl, 10: 0, 11: 0}
+        for at in range(40):
+            v4 = canonical.get(at, c[at])
+            v6 = {0: 0x60, 1: 0, 2: 0, 3: 0}.get(at, c[at])
+            plain = Mux(request, 0, c[at]) if 18 <= at < 24 else c[at]
+            edits[at] = Mux(ipv6, v6, Mux(ipv4, v4, plain))
+        length = Mux(ipv6, 40, Mux(arp, 28, 20))
+        write_section(m, split, self.section, length, edits)
+
+        self._sums(m, split, ipv4, ipv6)
+        m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
+        with m.If(split.first):
+            self._found(m, split, ipv4, ipv6, arp, request)
+        return m
+
+    def _sums(self, m: Module, split: HeaderSplit, ipv4: Value, ipv6: Value) -> None:
+        lanes = self.lanes
+        m.submodules.header_sum = header = ByteSum(lanes)
+        m.submodules.address_sum = address = ByteSum(lanes)
+        for unit in (header, address):
+            m.d.comb += [unit.valid.eq(split.new), unit.bytes.eq(split.held.data), unit.last.eq(split.held.last)]
+        for lane in range(lanes):
+            position = Cat(Value.cast(lane)[: (lanes - 1).bit_length()], split.index) if lanes > 1 else split.index
+            v4 = (position >= 12) & (position < 20)
+            v6 = (position >= 8) & (position < 40)
+            m.d.comb += [
+                header.mask[lane].eq(ipv4 & (position < split.length)),
+                address.mask[lane].eq((ipv4 & v4) | (ipv6 & v6)),
+            ]
+        m.d.comb += [
+            self.header_valid.eq(header.o_valid),
+            self.header_sum.eq(header.o),
+            self.address_valid.eq(address.o_valid),
+            self.address_sum.eq(address.o),
+        ]
+
+    def _found(self, m: Module, split: HeaderSplit, ipv4: Value, ipv6: Value, arp: Value, request: Value) -> None:
+        c, o, short = split.captured, self.o.meta, split.short
+        total, payload = captured_value(c, (2, 3)), captured_value(c, (4, 5))
+        malformed = Mux(ipv4, (c[0][4:] != 4) | (c[0][:4] < 5) | (total < split.length), c[0][4:] != 6)
+        fragment = ipv4 & (captured_value(c, (6, 7))[:14] != 0)
+        protocol = Mux(ipv4, c[9], c[6])
+        transport = Signal(Transport)
+        with m.Switch(protocol):
+            for number, kind, enabled in (
+                (6, Transport.TCP, self.policy.tcp),
+                (17, Transport.UDP, self.policy.udp),
+                (1, Transport.ICMP, self.policy.icmp & ipv4),
+                (58, Transport.ICMPV6, (self.policy.icmpv6 | self.policy.nd) & ipv6),
+            ):
+                with m.Case(number):
+                    m.d.comb += transport.eq(Mux(enabled, kind, Transport.NONE))
+        good = (ipv4 | ipv6) & ~short & ~malformed & ~fragment
+        length = Signal(16)
+        m.d.comb += length.eq(Mux(ipv4, total - split.length, Mux(ipv6, payload, 0)))
+        minimum = Mux(split.meta.tagged, 42, 46)
+        arp_source = [c[14 + k] for k in range(4)]
+        arp_target = [c[24 + k] for k in range(4)]
+        unspecified = Cat(*arp_source) == 0
+        m.d.sync += [
+            o.ethernet.eq(split.meta),
+            o.transport.eq(Mux(good, transport, Transport.NONE)),
+            o.arp_fields.eq(
+                arp
+                & (
+                    short
+                    | (captured_value(c, range(7)) != ARP_FIXED)
+                    | ((c[7] != 1) & (c[7] != 2))
+                    | (Cat(*(c[8 + k] for k in range(6))) != split.meta.source_mac.as_value())
+                    | (~request & (Cat(*(c[18 + k] for k in range(6))) != split.meta.destination_mac.as_value()))
+                )
+            ),
+            o.ip_header.eq((ipv4 | ipv6) & ~short & malformed),
+            o.ip_short.eq((ipv4 | ipv6) & short),
+            o.fragment.eq(fragment),
+            o.protocol.eq((ipv4 | ipv6) & (transport == Transport.NONE)),
+            o.length.eq(Mux(length[11:].any(), UNFIT, length[:11])),
+            o.before_minimum.eq(Mux(minimum > split.length, (minimum - split.length)[:6], 0)),
+            o.hop_limit.eq(Mux(ipv4, c[8], c[7])),
+            o.request.eq(request),
+            o.probe.eq(request & unspecified),
+            o.gratuitous.eq(request & (Cat(*arp_source) == Cat(*arp_target))),
+        ]
+        for k in range(16):
+            source, target = c[8 + k], c[24 + k]
+            if k < 4:
+                source = Mux(ipv6, source, Mux(ipv4, c[12 + k], arp_source[k]))
+                target = Mux(ipv6, target, Mux(ipv4, c[16 + k], arp_target[k]))
+            else:
+                source, target = Mux(ipv6, source, 0), Mux(ipv6, target, 0)
+            m.d.sync += [o.source[k].eq(source), o.destination[k].eq(target)]
+        a = o.altered
+        m.d.sync += [
+            a.eq(0),
+            a.vlan_priority.eq(split.meta.vlan_priority),
+            a.arp_target_ha.eq(arp & request & Cat(*(c[18 + k] for k in range(6))).any()),
+            a.ipv4_options.eq(ipv4 & (c[0][:4] != 5)),
+            a.ipv4_dscp.eq(ipv4 & c[1][2:].any()),
+            a.ipv4_ecn.eq(ipv4 & c[1][:2].any()),
+            a.ipv4_id.eq(ipv4 & Cat(c[4], c[5]).any()),
+            a.ipv4_flags.eq(ipv4 & (c[6][5:] != 0b010)),
+            a.ipv4_ttl.eq(ipv4 & (c[8] != self.policy.ttl)),
+            a.ipv6_traffic_class.eq(ipv6 & Cat(c[1][4:], c[0][:4]).any()),
+            a.ipv6_flow_label.eq(ipv6 & Cat(c[1][:4], c[2], c[3]).any()),
+        ]

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rewriter: canonical frames from the stores, with every verdict known."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from custodes.table import MIN_FRAME_BYTES
+from gateware.scrubber.beat import section_entry
+from gateware.scrubber.join import Join, piece_beat
+from gateware.scrubber.layouts import POLICY, VERDICT, Network
+from gateware.scrubber.mask import lanes_before
+from gateware.scrubber.pieces import OptionWords, SackEdges, Section, drive_edits, network_edits, transport_edits
+from gateware.stream import FrameSignature, SkidBuffer
+
+VERDICT_PORTS = ("ethernet", "network", "transport", "words", "edges", "payload")
+STORES = ("ethernet", "network", "transport", "options", "payload")
+
+
+class Rewriter(wiring.Component):
+    """Joins the pieces of a frame, or drops them all.
+
+    Members:
+        store_<section>: the section's entries.
+        verdict_<piece>: the same verdicts for every piece, each with a queue of its own.
+        o: canonical frames, padded with zeros to 60 bytes.
+        dropped: a frame has been thrown away.
+
+    Latency 7 cycles; as many beats out as the bytes need, one per cycle.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        super().__init__(
+            {
+                **{f"store_{name}": In(stream.Signature(section_entry(lanes))) for name in STORES},
+                **{f"verdict_{name}": In(stream.Signature(VERDICT)) for name in VERDICT_PORTS},
+                "policy": In(POLICY),
+                "o": Out(FrameSignature(lanes)),
+                "dropped": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        lanes = self.lanes
+        sizes = {"ethernet": 18, "network": 40, "transport": 32, "payload": 0}
+        section: dict[str, Section] = {}
+        for name, size in sizes.items():
+            m.submodules[name] = section[name] = Section(lanes, size)
+            wiring.connect(m, wiring.flipped(getattr(self, f"store_{name}")), section[name].store)
+            wiring.connect(m, wiring.flipped(getattr(self, f"verdict_{name}")), section[name].verdict)
+        m.submodules.words = words = OptionWords(lanes)
+        m.submodules.edges = edges = SackEdges(lanes)
+        wiring.connect(m, wiring.flipped(self.verdict_words), words.verdict)
+        wiring.connect(m, wiring.flipped(self.verdict_edges), edges.verdict)
+        wiring.connect(m, wiring.flipped(self.store_options), edges.store)
+
+        network = section["network"].verdict.payload.network
+        m.d.comb += [
+            section["ethernet"].length.eq(Mux(section["ethernet"].verdict.payload.tagged, 18, 14)),
+            section["network"].length.eq(
+                Mux(network == Network.IPV6, 40, Mux(network == Network.IPV4, 20, 28)),
+            ),
+            section["transport"].length.eq(section["transport"].verdict.payload.section),
+            self.dropped.eq(self.verdict_ethernet.valid & self.verdict_ethernet.ready & self.verdict_ethernet.payload.drop),
+        ]
+        drive_edits(m, section["network"], network_edits(section["network"].verdict.payload, self.policy.ttl))
+        drive_edits(m, section["transport"], transport_edits(section["transport"].verdict.payload))
+
+        tail = section["payload"].o
+        for name, head, lengths in (
+            ("edges", edges.o, range(0, 33, 8)),
+            ("words", words.o, range(0, 13, 4)),
+            ("transport", section["transport"].o, (0, 8, 16, 20, 24, 32)),
+            ("network", section["network"].o, (20, 28, 40)),
+            ("ethernet", section["ethernet"].o, (14, 18)),
+        ):
+            m.submodules[f"join_{name}"] = join = Join(lanes, lengths)
+            wiring.connect(m, head, join.head)
+            wiring.connect(m, tail, join.tail)
+            tail = join.o
+            if name == "transport":
+                m.submodules.skid = skid = SkidBuffer(piece_beat(lanes))
+                wiring.connect(m, tail, skid.i)
+                tail = skid.o
+        m.submodules.pad = pad = Pad(lanes)
+        wiring.connect(m, tail, pad.i)
+        wiring.connect(m, pad.o, wiring.flipped(self.o))
+        return m
+
+
+class Pad(wiring.Component):
+    """Pads frames with zeros to the size of the smallest. Latency 1 cycle, one beat per cycle."""
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        super().__init__({"i": In(stream.Signature(piece_beat(lanes))), "o": Out(FrameSignature(lanes))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        lanes, i, o = self.lanes, self.i.payload, self.o.payload
+        final = -(-MIN_FRAME_BYTES // lanes) - 1
+        final_count = MIN_FRAME_BYTES - final * lanes
+        index = Signal(range(final + 2))
+        padding, room, valid, last = Signal(), Signal(), Signal(), Signal()
+        count = Signal(range(lanes + 1))
+        at_end = index == final
+        m.d.comb += [
+            room.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(room & ~padding),
+            valid.eq(padding | self.i.valid),
+            last.eq((padding | i.last) & (index >= final)),
+            count.eq(Mux(padding, 0, i.count)),
+        ]
+        with m.If((padding | i.last) & (index < final)):
+            m.d.comb += count.eq(lanes)
+        with m.Elif((padding | i.last) & at_end & (padding | (i.count < final_count))):
+            m.d.comb += count.eq(final_count)
+        with m.If(room):
+            m.d.sync += self.o.valid.eq(valid)
+            with m.If(valid):
+                m.d.sync += [
+                    o.data.eq(Mux(padding, 0, i.data.as_value())),
+                    o.keep.eq(lanes_before(lanes, count)),
+                    o.last.eq(last),
+                    padding.eq((padding | i.last) & ~last),
+                    index.eq(Mux(last, 0, Mux(index > final, index, index + 1))),
+                ]
+        return m

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stateless header scrubber of one direction."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import data, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from custodes.registers import FIELD_OFFSET, UNTAGGED_VID
+from custodes.table import SCRUBBED, Port, Reason
+from gateware.scrubber.beat import section_entry
+from gateware.scrubber.counters import SLOTS, Counters
+from gateware.scrubber.ethernet import EthernetLayer
+from gateware.scrubber.layouts import POLICY, VERDICT
+from gateware.scrubber.lookup import WRITE, Lookup
+from gateware.scrubber.network import NetworkLayer
+from gateware.scrubber.options import OptionsLayer
+from gateware.scrubber.payload import PayloadLayer, Tail
+from gateware.scrubber.rewriter import STORES, VERDICT_PORTS, Rewriter
+from gateware.scrubber.transport import TransportLayer
+from gateware.scrubber.verdict import FINDINGS, Verdict
+from gateware.stream import FrameSignature
+
+VLAN_WRITE = data.StructLayout({"vid": 12, "admit": 1})
+STORE_SLACK = 48
+"""Entries kept free for what is inside the parser when a store fills up."""
+VERDICT_DEPTH, VERDICT_SLACK = 512, 160
+MIN_ADMITTED_BYTES = 34
+"""No shorter frame is forwarded."""
+
+
+class Scrubber(wiring.Component):
+    """Parser, stores, verdict and rewriter of the frames that enter at ``port``.
+
+    Args:
+        lanes: bytes per beat: 1, 8 or 64.
+        port: where the frames come from; they leave at the other.
+
+    Members:
+        i: frames of any length; ``error`` on the last beat drops the frame.
+        o: canonical frames, in order, never with ``error``.
+        policy: held stable while frames are inside.
+        address_valid, address; vlan_valid, vlan: writes into the address table and the VLAN table.
+        counter, count: a counter (a `Reason`, or 32 + row of the scrub table) and its value 2 cycles later.
+        busy: frames are inside.
+
+    Latency: a frame leaves whole frames at a time, after it has come in whole. Throughput: one beat per cycle in and out,
+    smallest frames back to back. Back-pressure: a stalled output fills the stores (at least 2 kB), then ``i.ready`` falls.
+    Reset forgets every frame inside; the tables keep what they hold.
+    """
+
+    def __init__(self, lanes: int, port: Port) -> None:
+        self.lanes = lanes
+        self.port = port
+        super().__init__(
+            {
+                "i": In(FrameSignature(lanes)),
+                "o": Out(FrameSignature(lanes)),
+                "policy": In(POLICY),
+                "address_valid": In(1),
+                "address": In(WRITE),
+                "vlan_valid": In(1),
+                "vlan": In(VLAN_WRITE),
+                "counter": In(range(SLOTS)),
+                "count": Out(32),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        lanes = self.lanes
+        m.submodules.ethernet = ethernet = EthernetLayer(lanes)
+        m.submodules.network = network = NetworkLayer(lanes)
+        m.submodules.tail = tail = Tail(lanes)
+        m.submodules.transport = transport = TransportLayer(lanes)
+        m.submodules.options = options = OptionsLayer(lanes)
+        m.submodules.payload = payload = PayloadLayer(lanes)
+        m.submodules.lookup = lookup = Lookup(lanes, self.port)
+        m.submodules.verdict = verdict = Verdict()
+        m.submodules.rewriter = rewriter = Rewriter(lanes)
+        wiring.connect(m, wiring.flipped(self.i), ethernet.i)
+        wiring.connect(m, ethernet.o, network.i)
+        wiring.connect(m, network.o, transport.i)
+        wiring.connect(m, transport.o, options.i)
+        wiring.connect(m, options.o, payload.i)
+        wiring.connect(m, rewriter.o, wiring.flipped(self.o))
+        begins = Signal(init=1)
+        with m.If(transport.o.valid):
+            m.d.sync += begins.eq(transport.o.payload.last)
+        m.d.comb += [
+            tail.i.valid.eq(network.o.valid),
+            tail.i.payload.eq(network.o.payload),
+            tail.i.meta.eq(network.o.meta),
+            lookup.valid.eq(transport.o.valid & begins),
+            lookup.i.eq(transport.o.meta),
+            lookup.write_valid.eq(self.address_valid),
+            lookup.write.eq(self.address),
+            *(unit.policy.eq(self.policy) for unit in (ethernet, network, transport, verdict, rewriter)),
+        ]
+
+        full = self._stores(
+            m,
+            rewriter,
+            {
+                "ethernet": ethernet.section,
+                "network": network.section,
+                "transport": transport.section,
+                "options": options.section,
+                "payload": payload.section,
+            },
+        )
+        full |= self._verdicts(m, rewriter, verdict)
+        m.d.sync += ethernet.admit.eq(~full)
+
+        vlan_valid, vlan = self._vlan(m, payload)
+        description = Signal(FINDINGS.members["transport"])
+        m.d.sync += description.eq(payload.i.meta)
+        self._collect(
+            m,
+            verdict,
+            {
+                "transport": (vlan_valid, description),
+                "vlan": (vlan_valid, vlan),
+                "options": (options.found_valid, options.found),
+                "tail": (tail.o_valid, tail.o),
+                "end": (payload.end_valid, payload.end),
+                "header_sum": (network.header_valid, network.header_sum),
+                "address_sum": (network.address_valid, network.address_sum),
+                "all_sum": (transport.all_valid, transport.all_sum),
+                "canonical_sum": (transport.header_valid, transport.header_sum),
+                "payload_sum": (payload.sum_valid, payload.sum),
+            },
+            (lookup.o_valid, lookup.o),
+        )
+        self._count(m, verdict)
+        inside = Signal(12)
+        enters = Signal()
+        leaves = Signal()
+        m.d.comb += [
+            enters.eq(self.i.valid & self.i.ready & self.i.payload.last),
+            leaves.eq(self.o.valid & self.o.ready & self.o.payload.last),
+            self.busy.eq(inside.any()),
+        ]
+        m.d.sync += inside.eq(inside + enters - leaves - rewriter.dropped)
+        return m
+
+    def _stores(self, m: Module, rewriter: Rewriter, sections: dict[str, wiring.PureInterface]) -> Value:
+        full = Signal(len(STORES))
+        for number, name in enumerate(STORES):
+            depth = 512 if self.lanes > 1 else 4096 if name == "payload" else 2048
+            layout = section_entry(self.lanes)
+            m.submodules[f"store_{name}"] = fifo = SyncFIFOBuffered(width=layout.size, depth=depth)
+            port = getattr(rewriter, f"store_{name}")
+            m.d.comb += [
+                fifo.w_en.eq(sections[name].valid),
+                fifo.w_data.eq(sections[name].payload),
+                port.payload.eq(fifo.r_data),
+                port.valid.eq(fifo.r_rdy),
+                fifo.r_en.eq(port.ready),
+            ]
+            m.d.sync += full[number].eq(fifo.level > depth - STORE_SLACK)
+        return full.any()
+
+    def _verdicts(self, m: Module, rewriter: Rewriter, verdict: Verdict) -> Value:
+        full = Signal(len(VERDICT_PORTS))
+        for number, name in enumerate(VERDICT_PORTS):
+            m.submodules[f"verdict_{name}"] = fifo = SyncFIFOBuffered(width=VERDICT.size, depth=VERDICT_DEPTH)
+            port = getattr(rewriter, f"verdict_{name}")
+            m.d.comb += [
+                fifo.w_en.eq(verdict.o_valid),
+                fifo.w_data.eq(verdict.o),
+                port.payload.eq(fifo.r_data),
+                port.valid.eq(fifo.r_rdy),
+                fifo.r_en.eq(port.ready),
+            ]
+            m.d.sync += full[number].eq(fifo.level > VERDICT_DEPTH - VERDICT_SLACK)
+        return full.any()
+
+    def _vlan(self, m: Module, payload: PayloadLayer) -> tuple[Value, Value]:
+        """One bit per VLAN, and one for untagged frames in the place of a number that no tag can have."""
+        m.submodules.vlans = vlans = Memory(shape=1, depth=4096, init=[])
+        read, write = vlans.read_port(), vlans.write_port()
+        tag = payload.i.meta.network.ethernet
+        valid, reserved = Signal(), Signal()
+        m.d.comb += [
+            read.addr.eq(Mux(tag.tagged, tag.vid, UNTAGGED_VID)),
+            write.addr.eq(self.vlan.vid),
+            write.data.eq(self.vlan.admit),
+            write.en.eq(self.vlan_valid),
+        ]
+        m.d.sync += [valid.eq(payload.begins), reserved.eq(tag.tagged & (tag.vid == UNTAGGED_VID))]
+        return valid, read.data & ~reserved
+
+    def _collect(
+        self,
+        m: Module,
+        verdict: Verdict,
+        findings: dict[str, tuple[Value, object]],
+        lookup: tuple[Value, object],
+    ) -> None:
+        """Findings come at different times, each once per frame and in order: each waits in a queue for the others."""
+        depth = 16 if self.lanes == 1 else 64
+        ready: list[Value] = []
+        take = Signal()
+        for name, (valid, value) in findings.items():
+            layout = data.StructLayout({"value": FINDINGS.members[name]})
+            m.submodules[f"queue_{name}"] = queue = SyncFIFOBuffered(width=layout.size, depth=depth)
+            m.d.comb += [
+                queue.w_en.eq(valid),
+                queue.w_data.eq(value),
+                verdict.i[name].eq(queue.r_data),
+                queue.r_en.eq(take),
+            ]
+            ready.append(queue.r_rdy)
+        m.submodules.queue_lookup = queue = SyncFIFOBuffered(width=FINDINGS.members["lookup"].size, depth=depth)
+        asked = verdict.i.transport.lookup
+        m.d.comb += [
+            queue.w_en.eq(lookup[0]),
+            queue.w_data.eq(lookup[1]),
+            verdict.i.lookup.eq(queue.r_data),
+            queue.r_en.eq(take & asked),
+            take.eq(Cat(*ready).all() & (queue.r_rdy | ~asked)),
+            verdict.valid.eq(take),
+        ]
+
+    def _count(self, m: Module, verdict: Verdict) -> None:
+        spacing = [1] * FIELD_OFFSET + [-(-MIN_ADMITTED_BYTES // self.lanes)] * len(SCRUBBED)
+        m.submodules.counters = counters = Counters(spacing)
+        m.d.comb += [
+            counters.address.eq(self.counter),
+            self.count.eq(counters.value),
+        ]
+        with m.If(verdict.o_valid):
+            m.d.comb += [
+                *(counters.events[reason].eq(verdict.reason == reason) for reason in Reason),
+                counters.events[FIELD_OFFSET : FIELD_OFFSET + len(SCRUBBED)].eq(verdict.altered),
+            ]

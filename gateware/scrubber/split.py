@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes one header off the front of every frame and aligns what follows to lane 0."""
+
+from collections.abc import Iterable, Sequence
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value, ValueLike
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from gateware.scrubber.beat import LayerSignature, layer_beat, section_entry
+
+
+class HeaderSplit(wiring.Component):
+    """Splits frames into a header of ``length`` bytes and the rest.
+
+    The beat that was taken in the cycle before is *held*: its bytes are in ``captured`` along with those of the beats
+    before it, so that ``length``, which the parent drives from ``captured`` and ``meta``, is right by the time it matters.
+
+    Args:
+        lanes: bytes per beat, a power of two.
+        meta: layout of what comes with a frame.
+        capture: how many of the first bytes are captured.
+        lengths: every value that ``length`` takes, in bytes.
+
+    Members:
+        i: frames from this header on.
+        o_valid, o_payload: the rest, registered; every frame has at least one beat of it, empty where nothing is left.
+        held, meta, new, index: the held beat, the ``meta`` of its frame, whether this is the beat's first cycle, and its
+            number in the frame (which stops at the highest number that matters).
+        captured: the first bytes of the frame; those past the held beat are left over from an earlier frame.
+        first: the rest's first beat is about to be registered: what the parent registers now is in step with it.
+        short: with ``first``: the frame ends before the header does.
+
+    Latency 2 cycles and, while the held beat waits for bytes of the next, until that comes; throughput one beat per cycle;
+    never waits. Reset forgets the frame inside.
+    """
+
+    i: wiring.PureInterface
+    o_valid: Signal
+    o_payload: data.View
+    length: Signal
+    held: data.View
+    meta: data.View
+    new: Signal
+    index: Signal
+    captured: data.View
+    first: Signal
+    short: Signal
+
+    def __init__(self, lanes: int, meta: data.StructLayout, capture: int, lengths: Iterable[int]) -> None:
+        self.lanes = lanes
+        self.lengths = sorted(set(lengths))
+        self.top = max(self.lengths[-1], capture) // lanes + 1
+        super().__init__(
+            {
+                "i": In(LayerSignature(lanes, meta)),
+                "o_valid": Out(1),
+                "o_payload": Out(layer_beat(lanes)),
+                "length": In(range(self.lengths[-1] + 1)),
+                "held": Out(layer_beat(lanes)),
+                "meta": Out(meta),
+                "new": Out(1),
+                "index": Out(range(self.top + 1)),
+                "captured": Out(data.ArrayLayout(8, max(1, capture))),
+                "first": Out(1),
+                "short": Out(1),
+            }
+        )
+        self.capture = capture
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        lanes, i = self.lanes, self.i.payload
+        begins = Signal(init=1)
+        index = Signal.like(self.index)
+        m.d.comb += index.eq(Mux(begins, 0, self.index + (self.index != self.top)))
+        m.d.sync += self.new.eq(self.i.valid)
+        with m.If(self.i.valid):
+            m.d.sync += [self.held.eq(i), self.index.eq(index), begins.eq(i.last)]
+            with m.If(begins):
+                m.d.sync += self.meta.eq(self.i.meta)
+            for at in range(self.capture):
+                with m.If(index == at // lanes):
+                    m.d.sync += self.captured[at].eq(i.data[at % lanes])
+
+        shift = self.length[: (lanes - 1).bit_length()] if lanes > 1 else Value.cast(0)
+        whole = self.length >> (lanes - 1).bit_length()
+        reached = Signal()
+        waiting = Signal()
+        absorbed = Signal()
+        started = Signal()
+        emit = Signal()
+        m.d.comb += [
+            reached.eq(self.index >= whole),
+            emit.eq(~absorbed & (self.new & self.held.last | waiting & self.i.valid & reached & ~self.held.last)),
+            self.first.eq(emit & ~started),
+        ]
+        # A held beat that is not the last is waiting until the next comes, be it in the very next cycle.
+        pending = Signal()
+        m.d.comb += waiting.eq(self.new | pending)
+        m.d.sync += pending.eq(waiting & ~self.i.valid & ~self.held.last)
+        with m.If(self.i.valid & begins):
+            m.d.sync += started.eq(0)
+        with m.Elif(emit):
+            m.d.sync += started.eq(1)
+
+        follows = Signal(layer_beat(lanes))
+        m.d.comb += follows.eq(Mux(self.held.last, 0, i.as_value()))
+        shifted = Signal(layer_beat(lanes))
+        left = Signal(lanes)
+        window = Cat(self.held.data.as_value(), follows.data.as_value())
+        keeps = Cat(self.held.keep, follows.keep)
+        with m.Switch(shift):
+            for residue in sorted({length % lanes for length in self.lengths}):
+                with m.Case(residue):
+                    m.d.comb += [
+                        shifted.data.eq(window[8 * residue : 8 * (residue + lanes)]),
+                        shifted.keep.eq(keeps[residue : residue + lanes]),
+                        left.eq(i.keep >> residue),
+                    ]
+        ends = Signal()
+        m.d.comb += [
+            ends.eq(~self.held.last & i.last & (left == 0)),
+            self.short.eq(self.held.last & self._shorter(shift, whole)),
+        ]
+        m.d.sync += [self.o_valid.eq(emit), absorbed.eq((absorbed & ~self.new) | (emit & ends))]
+        with m.If(emit):
+            m.d.sync += [
+                self.o_payload.eq(shifted),
+                self.o_payload.last.eq(self.held.last | ends),
+                self.o_payload.error.eq(Mux(self.held.last, self.held.error, i.error)),
+                self.o_payload.oversize.eq(Mux(self.held.last, self.held.oversize, i.oversize)),
+            ]
+            with m.If(~reached):
+                m.d.sync += self.o_payload.keep.eq(0)
+        return m
+
+    def _shorter(self, shift: ValueLike, whole: ValueLike) -> Value:
+        """The held beat is the last, and the frame ends inside the header."""
+        shift, whole = Value.cast(shift), Value.cast(whole)
+        full = self.held.keep[self.lanes - 1]
+        inside = Value.cast(0)
+        for residue in sorted({length % self.lanes for length in self.lengths} - {0}):
+            inside = inside | ((shift == residue) & ~self.held.keep[residue - 1])
+        exact = (self.index + 1 == whole) & (shift == 0) & full
+        return Mux(self.index < whole, ~exact, (self.index == whole) & inside)
+
+
+def write_section(
+    m: Module, split: HeaderSplit, port: wiring.PureInterface, length: ValueLike, edits: dict[int, ValueLike]
+) -> None:
+    """Write the first ``length`` bytes of every frame into a store, one cycle after they are held.
+
+    ``edits`` gives the bytes that differ from ``split.captured``; each may depend on captured bytes up to the end of its
+    own beat. A frame that ends early, or whose length is 0, still writes one last entry.
+    """
+    lanes = split.lanes
+    length = Value.cast(length)
+    entry = Signal(section_entry(lanes))
+    write = Signal()
+    done = Signal()
+    for lane in range(lanes):
+        m.d.comb += entry.data[lane].eq(split.held.data[lane])
+        with m.Switch(split.index):
+            for at in range(lane, split.capture, lanes):
+                if at in edits:
+                    with m.Case(at // lanes):
+                        m.d.comb += entry.data[lane].eq(edits[at])
+    last = Signal()
+    m.d.comb += [
+        last.eq((((split.index + 1) << (lanes - 1).bit_length()) >= length) | split.held.last),
+        write.eq(split.new & ((split.index == 0) | ~done)),
+        entry.last.eq(last),
+        entry.count.eq(lanes),
+    ]
+    m.d.sync += port.valid.eq(write)
+    with m.If(write):
+        m.d.sync += [port.payload.eq(entry), done.eq(last)]
+
+
+def captured_value(captured: data.View, positions: Sequence[int]) -> Value:
+    """Captured bytes as one number, the first the most significant."""
+    return Cat(*(captured[at] for at in reversed(positions)))
+
+

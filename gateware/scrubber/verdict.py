@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts together what the parser found out about a frame: drop or forward, and what to write into it."""
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value, ValueLike
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from custodes.table import Reason
+from gateware.scrubber.bytesum import SUM_LAYOUT, fold
+from gateware.scrubber.layouts import ALTERED, LOOKUP, OPTIONS, POLICY, TRANSPORT, VERDICT, Network, Transport
+from gateware.scrubber.payload import END, TAIL
+
+PROTOCOLS = {Transport.TCP: 6, Transport.UDP: 17, Transport.ICMPV6: 58}
+
+FINDINGS = data.StructLayout(
+    {
+        "transport": TRANSPORT,
+        "options": OPTIONS,
+        "lookup": LOOKUP,
+        "tail": TAIL,
+        "end": END,
+        "vlan": 1,
+        "header_sum": SUM_LAYOUT,
+        "address_sum": SUM_LAYOUT,
+        "all_sum": SUM_LAYOUT,
+        "canonical_sum": SUM_LAYOUT,
+        "payload_sum": SUM_LAYOUT,
+    }
+)
+"""All that is known of one frame; ``vlan``: the VLAN is admitted."""
+
+
+class Verdict(wiring.Component):
+    """Decides. A pipeline of 6 stages without back-pressure, one frame per cycle.
+
+    Members:
+        valid, i: the findings.
+        o_valid, o: the `VERDICT`, 6 cycles later, with ``reason`` and ``altered``, which is zero in a dropped frame.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "valid": In(1),
+                "i": In(FINDINGS),
+                "policy": In(POLICY),
+                "o_valid": Out(1),
+                "o": Out(VERDICT),
+                "reason": Out(Reason),
+                "altered": Out(ALTERED),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        i, t, n = self.i, self.i.transport, self.i.transport.network
+        tcp, udp = t.network.transport == Transport.TCP, t.network.transport == Transport.UDP
+        icmp, ipv4 = t.network.transport == Transport.ICMP, n.ethernet.network == Network.IPV4
+        found = i.options
+
+        # Stage 1: lengths, options, failures that need no sum, and pairs of sums.
+        words = Signal(6)
+        mss = Signal(16)
+        has_sack = found.sack_blocks != 0
+        payload = Mux(t.trim, 0, t.payload)
+        m.d.comb += [
+            words.eq(
+                ((found.has_mss + found.has_sack_permitted + found.has_window_scale + has_sack) << 2)
+                + (found.sack_blocks << 3)
+            ),
+            mss.eq(Mux(found.mss > self.policy.mss, self.policy.mss, found.mss)),
+        ]
+        length_in = Signal(11)
+        length_out = Signal(11)
+        m.d.comb += [
+            length_in.eq(Mux(udp, t.payload + 8, n.length)),
+            length_out.eq(t.section + words + payload),
+        ]
+        protocol = Signal(8)
+        for kind, number in PROTOCOLS.items():
+            with m.If(n.transport == kind):
+                m.d.comb += protocol.eq(number)
+        failures = self._failures(i)
+        altered = Signal(ALTERED)
+        m.d.comb += [
+            altered.eq(n.altered),
+            altered.padding.eq(i.tail.padding),
+            altered.tcp_mss.eq(found.has_mss & (found.mss > self.policy.mss)),
+            altered.tcp_timestamps.eq(found.timestamps),
+            altered.tcp_options.eq(found.other),
+            altered.tcp_layout.eq(tcp & (words != t.options)),
+        ]
+        option_words = (
+            Mux(found.has_mss, 0x0204 + mss, 0)
+            + Mux(found.has_sack_permitted, 0x0101 + 0x0402, 0)
+            + Mux(found.has_window_scale, 0x0103 + 0x0300 + found.window_scale, 0)
+            + Mux(has_sack, 0x0101 + 0x0502 + (found.sack_blocks << 3), 0)
+        )
+        verdict = Signal(VERDICT)
+        m.d.comb += [
+            verdict.network.eq(n.ethernet.network),
+            verdict.transport.eq(n.transport),
+            verdict.tagged.eq(n.ethernet.tagged),
+            verdict.neighbour.eq(t.neighbour),
+            verdict.no_ack.eq(t.no_ack),
+            verdict.section.eq(t.section),
+            verdict.length.eq(length_out + Mux(ipv4, 20, 0)),
+            verdict.words.eq(words),
+            verdict.has_mss.eq(found.has_mss),
+            verdict.has_sack_permitted.eq(found.has_sack_permitted),
+            verdict.has_window_scale.eq(found.has_window_scale),
+            verdict.mss.eq(mss),
+            verdict.window_scale.eq(found.window_scale),
+            verdict.sack_blocks.eq(found.sack_blocks),
+            verdict.sack_start.eq(found.sack_start),
+        ]
+        stage = _Pipeline(m)
+        address = stage("address", Mux(icmp, 0, _plain(i.address_sum)))
+        ip_terms = [
+            stage("ip_address", _plain(i.address_sum)),
+            stage("ip_fixed", Const(0x4500 + 0x4000) + Cat(Mux(icmp, 1, protocol), self.policy.ttl)),
+            stage("ip_length", verdict.length),
+        ]
+        in_terms = [
+            stage("all", _plain(i.all_sum)),
+            stage("in_pseudo", Mux(icmp, 0, protocol + length_in)),
+            address,
+        ]
+        out_terms = [
+            stage("canonical", _plain(i.canonical_sum) + (t.ack_words[:16] + t.ack_words[16:])),
+            stage("payload", Mux(t.trim, 0, _plain(i.payload_sum))),
+            stage("options", option_words + Mux(tcp, Cat(Const(0, 10), (words + 20)[2:6]) << 2, 0)),
+            stage("sack", _plain_pair(found.sack_high, found.sack_low)),
+            stage("out_pseudo", Mux(icmp, 0, protocol + length_out)),
+            address,
+        ]
+        header = stage("header", _plain(i.header_sum))
+        carried = [stage("verdict", verdict.as_value()), stage("failures", failures), stage("altered", altered.as_value())]
+        kept = [stage("is_ipv4", ipv4), stage("is_udp", udp), stage("is_checked", n.transport != Transport.NONE)]
+        kept.append(stage("unchecked", t.unchecked))
+        valid = stage("valid", self.valid)
+
+        # Stage 2: whole sums; stages 3 to 5: end-around carries; stage 6: the verdict.
+        def again(level: int, values: list[Value]) -> list[Value]:
+            return [stage(f"keep_{level}_{number}", value) for number, value in enumerate(values)]
+
+        sums = [
+            stage("sum_header", header),
+            stage("sum_ip", sum(ip_terms, Const(0))),
+            stage("sum_in", sum(in_terms, Const(0))),
+            stage("sum_out", sum(out_terms, Const(0))),
+        ]
+        carried, kept, valid = again(1, carried), again(1, kept), stage("valid_1", valid)
+        for level in (2, 3, 4):
+            sums = [stage(f"fold_{level}_{number}", fold(value)) for number, value in enumerate(sums)]
+            carried, kept, valid = again(level, carried), again(level, kept), stage(f"valid_{level}", valid)
+        header, ip, total_in, total_out = (value[:16] for value in sums)
+        is_ipv4, is_udp, is_checked, unchecked = kept
+        flags = [carried[1][number] for number in range(len(Reason))]
+        flags[Reason.IP_CHECKSUM] = is_ipv4 & (header != 0xFFFF)
+        flags[Reason.TRANSPORT_CHECKSUM] = is_checked & ((total_in != 0xFFFF) | (is_udp & unchecked))
+        checksum = ~total_out
+        m.d.sync += [
+            self.o_valid.eq(valid),
+            self.o.eq(carried[0]),
+            self.o.ip_checksum.eq(~ip),
+            self.o.checksum.eq(Mux(is_udp & (checksum == 0), 0xFFFF, checksum)),
+            self.o.drop.eq(Cat(*flags).any()),
+            self.reason.eq(Reason.FORWARDED),
+            self.altered.eq(Mux(Cat(*flags).any(), 0, carried[2])),
+        ]
+        for reason in reversed(Reason):
+            with m.If(flags[reason]):
+                m.d.sync += self.reason.eq(reason)
+        return m
+
+    def _failures(self, i: data.View) -> Value:
+        """A bit per reason, those that need a checksum left out. Checks of an inner layer may read what is left over from
+        another frame where an outer one has failed: the outer reason is the lower number and is the one reported."""
+        t, n, e, found = i.transport, i.transport.network, i.transport.network.ethernet, i.lookup
+        arp = e.network == Network.ARP
+        ip = (e.network == Network.IPV4) | (e.network == Network.IPV6)
+        icmpv6 = n.transport == Transport.ICMPV6
+        bound = found.source.ingress & (found.source.station == found.source_mac.station)
+        own_target = found.destination.ingress & (found.destination.station == found.source_mac.station)
+        known_target = found.destination.egress
+        arp_target = Mux(
+            n.request,
+            n.gratuitous | known_target,
+            known_target & (found.destination.station == found.destination_mac.station),
+        )
+        nd_bound = Mux(t.unspecified, ~t.target | own_target, bound & (~t.target | known_target))
+        flags: dict[Reason, ValueLike] = {
+            Reason.INGRESS_ERROR: i.end.error & ~i.end.oversize,
+            Reason.OVERSIZE: i.end.oversize,
+            Reason.ETHERNET_SHORT: e.short,
+            Reason.LLC: e.llc,
+            Reason.ETHERTYPE: e.ethertype,
+            Reason.VLAN: ~i.vlan,
+            Reason.ARP_FIELDS: arp & n.arp_fields,
+            Reason.IP_HEADER: n.ip_header,
+            Reason.IP_LENGTH: n.ip_short | (ip & i.tail.too_short),
+            Reason.FRAGMENT: n.fragment,
+            Reason.PROTOCOL: n.protocol,
+            Reason.MAC_SOURCE: t.lookup & ~found.source_mac.ingress,
+            Reason.MAC_DESTINATION: t.lookup & ~found.destination_mac.egress & ~t.link_group,
+            Reason.ADDRESS_SOURCE: t.lookup
+            & Mux(arp, ~n.probe & ~bound, ~found.source.ingress & ~(icmpv6 & t.unspecified)),
+            Reason.ADDRESS_DESTINATION: t.lookup
+            & Mux(arp, Mux(n.probe, ~own_target, ~arp_target), ~found.destination.egress & ~(icmpv6 & t.group)),
+            Reason.TRANSPORT_LENGTH: t.transport_length,
+            Reason.ICMP_TYPE: t.icmp_type,
+            Reason.ND_FIELDS: t.nd_fields | (t.neighbour & ~nd_bound),
+            Reason.TCP_FLAGS: t.tcp_flags,
+            Reason.TCP_AUTHENTICATED: i.options.authenticated,
+            Reason.TCP_OPTION: i.options.malformed,
+            Reason.UDP_PORT: t.udp_port,
+        }
+        return Cat(*(Value.cast(flags.get(reason, 0))[0] for reason in Reason))
+
+
+class _Pipeline:
+    """Registers a value: one stage later."""
+
+    def __init__(self, m: Module) -> None:
+        self._m = m
+
+    def __call__(self, name: str, value: ValueLike) -> Value:
+        value = Value.cast(value)
+        register = Signal(value.shape(), name=name)
+        self._m.d.sync += register.eq(value)
+        return register
+
+
+def _plain_pair(high: Value, low: Value) -> Value:
+    return (high << 8) + low
+
+
+def _plain(total: data.View) -> Value:
+    return _plain_pair(total.high, total.low)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors that a user sees, each with the exit code that the command line documents."""
+
+from __future__ import annotations
+
+
+class CustodesError(Exception):
+    """One clear line for stderr."""
+
+    exit_code = 1
+
+
+class CaptureError(CustodesError):
+    """The input is not a capture that can be scrubbed, or the output cannot be written."""
+
+    exit_code = 3
+
+
+class PolicyError(CustodesError):
+    """The policy file is missing, malformed or does not fit the device."""
+
+    exit_code = 4
+
+
+class DeviceError(CustodesError):
+    """The device cannot be opened or does not answer."""
+
+    exit_code = 5
+
+
+class MismatchError(CustodesError):
+    """The device disagreed with the specification."""
+
+    exit_code = 6
