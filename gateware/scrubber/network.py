@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network layer of the parser: RFC 826 (ARP), RFC 791 (IPv4), RFC 8200 (IPv6)."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -86,8 +86,9 @@ class NetworkLayer(wiring.Component):
         m.submodules.address_sum = address = ByteSum(lanes)
         for unit in (header, address):
             m.d.comb += [unit.valid.eq(split.new), unit.bytes.eq(split.held.data), unit.last.eq(split.held.last)]
+        bits = (lanes - 1).bit_length()
         for lane in range(lanes):
-            position = Cat(Value.cast(lane)[: (lanes - 1).bit_length()], split.index) if lanes > 1 else split.index
+            position = Cat(Const(lane, bits), split.index) if bits else split.index
             v4 = (position >= 12) & (position < 20)
             v6 = (position >= 8) & (position < 40)
             m.d.comb += [
