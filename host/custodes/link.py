@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the host talks to a device: registers, and frames in exchange for what became of them."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from custodes.errors import DeviceError
+from custodes.table import Port, Reason
+
+
+class Ingress(NamedTuple):
+    """A frame on its way in, without FCS; ``error``: the ingress port marks it bad."""
+
+    port: Port
+    frame: bytes
+    error: bool = False
+
+
+class Outcome(NamedTuple):
+    """What the device did with one frame. ``altered`` has a bit per row of `custodes.table.SCRUBBED`."""
+
+    frame: bytes | None
+    reason: Reason
+    altered: int
+
+
+class Link(abc.ABC):
+    """An open device. A context manager; every method raises `DeviceError` where the device does not answer."""
+
+    lanes: int
+
+    @abc.abstractmethod
+    def read(self, address: int) -> int:
+        """The register at word ``address`` of `custodes.registers`."""
+
+    @abc.abstractmethod
+    def write(self, address: int, value: int) -> None:
+        """Write the register at word ``address``."""
+
+    @abc.abstractmethod
+    def exchange(self, frames: Sequence[Ingress]) -> list[Outcome]:
+        """Send ``frames``, those of one port in order and back to back, and wait for the outcome of each."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Let go of the device."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def open_link(name: str, lanes: int = 1, waveform: Path | None = None) -> Link:
+    """Open a device by name. ``sim:warden`` is the verilated warden with ``lanes`` bytes per beat.
+
+    Args:
+        waveform: record every signal into this VCD file, which is slow.
+
+    Raises:
+        DeviceError: there is no such device, or it is not built.
+    """
+    kind, _, which = name.partition(":")
+    if kind != "sim":
+        raise DeviceError(f"{name}: no such device; try sim:warden")
+    from custodes.simlink import SimLink
+
+    return SimLink(which, lanes, waveform)
