@@ -9,6 +9,7 @@ from custodes import registers
 from custodes.table import Port
 from gateware.scrubber import Scrubber
 from gateware.scrubber.layouts import POLICY
+from gateware.scrubber.scrubber import JUDGED
 from gateware.stream import FrameSignature
 
 BUS = wiring.Signature(
@@ -23,6 +24,7 @@ class Warden(wiring.Component):
 
     Members:
         i_cluster, o_world; i_world, o_cluster: frame streams, see `Scrubber`.
+        verdict_cluster, verdict_world: what becomes of each frame that entered there, see `JUDGED`.
         bus: registers of `custodes.registers`.
         busy: frames are inside.
     """
@@ -36,6 +38,8 @@ class Warden(wiring.Component):
                 "o_cluster": Out(frames),
                 "i_world": In(frames),
                 "o_world": Out(frames),
+                "verdict_cluster": Out(JUDGED),
+                "verdict_world": Out(JUDGED),
                 "bus": In(BUS),
                 "busy": Out(1),
             }
@@ -48,9 +52,13 @@ class Warden(wiring.Component):
         bus = self.bus
         scrubbers = {port: Scrubber(self.lanes, port) for port in Port}
         m.submodules.cluster, m.submodules.world = cluster, world = scrubbers[Port.CLUSTER], scrubbers[Port.WORLD]
-        for scrubber, i, o in ((cluster, self.i_cluster, self.o_world), (world, self.i_world, self.o_cluster)):
+        for scrubber, i, o, verdict in (
+            (cluster, self.i_cluster, self.o_world, self.verdict_cluster),
+            (world, self.i_world, self.o_cluster, self.verdict_world),
+        ):
             wiring.connect(m, wiring.flipped(i), scrubber.i)
             wiring.connect(m, scrubber.o, wiring.flipped(o))
+            wiring.connect(m, scrubber.judged, wiring.flipped(verdict))
         for scrubber in (cluster, world):
             address, entry = scrubber.address, scrubber.address.entry
             row = bus.write_data

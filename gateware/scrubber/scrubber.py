@@ -24,6 +24,8 @@ from gateware.scrubber.verdict import FINDINGS, Verdict
 from gateware.stream import FrameSignature
 
 VLAN_WRITE = data.StructLayout({"vid": 12, "admit": 1})
+JUDGED = wiring.Signature({"valid": Out(1), "reason": Out(Reason), "altered": Out(len(SCRUBBED))})
+"""For one cycle per frame, in order: why it was dropped, or `Reason.FORWARDED` and the rows of the table altered in it."""
 STORE_SLACK = 48
 """Entries kept free for what is inside the parser when a store fills up."""
 VERDICT_DEPTH, VERDICT_SLACK = 512, 160
@@ -41,6 +43,7 @@ class Scrubber(wiring.Component):
     Members:
         i: frames of any length; ``error`` on the last beat drops the frame.
         o: canonical frames, in order, never with ``error``.
+        judged: the verdict on each frame, before it leaves.
         policy: held stable while frames are inside.
         address_valid, address; vlan_valid, vlan: writes into the address table and the VLAN table.
         counter, count: a counter (a `Reason`, or 32 + row of the scrub table) and its value 2 cycles later.
@@ -58,6 +61,7 @@ class Scrubber(wiring.Component):
             {
                 "i": In(FrameSignature(lanes)),
                 "o": Out(FrameSignature(lanes)),
+                "judged": Out(JUDGED),
                 "policy": In(POLICY),
                 "address_valid": In(1),
                 "address": In(WRITE),
@@ -136,6 +140,11 @@ class Scrubber(wiring.Component):
             (lookup.o_valid, lookup.o),
         )
         self._count(m, verdict)
+        m.d.comb += [
+            self.judged.valid.eq(verdict.o_valid),
+            self.judged.reason.eq(verdict.reason),
+            self.judged.altered.eq(verdict.altered.as_value()),
+        ]
         inside = Signal(12)
         enters = Signal()
         leaves = Signal()

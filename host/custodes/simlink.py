@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verilated device as a `Link`: a shared object with a C ABI, built by ``make sim``."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from custodes.errors import DeviceError
+from custodes.link import Ingress, Link, Outcome
+from custodes.table import MAX_FRAME_BYTES, Port, Reason
+
+LANES = (1, 8, 64)
+ABI = 1
+CYCLES_PER_FRAME = 4096
+"""Far more than any frame spends inside: a device that needs longer is stuck."""
+
+_u32, _u64, _i64, _bytes, _device = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_int64, ctypes.c_char_p, ctypes.c_void_p
+_PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
+    "custodes_abi": (_u32, []),
+    "custodes_lanes": (_u32, []),
+    "custodes_open": (_device, [_bytes]),
+    "custodes_close": (None, [_device]),
+    "custodes_reset": (None, [_device]),
+    "custodes_cycles": (_u64, [_device]),
+    "custodes_pause": (None, [_device, _u32, _u32, _u64]),
+    "custodes_send": (None, [_device, _u32, _bytes, _u32, _u32]),
+    "custodes_run": (_i64, [_device, _u64]),
+    "custodes_step": (None, [_device, _u64]),
+    "custodes_take": (_i64, [_device, _u32, ctypes.POINTER(_u32), ctypes.POINTER(_u32), ctypes.c_char_p, _u64]),
+    "custodes_write": (None, [_device, _u32, _u32]),
+    "custodes_read": (_u32, [_device, _u32]),
+}
+
+
+def library_path(which: str, lanes: int, trace: bool = False) -> Path:
+    """Where ``make sim`` puts the shared object of a device."""
+    name = f"{which}-{lanes}{'-trace' if trace else ''}.so"
+    return Path(sys.prefix) / "share" / "custodes" / "sim" / name
+
+
+def built_lanes(which: str) -> list[int]:
+    """The lane counts with which a device has been built."""
+    return [lanes for lanes in LANES if library_path(which, lanes).exists()]
+
+
+class SimLink(Link):
+    """The verilated device ``which``.
+
+    Args:
+        lanes: bytes per beat: 1, 8 or 64.
+        waveform: record every signal into this VCD file; needs ``make sim TRACE=1``.
+
+    Raises:
+        DeviceError: no such device, or not built.
+    """
+
+    def __init__(self, which: str, lanes: int = 1, waveform: Path | None = None) -> None:
+        self._handle: int | None = None
+        path = library_path(which, lanes, waveform is not None)
+        if which != "warden" or lanes not in LANES:
+            raise DeviceError(f"sim:{which} with {lanes} lanes: no such device; try sim:warden with 1, 8 or 64 lanes")
+        if not path.exists():
+            how = "make sim TRACE=1" if waveform else "make sim"
+            raise DeviceError(f"sim:{which} with {lanes} lanes is not built; run `{how}`")
+        try:
+            self._library = ctypes.CDLL(str(path))
+            for name, (result, arguments) in _PROTOTYPES.items():
+                function = getattr(self._library, name)
+                function.restype, function.argtypes = result, arguments
+        except (OSError, AttributeError):
+            raise DeviceError(f"{path}: not a simulated device; run `make sim` again") from None
+        if self._library.custodes_abi() != ABI or self._library.custodes_lanes() != lanes:
+            raise DeviceError(f"{path}: built for another version; run `make sim` again")
+        self.lanes = lanes
+        self._handle = self._library.custodes_open(None if waveform is None else str(waveform).encode())
+        if not self._handle:
+            raise DeviceError(f"{waveform}: cannot write the waveform")
+        self._buffer = ctypes.create_string_buffer(4 * MAX_FRAME_BYTES)
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles since the device was opened."""
+        return self._library.custodes_cycles(self._handle)
+
+    def read(self, address: int) -> int:
+        return self._library.custodes_read(self._handle, address)
+
+    def write(self, address: int, value: int) -> None:
+        self._library.custodes_write(self._handle, address, value)
+
+    def exchange(self, frames: Sequence[Ingress]) -> list[Outcome]:
+        for frame in frames:
+            self.send(frame)
+        beats = sum(len(frame.frame) for frame in frames) // self.lanes
+        outstanding = self.run(beats * 1024 + len(frames) * CYCLES_PER_FRAME)
+        if outstanding:
+            raise DeviceError(f"the simulated device is stuck with {outstanding} frames inside")
+        return [self.take(frame.port) for frame in frames]
+
+    def send(self, frame: Ingress) -> None:
+        """Queue a frame; `run` moves it."""
+        self._library.custodes_send(self._handle, frame.port, frame.frame, len(frame.frame), frame.error)
+
+    def run(self, cycles: int) -> int:
+        """Run until every frame has its outcome, at most ``cycles``; returns how many have none."""
+        outstanding = self._library.custodes_run(self._handle, cycles)
+        if outstanding < 0:
+            raise DeviceError("the simulated device broke the stream rule on its way out")
+        return outstanding
+
+    def take(self, port: Port) -> Outcome:
+        """The oldest outcome of the frames sent in at ``port``."""
+        reason, altered = ctypes.c_uint32(), ctypes.c_uint32()
+        length = self._library.custodes_take(
+            self._handle, port, ctypes.byref(reason), ctypes.byref(altered), self._buffer, len(self._buffer)
+        )
+        if length < 0:
+            raise DeviceError("the simulated device lost a frame" if length == -1 else "an egress frame is too long")
+        frame = ctypes.string_at(self._buffer, length) if length else None
+        return Outcome(frame, Reason(reason.value), altered.value)
+
+    def pause(self, idle: float, stall: float, seed: int = 1) -> None:
+        """Let ingress idle and egress stall in this share of the cycles, at random."""
+        self._library.custodes_pause(self._handle, int(idle * 256), int(stall * 256), seed)
+
+    def step(self, cycles: int) -> None:
+        """Run for ``cycles``."""
+        self._library.custodes_step(self._handle, cycles)
+
+    def reset(self) -> None:
+        """Reset the device; frames inside and outcomes not yet taken are forgotten, tables stay."""
+        self._library.custodes_reset(self._handle)
+
+    def close(self) -> None:
+        if self._handle:
+            self._library.custodes_close(self._handle)
+            self._handle = None

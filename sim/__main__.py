@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m sim [--lanes 1 8 64] [--trace]``: build the simulated devices and install them into this environment."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from sim.build import DEVICES, BuildError, Target, build
+
+CACHE = Path(__file__).parent.parent / "build" / "sim"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m sim", description="Build the simulated devices.")
+    parser.add_argument("--lanes", type=int, nargs="+", default=[1, 8, 64], help="bytes per beat")
+    parser.add_argument("--trace", action="store_true", help="with waveforms, for `--waveform`")
+    options = parser.parse_args()
+    for device in DEVICES:
+        for lanes in options.lanes:
+            target = Target(device, lanes, options.trace)
+            started = time.monotonic()
+            try:
+                build(target, CACHE)
+            except BuildError as error:
+                print(error, file=sys.stderr)
+                return 1
+            print(f"sim:{device} with {lanes} lanes: ready after {time.monotonic() - started:.0f} s", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

