@@ -131,7 +131,7 @@ class Verdict(wiring.Component):
             stage("canonical", _plain(i.canonical_sum) + (t.ack_words[:16] + t.ack_words[16:])),
             stage("payload", Mux(t.trim, 0, _plain(i.payload_sum))),
             stage("options", option_words + Mux(tcp, Cat(Const(0, 10), (words + 20)[2:6]) << 2, 0)),
-            stage("sack", _plain_pair(found.sack_high, found.sack_low)),
+            stage("sack", Mux(has_sack, _plain_pair(found.sack_high, found.sack_low), 0)),
             stage("out_pseudo", Mux(icmp, 0, protocol + length_out)),
             address,
         ]
@@ -192,7 +192,7 @@ class Verdict(wiring.Component):
         )
         nd_bound = Mux(t.unspecified, ~t.target | own_target, bound & (~t.target | known_target))
         flags: dict[Reason, ValueLike] = {
-            Reason.INGRESS_ERROR: i.end.error & ~i.end.oversize,
+            Reason.INGRESS_ERROR: i.end.error,
             Reason.OVERSIZE: i.end.oversize,
             Reason.ETHERNET_SHORT: e.short,
             Reason.LLC: e.llc,

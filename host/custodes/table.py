@@ -39,8 +39,8 @@ class Reason(enum.IntEnum):
     """Why a frame was dropped; the lowest number that applies is the one reported."""
 
     FORWARDED = 0
-    INGRESS_ERROR = 1
-    OVERSIZE = 2
+    OVERSIZE = 1
+    INGRESS_ERROR = 2
     ETHERNET_SHORT = 3
     LLC = 4
     ETHERTYPE = 5
@@ -71,8 +71,8 @@ class Reason(enum.IntEnum):
 
 _REASON_TITLES = {
     Reason.FORWARDED: "forwarded",
-    Reason.INGRESS_ERROR: "marked bad by the ingress port",
     Reason.OVERSIZE: "longer than the largest frame",
+    Reason.INGRESS_ERROR: "marked bad by the ingress port",
     Reason.ETHERNET_SHORT: "ends inside the Ethernet header",
     Reason.LLC: "802.3 length frame (LLC)",
     Reason.ETHERTYPE: "EtherType not admitted",

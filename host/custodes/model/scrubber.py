@@ -65,10 +65,10 @@ class Scrubber:
             error: the ingress port marked the frame bad.
         """
         try:
-            if error:
-                raise Drop(Reason.INGRESS_ERROR)
             if len(frame) > MAX_FRAME_BYTES:
                 raise Drop(Reason.OVERSIZE)
+            if error:
+                raise Drop(Reason.INGRESS_ERROR)
             trace = Trace()
             clean = self._ethernet(frame, port, trace)
         except Drop as drop:
