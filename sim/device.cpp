@@ -198,6 +198,11 @@ void custodes_reset(Device* device) { device->reset(); }
 uint64_t custodes_cycles(const Device* device) { return device->cycles; }
 uint64_t custodes_outstanding(const Device* device) { return device->outstanding(); }
 
+uint64_t custodes_pending(const Device* device, uint32_t port) {
+    const Direction& d = device->directions[port & 1];
+    return d.verdicts.size() + d.egress.size() + d.partial.size();
+}
+
 void custodes_pause(Device* device, uint32_t idle, uint32_t stall, uint64_t seed) {
     device->idle = idle;
     device->stall = stall;

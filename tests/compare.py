@@ -22,8 +22,17 @@ class Pair:
     def __init__(self, policy: Policy, lanes: int) -> None:
         self.link = SimLink("warden", lanes)
         self.specification = Scrubber(policy)
-        for address, value in policy_writes(policy):
+        self._policy = policy
+        self.load_policy()
+
+    def load_policy(self) -> None:
+        for address, value in policy_writes(self._policy):
             self.link.write(address, value)
+
+    def reset(self) -> None:
+        """Reset the device, which then knows no policy, and give it the policy again."""
+        self.link.reset()
+        self.load_policy()
 
     def counters(self) -> list[int]:
         """Every counter, in the order of `expected_counters`."""

@@ -29,6 +29,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "custodes_pause": (None, [_device, _u32, _u32, _u64]),
     "custodes_send": (None, [_device, _u32, _bytes, _u32, _u32]),
     "custodes_run": (_i64, [_device, _u64]),
+    "custodes_pending": (_u64, [_device, _u32]),
     "custodes_step": (None, [_device, _u64]),
     "custodes_take": (_i64, [_device, _u32, ctypes.POINTER(_u32), ctypes.POINTER(_u32), ctypes.c_char_p, _u64]),
     "custodes_write": (None, [_device, _u32, _u32]),
@@ -123,6 +124,10 @@ class SimLink(Link):
         frame = ctypes.string_at(self._buffer, length) if length else None
         return Outcome(frame, Reason(reason.value), altered.value)
 
+    def has_outcome(self, port: Port) -> bool:
+        """Whether a verdict or a frame waits to be taken, or part of a frame is on its way out."""
+        return self._library.custodes_pending(self._handle, port) != 0
+
     def pause(self, idle: float, stall: float, seed: int = 1) -> None:
         """Let ingress idle and egress stall in this share of the cycles, at random."""
         self._library.custodes_pause(self._handle, int(idle * 256), int(stall * 256), seed)
@@ -132,7 +137,7 @@ class SimLink(Link):
         self._library.custodes_step(self._handle, cycles)
 
     def reset(self) -> None:
-        """Reset the device; frames inside and outcomes not yet taken are forgotten, tables stay."""
+        """Reset the device: it forgets the frames inside and its policy registers; address tables and counters stay."""
         self._library.custodes_reset(self._handle)
 
     def close(self) -> None:
