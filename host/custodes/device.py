@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A warden behind a `Link`: who it is, its policy, and its counters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from custodes.errors import DeviceError
+from custodes.link import Link, open_link
+from custodes.policy import Policy
+from custodes.registers import IDENTITY, IDENTITY_VALUE, LANES, field_counter, policy_writes, reason_counter
+from custodes.table import SCRUBBED, Port, Reason
+
+COUNTER_NAMES: dict[int, str] = {
+    **{reason_counter(port, reason): f"{port.name.lower()} {reason.name}" for port in Port for reason in Reason},
+    **{field_counter(port, i): f"{port.name.lower()} {row.key}" for port in Port for i, row in enumerate(SCRUBBED)},
+}
+"""Address of every counter -> what it counts."""
+_READINGS = 16
+
+
+class Warden:
+    """A warden that has said who it is.
+
+    Raises:
+        DeviceError: what answers is no warden, or has another lane count than it was opened with.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        identity, lanes = link.read(IDENTITY), link.read(LANES)
+        if identity == 0xFFFF_FFFF:
+            raise DeviceError("the device reads all ones: it is not powered, not configured or not connected")
+        if identity != IDENTITY_VALUE:
+            raise DeviceError(f"the device is no warden: its identity is {identity:#010x}, not {IDENTITY_VALUE:#010x}")
+        if lanes != link.lanes:
+            raise DeviceError(f"the device has {lanes} lanes, not {link.lanes}")
+
+    def load(self, policy: Policy) -> None:
+        """Put a policy into the device. Raises `PolicyError` where its table cannot hold it."""
+        for address, value in list(policy_writes(policy)):
+            self.link.write(address, value)
+
+    def counters(self) -> dict[int, int]:
+        """Every counter by address, once they have come to rest.
+
+        Counting trails the last frame by some cycles, so that they are read until two readings agree.
+        """
+        before: dict[int, int] = {}
+        for _ in range(_READINGS):
+            now = {address: self.link.read(address) for address in COUNTER_NAMES}
+            if now == before:
+                return now
+            before = now
+        raise DeviceError("the device's counters do not come to rest")
+
+
+@contextmanager
+def open_warden(name: str, lanes: int = 1, waveform: Path | None = None) -> Iterator[Warden]:
+    """Open a warden by name for the length of a block; raises `DeviceError`."""
+    with open_link(name, lanes, waveform) as link:
+        yield Warden(link)

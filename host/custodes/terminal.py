@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What commands print: results on stdout, everything else on stderr, a progress bar on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from custodes.errors import CaptureError
+from custodes.report import Erased, Report
+from custodes.table import RESIDUAL_NOTE
+
+PLAIN_WIDTH = 120
+"""Columns of a report that does not go to a terminal."""
+
+
+def shown(path: Path) -> str:
+    """A file name that can be printed, whatever its bytes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+class Screen:
+    """Where a command prints. ``verbosity`` is -1 for errors and results only, 0, or 1 for details."""
+
+    def __init__(self, verbosity: int = 0) -> None:
+        width = None if sys.stdout.isatty() else PLAIN_WIDTH
+        self._out = Console(markup=False, highlight=False, width=width)
+        self._err = Console(markup=False, highlight=False, stderr=True)
+        self._verbosity = verbosity
+
+    def note(self, text: str) -> None:
+        """A line on stderr, unless quiet."""
+        if self._verbosity >= 0:
+            self._err.print(text, soft_wrap=True)
+
+    def detail(self, text: str) -> None:
+        """A line on stderr for those who asked for details."""
+        if self._verbosity > 0:
+            self._err.print(text, soft_wrap=True, style="dim")
+
+    def result(self, *parts: RenderableType) -> None:
+        """Print a result on stdout. A reader who has left is no error; raises `CaptureError` where the disk is full."""
+        with self._out.capture() as captured:
+            for part in parts:
+                self._out.print(part, soft_wrap=isinstance(part, str))
+        try:
+            sys.stdout.write(captured.get())
+            sys.stdout.flush()
+        except OSError as error:
+            with suppress(OSError):  # what is still in the buffer is not to fail again when Python ends
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, sys.stdout.fileno())
+                os.close(null)
+            if not isinstance(error, BrokenPipeError):
+                raise CaptureError(f"standard output: {error.strerror}") from None
+
+    def json(self, value: Any) -> None:
+        """Print one JSON object on stdout."""
+        self.result(json.dumps(value, indent=2))
+
+    @contextmanager
+    def progress(self, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar of ``total`` bytes that goes away at the end; call what it yields with how far things are."""
+        columns = (TextColumn("scrubbing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        hidden = self._verbosity < 0 or not self._err.is_terminal
+        with Progress(*columns, console=self._err, transient=True, disable=hidden) as bar:
+            task = bar.add_task("", total=total)
+            yield lambda position: bar.update(task, completed=position)
+
+    def report(self, report: Report) -> None:
+        """A report for people, its verdict last."""
+        parts: list[RenderableType] = [_summary(report)]
+        if report.frames_dropped:
+            table = _table("Dropped", "frames")
+            for title, count in report.drop_titles:
+                table.add_row(title, f"{count:,}")
+            parts.append(table)
+        parts.append(_fields(report))
+        passed = [entry for entry in report.passed if entry.frames]
+        if passed:
+            table = _table("Residual: passes until per-flow state is scrubbed", "frames", "bits, at most")
+            for entry in passed:
+                table.add_row(entry.row.title, f"{entry.frames:,}", bits(entry.after))
+            parts.append(table)
+        parts.append(f"Residual that headers do not show: {RESIDUAL_NOTE}\n")
+        parts += [f"  {mismatch.describe()}" for mismatch in report.shown]
+        hidden = report.mismatches - len(report.shown)
+        parts += [f"  ... and {hidden:,} more frames"] if hidden else []
+        parts += [f"  {line}" for line in report.counters]
+        parts.append(report.verdict)
+        self.result(*parts)
+
+    def info(self, facts: dict[str, Any]) -> None:
+        """What `custodes info` found."""
+        grid = Table.grid(padding=(0, 2))
+        device = facts["device"]
+        grid.add_row("version", facts["version"])
+        grid.add_row("device", f"{device['name']}, identity {device['identity']}, {plural(device['lanes'], 'lane')}")
+        for name, value in facts["policy_defaults"].items():
+            grid.add_row(name.replace("_", " "), " ".join(map(str, value)) if isinstance(value, list) else str(value))
+        table = _table("Scrub table: what becomes of each field", "treatment", "bits", "left")
+        for row in facts["table"]:
+            size = "8 a byte" if row["bits"] is None else str(row["bits"])
+            table.add_row(row["title"], row["action"], size, f"{row['after']:g}")
+        self.result(grid, table)
+
+
+def bits(count: float) -> str:
+    """A number of bits, or of bits per frame times frames, rounded to whole bits."""
+    return f"{count:,.0f}"
+
+
+def plural(count: int, thing: str) -> str:
+    """``1 frame``, ``2 frames``, ``2 addresses``."""
+    ending = "" if count == 1 else "es" if thing.endswith("s") else "s"
+    return f"{count:,} {thing}{ending}"
+
+
+def _summary(report: Report) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row("capture", report.input)
+    grid.add_row("device", f"{report.device}, {plural(report.lanes, 'lane')}")
+    grid.add_row("policy", policy_line(report))
+    altered = f"{report.frames_altered:,} of them altered"
+    counts = f"{report.frames_in:,} in, {report.frames_out:,} out ({altered}), {report.frames_dropped:,} dropped"
+    grid.add_row("frames", counts)
+    grid.add_row("speed", f"{report.frames_per_s:,.0f} frames/s, {report.megabytes_per_s:.2f} MB/s through the device")
+    return grid
+
+
+def policy_line(report: Report) -> str:
+    """Which policy, and how much it admits."""
+    policy = report.admission
+    size = f"{plural(policy.stations, 'station')} and {plural(policy.ip_addresses, 'IP address')}"
+    if policy.file is not None:
+        return f"{shown(policy.file)}: {size}"
+    return f"none given: admitted the {size} found in the capture; the first station is the cluster"
+
+
+def _table(title: str, *numbers: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2), header_style="dim")
+    table.add_column("", min_width=52)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _fields(report: Report) -> Table:
+    table = _table("Covert capacity of the frames that left, in bits", "frames", "altered", "before", "after")
+    for entry in report.erased:
+        if carries(entry):
+            table.add_row(
+                entry.row.title, f"{entry.frames:,}", f"{entry.altered:,}", bits(entry.before), bits(entry.after)
+            )
+    table.add_section()
+    table.add_row("all scrubbed fields", "", "", bits(report.bits_before), bits(report.bits_after), style="bold")
+    return table
+
+
+def carries(entry: Erased) -> bool:
+    """Whether a row has anything to say: capacity, or alterations."""
+    return bool(entry.before or entry.altered)
