@@ -1,53 +1,89 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counters of events, kept in a memory."""
+"""Counters of verdicts and of scrubbed fields, kept in memories."""
 
-from collections.abc import Sequence
-
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-SLOTS = 64
+from custodes.registers import FIELD_OFFSET
+from custodes.table import SCRUBBED, Reason
+
+SLOTS = 32
+COUNT_BITS = 32
 
 
 class Counters(wiring.Component):
-    """32-bit counters in one memory: events wait in a small counter each until their slot comes round.
+    """A 32-bit counter per reason, and one per row of the scrub table.
+
+    There is one reason per frame: its total is read, raised and written back. Rows come many at a time: each has a small
+    counter of its own, which is added to its total when its turn comes round.
 
     Args:
-        spacing: for every slot, from the first on, the least number of cycles between two events.
+        spacing: the least number of cycles between two frames with altered fields.
 
     Members:
-        events: a bit per slot.
-        address, value: a counter, 2 cycles later. An event shows up at most 67 cycles after it happened.
+        valid, reason, altered: a verdict; one per cycle.
+        address, value: a counter (a `Reason`, or 32 + row) and its total 2 cycles later.
+
+    An event shows up at most 35 cycles after it happened. Totals start over after 2^32; reset leaves them as they are.
     """
 
-    def __init__(self, spacing: Sequence[int]) -> None:
+    def __init__(self, spacing: int) -> None:
         self.spacing = spacing
-        super().__init__({"events": In(SLOTS), "address": In(range(SLOTS)), "value": Out(32)})
+        super().__init__(
+            {
+                "valid": In(1),
+                "reason": In(Reason),
+                "altered": In(len(SCRUBBED)),
+                "address": In(range(2 * FIELD_OFFSET)),
+                "value": Out(COUNT_BITS),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.totals = totals = Memory(shape=32, depth=SLOTS, init=[])
-        read, host, write = totals.read_port(), totals.read_port(), totals.write_port()
-        slot, slot_read = Signal(range(SLOTS)), Signal(range(SLOTS))
-        widths = [(SLOTS // cycles + 1).bit_length() for cycles in self.spacing]
-        taken = Signal(max(widths))
-        taken_read = Signal(max(widths))
-        for number, width in enumerate(widths):
-            waiting = Signal(width, name=f"waiting_{number}")
-            with m.If(slot == number):
-                m.d.sync += waiting.eq(self.events[number])
-                m.d.comb += taken.eq(waiting)
-            with m.Else():
-                m.d.sync += waiting.eq(waiting + self.events[number])
-        m.d.sync += [slot.eq(slot + 1), slot_read.eq(slot), taken_read.eq(taken)]
+        of_fields = Signal()
+        m.d.sync += of_fields.eq(self.address >= FIELD_OFFSET)
+        m.d.sync += self.value.eq(Mux(of_fields, self._fields(m), self._reasons(m)))
+        return m
+
+    def _reasons(self, m: Module) -> Signal:
+        m.submodules.reasons = totals = Memory(shape=COUNT_BITS, depth=SLOTS, init=[])
+        write = totals.write_port()
+        read, host = totals.read_port(transparent_for=[write]), totals.read_port()
         m.d.comb += [
+            read.addr.eq(self.reason),
+            write.data.eq(read.data + 1),
+            host.addr.eq(self.address),
+        ]
+        m.d.sync += [write.addr.eq(self.reason), write.en.eq(self.valid)]
+        return host.data
+
+    def _fields(self, m: Module) -> Signal:
+        m.submodules.fields = totals = Memory(shape=COUNT_BITS, depth=SLOTS, init=[])
+        read, host, write = totals.read_port(domain="comb"), totals.read_port(), totals.write_port()
+        slot = Signal(range(SLOTS))
+        total = Signal(COUNT_BITS, reset_less=True)
+        width = (SLOTS // self.spacing + 1).bit_length()
+        taken, added = Signal(width), Signal(width)
+        for row in range(len(SCRUBBED)):
+            event = self.valid & self.altered[row]
+            waiting = Signal(width, name=f"waiting_{row}")
+            with m.If(slot == row):
+                m.d.sync += waiting.eq(event)
+                m.d.comb += taken.eq(waiting)
+            with m.Elif(event):
+                m.d.sync += waiting.eq(waiting + 1)
+        # The row written is always the one before the row read, and not through a register: Yosys needs no bypass.
+        before = Signal(range(SLOTS))
+        m.d.comb += [
+            before.eq(slot - 1),
             read.addr.eq(slot),
-            write.addr.eq(slot_read),
-            write.data.eq(read.data + taken_read),
+            write.addr.eq(before),
+            write.data.eq(total + added),
             write.en.eq(1),
             host.addr.eq(self.address),
         ]
-        m.d.sync += self.value.eq(host.data)
-        return m
+        m.d.sync += [slot.eq(slot + 1), total.eq(read.data), added.eq(taken)]
+        return host.data

@@ -19,7 +19,7 @@ class AddressTable(wiring.Component):
 
     Members:
         key: what to look up; ``o`` is the answer, 2 cycles later, one look-up per cycle.
-        write_valid, write: replaces a row.
+        write_valid, write: replaces a row. What is looked up in that cycle is not found.
 
     Args:
         port: the ingress port, for which ``ingress`` and ``egress`` are told apart.
@@ -32,19 +32,24 @@ class AddressTable(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         key = Signal(KEY_BITS)
-        m.d.sync += key.eq(self.key)
+        fresh = Signal()
+        m.d.sync += [key.eq(self.key), fresh.eq(~self.write_valid & (self.key[128:] != 0))]
         answers = []
         for table in range(TABLES):
             m.submodules[f"rows_{table}"] = memory = Memory(shape=ENTRY, depth=1 << ROW_BITS, init=[])
-            read, write = memory.read_port(), memory.write_port()
+            # No read while there is a write: Yosys sees that, and adds no bypass around the block RAM.
+            read, write = memory.read_port(domain="comb"), memory.write_port()
+            row = Signal(ENTRY, reset_less=True, name=f"row_{table}")
             m.d.comb += [
                 read.addr.eq(Cat((self.key & mask).xor() for mask in HASH_MASKS[table])),
                 write.addr.eq(self.write.row),
                 write.data.eq(self.write.entry),
                 write.en.eq(self.write_valid & (self.write.table == table)),
             ]
-            hit = (read.data.key == key) & (key[128:] != 0)
-            answers.append(Mux(hit, Cat(read.data.ports, read.data.station), 0))
+            with m.If(~self.write_valid):
+                m.d.sync += row.eq(read.data)
+            hit = fresh & (row.key == key)
+            answers.append(Mux(hit, Cat(row.ports, row.station), 0))
         either = answers[0] | answers[1]
         m.d.sync += [
             self.o.ingress.eq(either[self.port]),
@@ -59,7 +64,7 @@ class Lookup(wiring.Component):
     lasts four cycles at least, and in four copies of the table above.
 
     Members:
-        valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up.
+        valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up; its addresses stay until the next that does.
         o_valid, o: one `LOOKUP` per frame that does, in order, at most 7 cycles later.
         write_valid, write: replaces a row.
     """
@@ -81,7 +86,11 @@ class Lookup(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         network = self.i.network
-        kind = Mux(network.ethernet.network == Network.IPV6, KIND_IPV6, KIND_IPV4)
+        asks = self.valid & self.i.lookup
+        ipv6, was_ipv6 = network.ethernet.network == Network.IPV6, Signal()
+        with m.If(asks):
+            m.d.sync += was_ipv6.eq(ipv6)
+        kind = Mux(ipv6 if self.parallel else was_ipv6, KIND_IPV6, KIND_IPV4)
         padding = Const(0, 80)
         keys = [
             Cat(network.ethernet.source_mac.as_value(), padding, Const(KIND_MAC, 2)),
@@ -89,7 +98,6 @@ class Lookup(wiring.Component):
             Cat(network.source.as_value(), kind),
             Cat(network.destination.as_value(), kind),
         ]
-        asks = self.valid & self.i.lookup
         tables = [AddressTable(self.port) for _ in keys] if self.parallel else [AddressTable(self.port)]
         for number, table in enumerate(tables):
             m.submodules[f"table_{number}"] = table
@@ -102,14 +110,13 @@ class Lookup(wiring.Component):
             for table, key, output in zip(tables, keys, outputs, strict=True):
                 m.d.comb += [table.key.eq(key), output.eq(table.o)]
             return m
-        held = [Signal(KEY_BITS, name=f"key_{number}") for number in range(3)]
+        turn = Signal(range(len(keys)))
         answered = Signal(6)
-        m.d.sync += answered.eq(Cat(asks, answered))
-        with m.If(asks):
-            m.d.sync += [hold.eq(key) for hold, key in zip(held, keys[1:], strict=True)]
-        with m.Else():
-            m.d.sync += [held[0].eq(held[1]), held[1].eq(held[2])]
-        m.d.comb += tables[0].key.eq(Mux(asks, keys[0], held[0]))
+        m.d.sync += [answered.eq(Cat(asks, answered)), turn.eq(Mux(asks | (turn != 0), turn + 1, 0))]
+        with m.Switch(turn):
+            for number, key in enumerate(keys):
+                with m.Case(number):
+                    m.d.comb += tables[0].key.eq(key)
         for number, output in enumerate(outputs):
             with m.If(answered[1 + number]):
                 m.d.sync += output.eq(tables[0].o)

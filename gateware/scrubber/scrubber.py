@@ -4,16 +4,15 @@
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from custodes.registers import FIELD_OFFSET, UNTAGGED_VID
+from custodes.registers import COUNTERS_PER_PORT, UNTAGGED_VID
 from custodes.table import SCRUBBED, Port, Reason
 from gateware.scrubber.beat import section_entry
-from gateware.scrubber.counters import SLOTS, Counters
+from gateware.scrubber.counters import Counters
 from gateware.scrubber.ethernet import EthernetLayer
-from gateware.scrubber.layouts import POLICY, VERDICT
+from gateware.scrubber.layouts import LOOKUP, POLICY, VERDICT
 from gateware.scrubber.lookup import WRITE, Lookup
 from gateware.scrubber.network import NetworkLayer
 from gateware.scrubber.options import OptionsLayer
@@ -21,7 +20,7 @@ from gateware.scrubber.payload import PayloadLayer, Tail
 from gateware.scrubber.rewriter import STORES, VERDICT_PORTS, Rewriter
 from gateware.scrubber.transport import TransportLayer
 from gateware.scrubber.verdict import FINDINGS, Verdict
-from gateware.stream import FrameSignature
+from gateware.stream import FrameSignature, Queue
 
 VLAN_WRITE = data.StructLayout({"vid": 12, "admit": 1})
 JUDGED = wiring.Signature({"valid": Out(1), "reason": Out(Reason), "altered": Out(len(SCRUBBED))})
@@ -29,8 +28,9 @@ JUDGED = wiring.Signature({"valid": Out(1), "reason": Out(Reason), "altered": Ou
 STORE_SLACK = 48
 """Entries kept free for what is inside the parser when a store fills up."""
 VERDICT_DEPTH, VERDICT_SLACK = 512, 160
-MIN_ADMITTED_BYTES = 34
-"""No shorter frame is forwarded."""
+MIN_FORWARDED_BYTES = 34
+"""No frame that is forwarded comes in with fewer, an IPv4 header and its Ethernet header; what a verdict waits for beside
+the end of its frame takes less time than a transport header."""
 
 
 class Scrubber(wiring.Component):
@@ -67,7 +67,7 @@ class Scrubber(wiring.Component):
                 "address": In(WRITE),
                 "vlan_valid": In(1),
                 "vlan": In(VLAN_WRITE),
-                "counter": In(range(SLOTS)),
+                "counter": In(range(COUNTERS_PER_PORT)),
                 "count": Out(32),
                 "busy": Out(1),
             }
@@ -160,31 +160,23 @@ class Scrubber(wiring.Component):
         full = Signal(len(STORES))
         for number, name in enumerate(STORES):
             depth = 512 if self.lanes > 1 else 4096 if name == "payload" else 2048
-            layout = section_entry(self.lanes)
-            m.submodules[f"store_{name}"] = fifo = SyncFIFOBuffered(width=layout.size, depth=depth)
+            m.submodules[f"store_{name}"] = fifo = Queue(section_entry(self.lanes), depth)
             port = getattr(rewriter, f"store_{name}")
             m.d.comb += [
-                fifo.w_en.eq(sections[name].valid),
-                fifo.w_data.eq(sections[name].payload),
-                port.payload.eq(fifo.r_data),
-                port.valid.eq(fifo.r_rdy),
-                fifo.r_en.eq(port.ready),
+                fifo.i.valid.eq(sections[name].valid),
+                fifo.i.payload.eq(sections[name].payload),
             ]
+            wiring.connect(m, fifo.o, port)
             m.d.sync += full[number].eq(fifo.level > depth - STORE_SLACK)
         return full.any()
 
     def _verdicts(self, m: Module, rewriter: Rewriter, verdict: Verdict) -> Value:
         full = Signal(len(VERDICT_PORTS))
         for number, name in enumerate(VERDICT_PORTS):
-            m.submodules[f"verdict_{name}"] = fifo = SyncFIFOBuffered(width=VERDICT.size, depth=VERDICT_DEPTH)
+            m.submodules[f"verdict_{name}"] = fifo = Queue(VERDICT, VERDICT_DEPTH)
             port = getattr(rewriter, f"verdict_{name}")
-            m.d.comb += [
-                fifo.w_en.eq(verdict.o_valid),
-                fifo.w_data.eq(verdict.o),
-                port.payload.eq(fifo.r_data),
-                port.valid.eq(fifo.r_rdy),
-                fifo.r_en.eq(port.ready),
-            ]
+            m.d.comb += [fifo.i.valid.eq(verdict.o_valid), fifo.i.payload.eq(verdict.o)]
+            wiring.connect(m, fifo.o, port)
             m.d.sync += full[number].eq(fifo.level > VERDICT_DEPTH - VERDICT_SLACK)
         return full.any()
 
@@ -215,35 +207,31 @@ class Scrubber(wiring.Component):
         ready: list[Value] = []
         take = Signal()
         for name, (valid, value) in findings.items():
-            layout = data.StructLayout({"value": FINDINGS.members[name]})
-            m.submodules[f"queue_{name}"] = queue = SyncFIFOBuffered(width=layout.size, depth=depth)
+            m.submodules[f"queue_{name}"] = queue = Queue(FINDINGS.members[name], depth)
             m.d.comb += [
-                queue.w_en.eq(valid),
-                queue.w_data.eq(value),
-                verdict.i[name].eq(queue.r_data),
-                queue.r_en.eq(take),
+                queue.i.valid.eq(valid),
+                queue.i.payload.eq(value),
+                verdict.i[name].eq(queue.o.payload),
+                queue.o.ready.eq(take),
             ]
-            ready.append(queue.r_rdy)
-        m.submodules.queue_lookup = queue = SyncFIFOBuffered(width=FINDINGS.members["lookup"].size, depth=depth)
+            ready.append(queue.o.valid)
+        m.submodules.queue_lookup = queue = Queue(LOOKUP, depth)
         asked = verdict.i.transport.lookup
         m.d.comb += [
-            queue.w_en.eq(lookup[0]),
-            queue.w_data.eq(lookup[1]),
-            verdict.i.lookup.eq(queue.r_data),
-            queue.r_en.eq(take & asked),
-            take.eq(Cat(*ready).all() & (queue.r_rdy | ~asked)),
+            queue.i.valid.eq(lookup[0]),
+            queue.i.payload.eq(lookup[1]),
+            verdict.i.lookup.eq(queue.o.payload),
+            queue.o.ready.eq(take & asked),
+            take.eq(Cat(*ready).all() & (queue.o.valid | ~asked)),
             verdict.valid.eq(take),
         ]
 
     def _count(self, m: Module, verdict: Verdict) -> None:
-        spacing = [1] * FIELD_OFFSET + [-(-MIN_ADMITTED_BYTES // self.lanes)] * len(SCRUBBED)
-        m.submodules.counters = counters = Counters(spacing)
+        m.submodules.counters = counters = Counters(-(-MIN_FORWARDED_BYTES // self.lanes))
         m.d.comb += [
+            counters.valid.eq(verdict.o_valid),
+            counters.reason.eq(verdict.reason),
+            counters.altered.eq(verdict.altered),
             counters.address.eq(self.counter),
             self.count.eq(counters.value),
         ]
-        with m.If(verdict.o_valid):
-            m.d.comb += [
-                *(counters.events[reason].eq(verdict.reason == reason) for reason in Reason),
-                counters.events[FIELD_OFFSET : FIELD_OFFSET + len(SCRUBBED)].eq(verdict.altered),
-            ]

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import LayerSignature, SectionSignature
 from gateware.scrubber.bytesum import SUM_LAYOUT, ByteSum
-from gateware.scrubber.layouts import NETWORK, POLICY, TRANSPORT, Network, Transport
+from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Network, Transport
 from gateware.scrubber.mask import lanes_before
 from gateware.scrubber.split import HeaderSplit, captured_value, write_section
 
@@ -102,8 +102,28 @@ class TransportLayer(wiring.Component):
         self._sum_all(m, split, covered)
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
         with m.If(split.first):
-            m.d.sync += self.o.meta.eq(o)
+            self._describe(m, o)
         return m
+
+    def _describe(self, m: Module, o: Value) -> None:
+        """The addresses stay for the look-up, which takes a few cycles, until the next frame that asks for one."""
+        ethernet, network, meta = o.network.ethernet, o.network, self.o.meta
+        held = {"source_mac", "destination_mac"}
+        with m.If(o.lookup):
+            m.d.sync += [
+                *(meta.network.ethernet[key].eq(ethernet[key]) for key in held),
+                meta.network.source.eq(network.source),
+                meta.network.destination.eq(network.destination),
+            ]
+        m.d.sync += [
+            *(meta.network.ethernet[key].eq(ethernet[key]) for key in ETHERNET.members if key not in held),
+            *(
+                meta.network[key].eq(network[key])
+                for key in NETWORK.members
+                if key not in {"ethernet", "source", "destination"}
+            ),
+            *(meta[key].eq(o[key]) for key in TRANSPORT.members if key != "network"),
+        ]
 
     def _tcp(self, m: Module, split: HeaderSplit, o: Value) -> None:
         c, meta = split.captured, split.meta

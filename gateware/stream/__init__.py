@@ -5,6 +5,7 @@ from .beat import FrameSignature, beat_layout
 from .cdc import ClockCrossing
 from .checker import StreamChecker, StreamRule
 from .fifo import FrameFIFO
+from .queue import Queue
 from .skid import SkidBuffer
 from .width import WidthConverter
 
@@ -12,6 +13,7 @@ __all__ = [
     "ClockCrossing",
     "FrameFIFO",
     "FrameSignature",
+    "Queue",
     "SkidBuffer",
     "StreamChecker",
     "StreamRule",

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 
 from custodes.errors import PolicyError
@@ -35,13 +34,13 @@ TABLES = 2
 
 
 def _hash_masks() -> tuple[tuple[int, ...], ...]:
-    rng = random.Random(0xC057)
+    """Both tables add the key up in pieces of one row number's width; the second turns each piece further than the last."""
     tables = []
-    for _ in range(TABLES):
+    for turn in range(TABLES):
         masks = [0] * ROW_BITS
         for bit in range(KEY_BITS):
-            for index in rng.sample(range(ROW_BITS), 2):
-                masks[index] |= 1 << bit
+            piece, place = divmod(bit, ROW_BITS)
+            masks[(place + turn * piece) % ROW_BITS] |= 1 << bit
         tables.append(tuple(masks))
     return tuple(tables)
 

@@ -3,6 +3,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ ingress = st.builds(
 pauses = st.sampled_from([(0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.3, 0.7), (0.9, 0.9)])
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 def test_random_frames_are_scrubbed_as_the_specification_says(pair: Pair):
     sent: Counter[str] = Counter()
 
