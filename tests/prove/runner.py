@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prove the stream units with SymbiYosys and show what was proven, how deep, and by which solver."""
+
+import argparse
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from .sby import ENGINES, Outcome, Task, run
+from .units import harness
+
+__all__ = ["BUILD", "PROOFS", "Proof", "main"]
+
+BUILD = Path(__file__).resolve().parents[2] / "build" / "prove"
+STREAM = "stream rule, order, no loss, no duplication"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One harness and how far it is run.
+
+    ``bounded`` is the depth in steps; ``bounded_z3`` is that of z3, 0 for the same one: which solver slows down sooner
+    depends on the design. The covers must be reached within the deeper one, so that the proof is not one of runs in
+    which nothing happens. ``induction`` is the k of the unbounded proof, 0 for none; its covers have ``covered`` steps.
+    """
+
+    harness: str
+    what: str
+    bounded: int = 0
+    bounded_z3: int = 0
+    induction: int = 0
+    covered: int = 0
+
+    @property
+    def unit(self) -> str:
+        return self.harness.split()[0]
+
+    def tasks(self, engines: tuple[str, ...], timeout_s: int) -> list[Task]:
+        """Every engine must agree. A cover is a run of the design, whoever found it, so the quicker one looks for it."""
+        modes = []
+        for engine in engines:
+            if self.bounded:
+                depth = self.bounded_z3 if engine == "z3" and self.bounded_z3 else self.bounded
+                modes.append(("bmc", depth, engine))
+            if self.induction:
+                modes.append(("prove", self.induction, engine))
+        modes.append(("cover", self.covered or max(self.bounded, self.bounded_z3), ENGINES[0]))
+        base = self.harness.replace(" ", "-")
+        return [
+            Task(f"{base}-{mode}-{engine}", mode, depth, engine, timeout_s=timeout_s) for mode, depth, engine in modes
+        ]
+
+
+PROOFS = (
+    Proof("SkidBuffer", f"{STREAM}, latency, throughput", bounded=20),
+    Proof("SkidBuffer paced", "the same for ever, if stalls last 1 cycle", induction=8, covered=20),
+    Proof("WidthConverter 1-2", f"{STREAM}, error on last, latency", bounded=20, bounded_z3=10),
+    Proof("WidthConverter 1-2 paced", "the same for ever, if pauses last 1 cycle", induction=8, covered=20),
+    Proof("WidthConverter 1-3", f"{STREAM}, error on last, latency", bounded=14, bounded_z3=9),
+    Proof("WidthConverter 2-1", f"{STREAM}, error on last, latency", bounded=20),
+    Proof("WidthConverter 2-1 paced", "the same for ever, if pauses last 1 cycle", induction=8, covered=20),
+    Proof("WidthConverter 4-2", f"{STREAM}, error on last, latency", bounded=14, bounded_z3=9),
+    Proof("FrameFIFO", f"no partial frame, every verdict, {STREAM}, latency", bounded=14, bounded_z3=11),
+    Proof("ClockCrossing", f"{STREAM}, waits are bounded", bounded=14, bounded_z3=17),
+    Proof("StreamChecker", "every violation and nothing else, the right one", induction=4, covered=10),
+)
+
+
+def _table(results: list[tuple[Proof, Task, Outcome]]) -> Table:
+    table = Table(title="Proofs of the stream units")
+    for heading in ("unit", "shown", "engine", "mode"):
+        table.add_column(heading)
+    for heading in ("depth", "result", "covers", "seconds"):
+        table.add_column(heading, justify="right")
+    before = ""
+    for proof, task, outcome in results:
+        if before and before != proof.unit:
+            table.add_section()
+        before = proof.unit
+        verdict = f"[green]{outcome.status}" if outcome.passed else f"[bold red]{outcome.status}, FAILED"
+        table.add_row(
+            proof.harness,
+            proof.what if task.mode != "cover" else "the proof is not vacuous",
+            task.engine,
+            "induction" if task.mode == "prove" else task.mode,
+            f"k={task.depth}" if task.mode == "prove" else str(task.depth),
+            verdict,
+            f"{outcome.reached}/{outcome.covers}" if task.mode == "cover" else "",
+            f"{outcome.seconds:.1f}{' cached' if outcome.cached else ''}",
+        )
+    return table
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status of ``python -m tests.prove``: 0 if everything that was asked for holds, 1 if not."""
+    units = sorted({proof.unit for proof in PROOFS})
+    parser = argparse.ArgumentParser(prog="python -m tests.prove", description=__doc__)
+    parser.add_argument("--unit", action="append", choices=units, help="only this unit (can be repeated)")
+    parser.add_argument("--engine", action="append", choices=ENGINES, help="only this solver (can be repeated)")
+    parser.add_argument("--jobs", type=int, default=2, help="proofs at the same time (default %(default)s)")
+    parser.add_argument("--timeout", type=int, default=280, help="seconds per proof (default %(default)s)")
+    parser.add_argument("--fresh", action="store_true", help="do not reuse results of unchanged designs")
+    arguments = parser.parse_args(argv)
+
+    engines = tuple(arguments.engine or ENGINES)
+    work = [
+        (proof, task)
+        for proof in PROOFS
+        if not arguments.unit or proof.unit in arguments.unit
+        for task in proof.tasks(engines, arguments.timeout)
+    ]
+    console = Console(width=None if Console().is_terminal else 160)
+    start = time.monotonic()
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        futures = [
+            pool.submit(run, harness(proof.harness), task, BUILD, reuse=not arguments.fresh) for proof, task in work
+        ]
+        outcomes = [future.result() for future in track(futures, "proving", console=console, transient=True)]
+    results = [(proof, task, outcome) for (proof, task), outcome in zip(work, outcomes, strict=True)]
+    console.print(_table(results))
+    failed = [task.name for _, task, outcome in results if not outcome.passed]
+    console.print(f"{len(results) - len(failed)} of {len(results)} passed in {time.monotonic() - start:.0f} s")
+    for name in failed:
+        console.print(f"[red]failed:[/red] see {BUILD / name}.log", soft_wrap=True)
+    return 1 if failed else 0

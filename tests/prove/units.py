@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One harness per unit. Only ports of the device are observed."""
+
+from collections.abc import Callable
+from typing import Any
+
+from amaranth import Cat, Mux, Signal, Value
+
+from gateware.stream import ClockCrossing, FrameFIFO, SkidBuffer, StreamChecker, StreamRule, WidthConverter
+
+from .harness import COUNT_BITS, Harness, counter
+
+PAUSE_CYCLES = 1
+OUTPUT_WAIT_CYCLES = 3  # of the output clock, from a beat written to a beat offered
+INPUT_WAIT_CYCLES = 2  # of the input clock, from a store read empty to a place offered
+
+
+def skid_buffer(h: Harness, paced: bool = False) -> None:
+    dut = h.device(lambda: SkidBuffer(4))
+    h.drive(dut.i, dut.o)
+    i_moves = dut.i.valid & dut.i.ready
+    o_moves = dut.o.valid & dut.o.ready
+    bits = 3
+    taken = counter(h, i_moves, "taken", bits)
+    given = counter(h, o_moves, "given", bits)
+    inside = (taken - given)[:bits]
+    tag = h.constant(bits, "tag")
+    seen = Signal(4)
+    with h.m.If(i_moves & (taken == tag)):
+        h.m.d.sync += seen.eq(dut.i.payload)
+
+    h.check(h.held(dut.o))
+    h.check(inside <= 2)
+    h.check(dut.o.valid == (inside != 0))
+    h.check(dut.i.ready == (inside < 2))
+    h.check(~(dut.o.valid & (given == tag)) | (dut.o.payload == seen))
+    if paced:
+        h.never_pauses_long(~dut.o.ready, PAUSE_CYCLES)
+
+    h.cover(inside == 2)
+    h.cover((given == 5) & (inside == 1) & o_moves & i_moves)
+    stalled = counter(h, ~dut.i.ready, "stalled")
+    h.cover((stalled == 3) & (given == 6) & (tag == 5))
+
+
+def width_converter(h: Harness, i_lanes: int, o_lanes: int, paced: bool = False) -> None:
+    dut = h.device(lambda: WidthConverter(i_lanes, o_lanes))
+    h.drive(dut.i, dut.o)
+    h.assume(h.held(dut.i))
+    h.assume(h.well_formed(dut.i))
+    bits = 4  # at most 4 bytes are inside
+    tag = h.constant(bits, "tag")
+
+    def bytes_of(port: Any, lanes: int) -> Value:
+        return sum((port.payload.keep[lane] for lane in range(1, lanes)), start=port.payload.keep[0])
+
+    def tagged(port: Any, lanes: int, position: Signal) -> tuple[Signal, Signal]:
+        """Whether the tagged byte is in this beat; the byte, whether its frame ends there, and with error."""
+        hit, record = Signal(), Signal(10)
+        for lane in range(lanes):
+            keep = port.payload.keep
+            top = ~keep[lane + 1] if lane + 1 < lanes else 1
+            ends = port.payload.last & top
+            with h.m.If(keep[lane] & ((position + lane)[:bits] == tag)):
+                h.m.d.comb += [hit.eq(1), record.eq(Cat(port.payload.data[lane], ends, ends & port.payload.error))]
+        return hit, record
+
+    i_moves = dut.i.valid & dut.i.ready
+    o_moves = dut.o.valid & dut.o.ready
+    taken = counter(h, Mux(i_moves, bytes_of(dut.i, i_lanes), 0), "taken", bits)
+    given = counter(h, Mux(o_moves, bytes_of(dut.o, o_lanes), 0), "given", bits)
+    inside = Signal(bits)
+    h.m.d.comb += inside.eq(taken - given)
+    i_hit, i_record = tagged(dut.i, i_lanes, taken)
+    o_hit, o_record = tagged(dut.o, o_lanes, given)
+    seen = Signal(10)
+    with h.m.If(i_moves & i_hit):
+        h.m.d.sync += seen.eq(i_record)
+    end_inside = Signal()
+    with h.m.If(i_moves):
+        h.m.d.sync += end_inside.eq(dut.i.payload.last)
+    with h.m.Elif(o_moves & dut.o.payload.last):
+        h.m.d.sync += end_inside.eq(0)
+
+    h.check(h.held(dut.o))
+    h.check(h.well_formed(dut.o))
+    h.check(~dut.o.valid | (bytes_of(dut.o, o_lanes) <= inside))
+    h.check(~(dut.o.valid & dut.o.payload.last) | (bytes_of(dut.o, o_lanes) == inside))
+    h.check(~(dut.o.valid & o_hit) | (o_record == seen))
+    h.check(~(dut.o.valid & ~dut.o.payload.last) | ~dut.o.payload.error)
+    h.check(inside <= max(i_lanes, o_lanes))
+    if o_lanes > i_lanes:
+        h.check(dut.o.valid == ((inside == o_lanes) | end_inside))
+        h.check(dut.i.ready == (~dut.o.valid | dut.o.ready))
+        h.check(~dut.o.valid | (bytes_of(dut.o, o_lanes) == inside))
+    else:
+        h.check(dut.o.valid == (inside != 0))
+        h.check(dut.i.ready == (~dut.o.valid | (dut.o.ready & (inside == bytes_of(dut.o, o_lanes)))))
+    if paced:
+        h.never_pauses_long(~dut.o.ready, PAUSE_CYCLES)
+        h.never_pauses_long(~dut.i.valid, PAUSE_CYCLES)
+
+    frames = counter(h, o_moves & dut.o.payload.last, "frames")
+    errors = counter(h, o_moves & dut.o.payload.error, "errors")
+    h.cover((frames == 2) & (errors == 1))
+    h.cover(o_moves & dut.o.payload.last & (given >= 4) & (given < 8) & (frames == 0))
+    h.cover(o_moves & o_hit & (tag == 6) & (seen != 0))
+    h.cover(dut.o.valid & ~dut.o.ready & (given >= 4) & (given < 8))
+
+
+def frame_fifo(h: Harness, lanes: int = 2, depth: int = 4) -> None:
+    """The verdict on a frame is due exactly 2 cycles after its last beat, so the scoreboard looks at the input then."""
+    m = h.m
+    dut = h.device(lambda: FrameFIFO(lanes, depth))
+    h.drive(dut.i, dut.o)
+    h.assume(h.well_formed(dut.i))
+    tag = h.constant(COUNT_BITS, "tag")
+    width = len(dut.i.payload.as_value())
+
+    valid1, valid2 = Signal(), Signal()
+    beat1 = Signal(width)
+    beat2: Any = Signal(dut.i.payload.shape())
+    m.d.sync += [valid1.eq(dut.i.valid), beat1.eq(dut.i.payload), valid2.eq(valid1), beat2.as_value().eq(beat1)]
+    last1 = beat1[-2]
+    ends = Signal()
+    dropped = Signal()
+    committed = Signal(COUNT_BITS)  # beats of committed frames so far
+    committed_now = Signal(COUNT_BITS)
+    before1, before2 = Signal(COUNT_BITS), Signal(COUNT_BITS)  # beats of the same frame before the one in each stage
+    m.d.comb += [
+        ends.eq(valid2 & beat2.last),
+        dropped.eq(dut.dropped_error | dut.dropped_overflow),
+        committed_now.eq(Mux(ends & ~dropped, committed + before2 + 1, committed)),
+    ]
+    m.d.sync += committed.eq(committed_now)
+    with m.If(valid1):
+        m.d.sync += before1.eq(Mux(last1, 0, before1 + 1))
+    with m.If(valid2):
+        m.d.sync += before2.eq(Mux(beat2.last, 0, before2 + 1))
+    position2 = Signal(COUNT_BITS)
+    m.d.comb += position2.eq(committed + before2)
+    seen = Signal(width)
+    with m.If(valid2 & (position2 == tag)):
+        m.d.sync += seen.eq(beat2)
+
+    o_moves = dut.o.valid & dut.o.ready
+    given = counter(h, o_moves, "given")
+    # What the store may and must find full when a beat is written: two beats can be on their way out of it.
+    load = Signal(COUNT_BITS)
+    m.d.comb += load.eq(committed_now + before1 - given)
+    may, must = Signal(), Signal()
+    ended1 = Signal()
+    m.d.sync += ended1.eq(valid1 & last1)
+    may_now, must_now = Signal(), Signal()
+    m.d.comb += [
+        may_now.eq((may & ~ended1) | (valid1 & (load >= depth))),
+        must_now.eq((must & ~ended1) | (valid1 & (load >= depth + 2))),
+    ]
+    m.d.sync += [may.eq(may_now), must.eq(must_now)]
+    committed_before = Signal(COUNT_BITS)
+    m.d.sync += committed_before.eq(committed)
+
+    h.check(dut.i.ready)
+    h.check(h.held(dut.o))
+    h.check(h.well_formed(dut.o))
+    h.check(~dut.o.valid | (given < committed))  # nothing of a frame that is not committed
+    h.check(dut.o.valid | (given >= committed_before))  # nothing is lost, and nothing is late
+    h.check(~(dut.o.valid & (given == tag)) | (dut.o.payload.as_value()[:-1] == seen[:-1]))
+    h.check(~dut.o.valid | ~dut.o.payload.error)
+    h.check(~dropped | ends)
+    h.check(~(dut.dropped_error & dut.dropped_overflow))
+    h.check(~ends | ~beat2.error | dropped)
+    h.check(~dut.dropped_error | beat2.error)
+    h.check(~dut.dropped_overflow | may)
+    h.check(~(ends & must) | dut.dropped_overflow)
+
+    single = Signal(3)
+    with m.If(o_moves & dut.o.payload.last):
+        m.d.sync += single.eq(single + (single != 7))
+    with m.Else():
+        m.d.sync += single.eq(0)
+    errors = counter(h, dut.dropped_error, "errors")
+    overflows = counter(h, dut.dropped_overflow, "overflows")
+    h.cover((errors == 1) & (overflows == 0) & (given == 2))
+    h.cover((overflows == 1) & o_moves & (given == 4) & (before2 == 0))
+    h.cover(dut.dropped_overflow & (before2 > depth))  # a frame longer than the store
+    h.cover(given == 2 * depth + 1)  # every pointer has wrapped
+    h.cover(single == 4)  # single-beat frames, one per cycle
+    h.cover(dut.o.valid & dut.o.payload.last & (given == tag) & (tag == depth - 1) & (committed == depth))
+
+
+def clock_crossing(h: Harness, depth: int = 2) -> None:
+    """Every interleaving of the edges of two clocks, one step per edge or pair of edges.
+
+    Both domains get the solver's clock, and each its own enable that the solver drives: any relation of frequency and
+    phase, edges at the same time included, in half the steps that two clocks of their own would need. A bit caught
+    while it changes is read as its old or its new value, whichever edge the solver puts first.
+    """
+    m = h.m
+    h.edges("a")
+    h.edges("b", "async_ff")
+    h.assume(h.edge["a"] | h.edge["b"])  # a step without an edge changes nothing
+    dut = h.device(lambda: ClockCrossing(1, depth, i_domain="a", o_domain="b"))
+    h.drive(dut.i, dut.o)
+    h.assume(h.well_formed(dut.i))
+    bits = 3  # counts are modulo 8, which is enough to tell apart what is inside
+    tag = h.constant(bits, "tag")
+    i_moves = dut.i.valid & dut.i.ready
+    o_moves = dut.o.valid & dut.o.ready
+    taken = counter(h, i_moves, "taken", bits, domain="a")
+    given = counter(h, o_moves, "given", bits, domain="b")
+    seen = Signal(len(dut.i.payload.as_value()))
+    with m.If(i_moves & (taken == tag)):
+        m.d.a += seen.eq(dut.i.payload)
+    inside = Signal(bits)
+    m.d.comb += inside.eq(taken - given)
+    # Nothing stays behind: valid and ready come back after a few of their own clocks, whatever the other clock does.
+    waits, refuses = Signal(3), Signal(3)
+    with m.If(dut.o.valid | (inside == 0)):
+        m.d.b += waits.eq(0)
+    with m.Elif(waits != 7):
+        m.d.b += waits.eq(waits + 1)
+    with m.If(dut.i.ready | (inside != 0)):
+        m.d.a += refuses.eq(0)
+    with m.Elif(refuses != 7):
+        m.d.a += refuses.eq(refuses + 1)
+
+    h.check(h.held(dut.o, "b"))
+    h.check(h.well_formed(dut.o))
+    h.check(inside <= depth + 1)
+    h.check(~dut.o.valid | (inside != 0))
+    h.check(~(dut.o.valid & (given == tag)) | (dut.o.payload.as_value() == seen))
+    h.check(waits <= OUTPUT_WAIT_CYCLES)
+    h.check(refuses <= INPUT_WAIT_CYCLES)
+
+    h.cover(given == 2 * depth)  # every pointer has wrapped
+    h.cover(inside == depth + 1)
+    h.cover(~dut.i.ready & (given == 2))
+    h.cover(o_moves & (given == tag) & (tag == 3) & (seen == (0x5A | 0x700)))
+
+
+def stream_checker(h: Harness, lanes: int = 3) -> None:
+    m = h.m
+    dut = h.device(lambda: StreamChecker(lanes))
+    i: Any = dut.i
+    payload = h.free(i.payload.shape(), "i_p")
+    valid, ready = h.free(1, "i_valid"), h.free(1, "i_ready")
+    m.d.comb += [i.payload.eq(payload), i.valid.eq(valid), i.ready.eq(ready)]
+
+    stalled, earlier = Signal(), Signal(len(payload.as_value()))
+    m.d.sync += [stalled.eq(valid & ~ready), earlier.eq(payload)]
+    keep, last = payload.keep, payload.last
+    prefix = Signal()
+    m.d.comb += prefix.eq((keep == 1) | (keep == 3) | (keep == 7))
+    rules = [
+        (StreamRule.VALID_DROPPED, stalled & ~valid),
+        (StreamRule.PAYLOAD_CHANGED, stalled & valid & (earlier != payload.as_value())),
+        (StreamRule.KEEP_ZERO, valid & ~keep[0] & ~keep[1] & ~keep[2]),
+        (StreamRule.KEEP_NOT_CONTIGUOUS, valid & ~prefix & keep.any()),
+        (StreamRule.KEEP_NOT_FULL, valid & prefix & ~last & (keep != 7)),
+    ]
+    expected = Signal(StreamRule)
+    broken = Signal(StreamRule)
+    for rule, found in reversed(rules):
+        with m.If(found):
+            m.d.comb += broken.eq(rule)
+    with m.If(expected == StreamRule.NONE):
+        m.d.sync += expected.eq(broken)
+
+    h.check(dut.violation == (expected != StreamRule.NONE))
+    h.check(dut.code == expected)
+    for rule, _ in rules:
+        h.cover(dut.violation & (dut.code == rule))
+    transfers = counter(h, valid & ready, "transfers")
+    h.cover((transfers == 4) & ~dut.violation & stalled)
+
+
+HARNESSES: dict[str, Callable[[Harness], None]] = {
+    "SkidBuffer": skid_buffer,
+    "SkidBuffer paced": lambda h: skid_buffer(h, paced=True),
+    "WidthConverter 1-2": lambda h: width_converter(h, 1, 2),
+    "WidthConverter 1-2 paced": lambda h: width_converter(h, 1, 2, paced=True),
+    "WidthConverter 1-3": lambda h: width_converter(h, 1, 3),
+    "WidthConverter 2-1": lambda h: width_converter(h, 2, 1),
+    "WidthConverter 2-1 paced": lambda h: width_converter(h, 2, 1, paced=True),
+    "WidthConverter 4-2": lambda h: width_converter(h, 4, 2),
+    "FrameFIFO": frame_fifo,
+    "ClockCrossing": clock_crossing,
+    "StreamChecker": stream_checker,
+}
+
+
+def harness(name: str) -> Harness:
+    """The harness ``name`` of :data:`HARNESSES`, ready to be proven."""
+    h = Harness()
+    HARNESSES[name](h)
+    return h
