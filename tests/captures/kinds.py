@@ -96,7 +96,7 @@ class Contents:
     def faults(self, required: tuple[str, ...]) -> list[str]:
         """What is missing or should not be there, one line each."""
         missing = [f"no frame of kind: {kind}" for kind in required if not self.kinds[kind]]
-        unwanted = [f"{self.kinds[kind]} frames: {kind}" for kind in MUST_BE_ZERO if self.kinds[kind]]
+        unwanted = [f"{kind}: {self.kinds[kind]}" for kind in MUST_BE_ZERO if self.kinds[kind]]
         return missing + unwanted
 
 
