@@ -191,7 +191,7 @@ def demo(
     verbose: VerboseOption = False,
 ) -> None:
     """Scrub a recorded capture, check every frame, and write a report as one HTML page."""
-    from custodes.html import write_page  # matplotlib is slow to import
+    from custodes.page import write_page  # matplotlib is slow to import
 
     screen = Screen(-1 if quiet else int(verbose))
     source = capture or INSTALLED_CAPTURE

@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from custodes.errors import CaptureError
 from custodes.report import Erased, Report
@@ -53,7 +54,7 @@ class Screen:
             for part in parts:
                 self._out.print(part, soft_wrap=isinstance(part, str))
         try:
-            sys.stdout.write(captured.get())
+            sys.stdout.write("\n".join(line.rstrip() for line in captured.get().split("\n")))
             sys.stdout.flush()
         except OSError as error:
             with suppress(OSError):  # what is still in the buffer is not to fail again when Python ends
@@ -96,7 +97,8 @@ class Screen:
         hidden = report.mismatches - len(report.shown)
         parts += [f"  ... and {hidden:,} more frames"] if hidden else []
         parts += [f"  {line}" for line in report.counters]
-        parts.append(report.verdict)
+        colour = "yellow" if not report.checked else "green" if report.agrees else "red"
+        parts.append(Text(report.verdict, style=f"bold {colour}"))
         self.result(*parts)
 
     def info(self, facts: dict[str, Any]) -> None:

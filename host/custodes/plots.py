@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plots as SVG that stands inside a page: its text is text, and its colours are the page's."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
+
+import matplotlib
+from matplotlib.figure import Figure
+
+COLOURS = {"#010101": "--ink", "#020202": "--erased", "#030303": "--left"}
+"""Colours that stand in a figure for the custom properties of the page."""
+INK, ERASED, LEFT = COLOURS
+WIDTH_IN = 5.0
+ROW_IN = 0.46
+POINTS = 11
+LONGEST = 0.58
+"""Share of the width that the longest bar takes; its label has the rest."""
+
+
+class Bar(NamedTuple):
+    """A bar of ``whole``, of which ``left`` stands out, under its title, with its label behind it."""
+
+    title: str
+    whole: float
+    left: float
+    label: str
+
+
+def bars(name: str, description: str, rows: Sequence[Bar]) -> str:
+    """Horizontal bars on one linear scale from zero, a line of text above each and its label behind it, so that they read on a narrow screen.
+
+    Args:
+        name: distinguishes the identifiers of this plot from those of others on the page.
+        description: what a reader who cannot see it is told.
+    """
+    with matplotlib.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": POINTS, "font.family": "sans-serif"}
+    ):
+        figure = Figure(figsize=(WIDTH_IN, max(len(rows), 1) * ROW_IN))
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        largest = max((row.whole for row in rows), default=0) or 1
+        axes.set_xlim(0, largest / LONGEST)
+        axes.set_ylim(len(rows) or 1, 0)
+        for i, row in enumerate(rows):
+            axes.barh(i + 0.76, row.whole, height=0.3, color=ERASED)
+            axes.barh(i + 0.76, row.left, height=0.3, color=LEFT)
+            axes.text(0, i + 0.48, row.title, color=INK, ha="left")
+            axes.text(row.whole + 0.02 * largest, i + 0.76, row.label, color=INK, va="center")
+        file = io.StringIO()
+        figure.savefig(
+            file, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
+    return _for_page(name, description, file.getvalue())
+
+
+def _for_page(name: str, description: str, svg: str) -> str:
+    """Make a stand-alone SVG file part of a page."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' xmlns(:\w+)?="[^"]*"| (width|height)="[\d.]+pt"', "", svg)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    for colour, variable in COLOURS.items():
+        svg = svg.replace(colour, f"var({variable})")
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1)
