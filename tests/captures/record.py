@@ -24,9 +24,23 @@ MIXED, SMALL = "mixed.pcap", "small.pcapng"
 REQUIRED = {MIXED: kinds.REQUIRED_MIXED, SMALL: kinds.REQUIRED_SMALL}
 LARGEST_BYTES = {MIXED: 700_000, SMALL: 150_000}
 PROGRAMS = (
-    "arping curl dig dnsmasq editcap ethtool hostname ip iperf3 mount ndisc6 "
-    "nginx ping rdisc6 ss ssh ssh-keygen sshd sysctl tc tcpdump unshare"
-).split()
+    *(
+        "arping",
+        "curl",
+        "dig",
+        "dnsmasq",
+        "editcap",
+        "ethtool",
+        "hostname",
+        "ip",
+        "iperf3",
+        "mount",
+        "ndisc6",
+        "nginx",
+        "ping",
+    ),
+    *("rdisc6", "ss", "ssh", "ssh-keygen", "sshd", "sysctl", "tc", "tcpdump", "unshare"),
+)
 
 
 def faults(directory: Path = HERE) -> list[str]:
