@@ -16,7 +16,7 @@ COLOURS = {"#010101": "--ink", "#020202": "--erased", "#030303": "--left"}
 """Colours that stand in a figure for the custom properties of the page."""
 INK, ERASED, LEFT = COLOURS
 WIDTH_IN = 5.0
-ROW_IN = 0.46
+ROW_IN = 0.52
 POINTS = 11
 LONGEST = 0.58
 """Share of the width that the longest bar takes; its label has the rest."""
@@ -32,7 +32,9 @@ class Bar(NamedTuple):
 
 
 def bars(name: str, description: str, rows: Sequence[Bar]) -> str:
-    """Horizontal bars on one linear scale from zero, a line of text above each and its label behind it, so that they read on a narrow screen.
+    """Horizontal bars on one linear scale from zero.
+
+    A line of text stands above each and its label behind it, so that they read on a narrow screen.
 
     Args:
         name: distinguishes the identifiers of this plot from those of others on the page.
@@ -48,10 +50,10 @@ def bars(name: str, description: str, rows: Sequence[Bar]) -> str:
         axes.set_xlim(0, largest / LONGEST)
         axes.set_ylim(len(rows) or 1, 0)
         for i, row in enumerate(rows):
-            axes.barh(i + 0.76, row.whole, height=0.3, color=ERASED)
-            axes.barh(i + 0.76, row.left, height=0.3, color=LEFT)
-            axes.text(0, i + 0.48, row.title, color=INK, ha="left")
-            axes.text(row.whole + 0.02 * largest, i + 0.76, row.label, color=INK, va="center")
+            axes.barh(i + 0.7, row.whole, height=0.27, color=ERASED)
+            axes.barh(i + 0.7, row.left, height=0.27, color=LEFT)
+            axes.text(0, i + 0.44, row.title, color=INK, ha="left")
+            axes.text(row.whole + 0.02 * largest, i + 0.7, row.label, color=INK, va="center")
         file = io.StringIO()
         figure.savefig(
             file, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
