@@ -52,7 +52,8 @@ class Harness:
         self.m.domains += ClockDomain(name, reset_less=True)
         self.m.d.comb += ClockSignal(name).eq(ClockSignal("sync"))
         enable = self.free(1, f"{name}_edge")
-        self.edge |= dict.fromkeys((name, *derived), enable)
+        for domain in (name, *derived):
+            self.edge[domain] = enable
 
     def device(self, make: Callable[[], Any]) -> Any:
         """The device under test, as ``dut``."""

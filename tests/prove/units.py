@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from amaranth import Cat, Mux, Signal, Value
+from amaranth import Cat, Mux, Signal
 
 from gateware.stream import ClockCrossing, FrameFIFO, SkidBuffer, StreamChecker, StreamRule, WidthConverter
 
@@ -51,7 +51,7 @@ def width_converter(h: Harness, i_lanes: int, o_lanes: int, paced: bool = False)
     bits = 4  # at most 4 bytes are inside
     tag = h.constant(bits, "tag")
 
-    def bytes_of(port: Any, lanes: int) -> Value:
+    def bytes_of(port: Any, lanes: int) -> Any:
         return sum((port.payload.keep[lane] for lane in range(1, lanes)), start=port.payload.keep[0])
 
     def tagged(port: Any, lanes: int, position: Signal) -> tuple[Signal, Signal]:
