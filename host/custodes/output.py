@@ -32,7 +32,7 @@ def output_file(path: Path) -> Iterator[BinaryIO]:
         if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
             raise CaptureError(f"{path}: {'is not writable' if target.is_file() else 'is not a regular file'}")
         handle, name = tempfile.mkstemp(prefix=f".{target.name[:64]}.", suffix=".part", dir=target.parent)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise CaptureError(f"{path}: cannot be written: {_why(error)}") from None
     temporary = Path(name)
     try:

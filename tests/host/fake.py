@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device made of the specification, that can be told to lie; captures for it; and the command line around it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from custodes.capture import Capture, CaptureWriter, Format
+from custodes.link import Ingress, Link, Outcome
+from custodes.model import Scrubber
+from custodes.policy import Policy
+from custodes.registers import IDENTITY, IDENTITY_VALUE, LANES, field_counter, reason_counter
+from custodes.table import SCRUBBED, Port
+
+from tests.frames import MACS, Frame, Icmp, Ip4
+
+CLUSTER, WORLD = MACS[Port.CLUSTER], MACS[Port.WORLD]
+POLICY_TOML = f"""
+[[cluster]]
+mac = "{CLUSTER.hex(":")}"
+ip = ["192.0.2.1", "2001:db8::1"]
+[[world]]
+mac = "{WORLD.hex(":")}"
+ip = ["192.0.2.2", "2001:db8::2"]
+"""
+POLICY = Policy.model_validate(tomllib.loads(POLICY_TOML))
+START_NS = 1_700_000_000_123_456_789
+PING = Frame(Ip4(Icmp(), identification=0xBEEF)).pack()
+"""A frame that leaves, with two bytes of covert data in it."""
+
+
+class FakeLink(Link):
+    """A warden made of the specification under ``policy``.
+
+    ``spoil`` turns each honest outcome into what the device does; ``registers`` are answered before anything else.
+    """
+
+    def __init__(
+        self,
+        policy: Policy = POLICY,
+        spoil: Callable[[Outcome], Outcome] = lambda outcome: outcome,
+        registers: dict[int, int] | None = None,
+    ) -> None:
+        self.lanes = 1
+        self.sent: list[Ingress] = []
+        self.closed = False
+        self._scrubber = Scrubber(policy)
+        self._spoil = spoil
+        self._registers = {IDENTITY: IDENTITY_VALUE, LANES: 1} | (registers or {})
+        self._counters: Counter[int] = Counter({reason_counter(Port.CLUSTER, 0): 0xFFFF_FFFF})
+
+    def read(self, address: int) -> int:
+        return self._registers.get(address, self._counters[address] & 0xFFFF_FFFF)
+
+    def write(self, address: int, value: int) -> None:
+        pass
+
+    def exchange(self, frames: Sequence[Ingress]) -> list[Outcome]:
+        self.sent += frames
+        return [self._one(frame) for frame in frames]
+
+    def _one(self, frame: Ingress) -> Outcome:
+        result = self._scrubber.scrub(frame.frame, frame.port, frame.error)
+        outcome = self._spoil(Outcome(result.frame, result.reason, result.altered))
+        self._counters[reason_counter(frame.port, outcome.reason)] += 1
+        for row in range(len(SCRUBBED)):
+            self._counters[field_counter(frame.port, row)] += outcome.altered >> row & 1
+        return outcome
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def write_capture(path: Path, packets: Iterable[bytes], format: Format = Format.PCAP) -> Path:
+    """A capture of these frames, a microsecond and a nanosecond apart."""
+    with path.open("wb") as file:
+        writer = CaptureWriter(file, format)
+        for i, packet in enumerate(packets):
+            writer.write(START_NS + i * 1001, packet)
+    return path
+
+
+def read_capture(path: Path) -> list[tuple[int, bytes]]:
+    """Times and frames."""
+    return [(packet.time_ns, packet.frame) for packet in Capture(path)]
