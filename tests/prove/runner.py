@@ -120,7 +120,10 @@ def main(argv: list[str] | None = None) -> int:
         futures = [
             pool.submit(run, harness(proof.harness), task, BUILD, reuse=not arguments.fresh) for proof, task in work
         ]
-        outcomes = [future.result() for future in track(futures, "proving", console=console, transient=True)]
+        outcomes = [
+            future.result()
+            for future in track(futures, "proving", console=console, transient=True, disable=not console.is_terminal)
+        ]
     results = [(proof, task, outcome) for (proof, task), outcome in zip(work, outcomes, strict=True)]
     console.print(_table(results))
     failed = [task.name for _, task, outcome in results if not outcome.passed]
