@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import io
 import ipaddress
 import signal
 import sys
@@ -299,6 +300,9 @@ def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 def main() -> None:
-    """Entry point: SIGTERM stops a command as Ctrl-C does, so that it cleans up behind itself."""
+    """Entry point: SIGTERM stops a command as Ctrl-C does, and names that a stream cannot encode are escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)
     app(prog_name="custodes")

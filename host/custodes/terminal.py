@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -33,8 +34,15 @@ class Screen:
     """Where a command prints. ``verbosity`` is -1 for errors and results only, 0, or 1 for details."""
 
     def __init__(self, verbosity: int = 0) -> None:
-        width = None if sys.stdout.isatty() else PLAIN_WIDTH
-        self._out = Console(markup=False, highlight=False, width=width)
+        terminal = sys.stdout.isatty()
+        self._text = io.StringIO()
+        self._out = Console(
+            file=self._text,
+            force_terminal=terminal or None,
+            width=None if terminal else PLAIN_WIDTH,
+            markup=False,
+            highlight=False,
+        )
         self._err = Console(markup=False, highlight=False, stderr=True)
         self._verbosity = verbosity
 
@@ -50,11 +58,13 @@ class Screen:
 
     def result(self, *parts: RenderableType) -> None:
         """Print a result on stdout. A reader who has left is no error; raises `CaptureError` where the disk is full."""
-        with self._out.capture() as captured:
-            for part in parts:
-                self._out.print(part, soft_wrap=isinstance(part, str))
+        for part in parts:
+            self._out.print(part, soft_wrap=isinstance(part, str))
+        lines = self._text.getvalue().split("\n")
+        self._text.seek(0)
+        self._text.truncate()
         try:
-            sys.stdout.write("\n".join(line.rstrip() for line in captured.get().split("\n")))
+            sys.stdout.write("\n".join(line.rstrip() for line in lines))
             sys.stdout.flush()
         except OSError as error:
             with suppress(OSError):  # what is still in the buffer is not to fail again when Python ends
