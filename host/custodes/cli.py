@@ -114,6 +114,8 @@ def _run(
     waveform: Path | None = None,
 ) -> Report:
     """Scrub ``source`` into ``output``, with a progress bar."""
+    if waveform is not None and waveform.resolve() in (source.resolve(), output.resolve()):
+        raise CaptureError(f"{shown(waveform)}: the waveform needs a file of its own")
     capture = Capture(source)
     admission = admit_file(policy) if policy else admit_capture(capture)
     report = Report(shown(source), shown(output), device, lanes, admission, check)

@@ -67,7 +67,8 @@ PAGE = Template("""<!doctype html>
 <span class="key"></span>erased <span class="key left"></span>left</figcaption>
 $field_plot
 </figure>
-<details><summary>The same as a table</summary><div class="wide">$field_table</div></details>
+<details><summary>The same as a table</summary>
+<div class="wide" role="region" aria-label="Covert capacity" tabindex="0">$field_table</div></details>
 <p class="soft">What became of each frame is the device's word. Which fields a frame carries, and how many bytes were
 removed from it, is what the executable specification says of the same frame. A field of fixed size counts all its
 bits before; a removed one counts eight bits for every byte removed.</p>
@@ -82,8 +83,7 @@ $frame_plot
 $drops
 
 <h2>What is left</h2>
-<p>These fields need state per flow. They pass unchanged, and carry at most:</p>
-<div class="wide">$passed_table</div>
+$passed
 <p>Headers do not show, and this device does not change: $residual.</p>
 </main>
 </body>
@@ -113,10 +113,7 @@ def page(report: Report) -> str:
         field_table=_field_table(report),
         frame_plot=_frame_plot(report),
         drops=_drops(report),
-        passed_table=_table(
-            ("Field", "Frames", "Bits, at most"),
-            [(entry.row.title, f"{entry.frames:,}", bits(entry.after)) for entry in report.passed if entry.frames],
-        ),
+        passed=_passed(report),
         residual=escape(RESIDUAL_NOTE),
     )
 
@@ -158,6 +155,14 @@ def _drops(report: Report) -> str:
     )
     table = _table(("Reason", "Frames"), [(title, f"{count:,}") for title, count in report.drop_titles])
     return f"<figure>{plot}</figure><details><summary>The same as a table</summary>{table}</details>"
+
+
+def _passed(report: Report) -> str:
+    rows = [(entry.row.title, f"{entry.frames:,}", bits(entry.after)) for entry in report.passed if entry.frames]
+    if not rows:
+        return ""
+    table = _table(("Field", "Frames", "Bits, at most"), rows)
+    return f"<p>These fields need state per flow. They pass unchanged, and carry at most:</p>{table}"
 
 
 def _field_table(report: Report) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device made of the specification, that can be told to lie; captures for it; and the command line around it."""
+"""A device made of the specification, that can be told to lie, and captures for it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from custodes.admission import Admission
 from custodes.capture import Capture, CaptureWriter, Format
+from custodes.device import Warden
 from custodes.link import Ingress, Link, Outcome
 from custodes.model import Scrubber
 from custodes.policy import Policy
 from custodes.registers import IDENTITY, IDENTITY_VALUE, LANES, field_counter, reason_counter
+from custodes.report import Report
+from custodes.scrub import scrub_capture
 from custodes.table import SCRUBBED, Port
 
-from tests.frames import MACS, Frame, Icmp, Ip4
+from tests.frames import MACS, Arp, Frame, Icmp, Ip4, Ip6, Tcp, Udp
 
 CLUSTER, WORLD = MACS[Port.CLUSTER], MACS[Port.WORLD]
 POLICY_TOML = f"""
@@ -30,6 +34,18 @@ POLICY = Policy.model_validate(tomllib.loads(POLICY_TOML))
 START_NS = 1_700_000_000_123_456_789
 PING = Frame(Ip4(Icmp(), identification=0xBEEF)).pack()
 """A frame that leaves, with two bytes of covert data in it."""
+ADMISSION = Admission(POLICY, None, frozenset({WORLD}), Port.WORLD)
+TIMESTAMPS = b"\x01\x01\x08\x0a" + bytes(8)
+HAND = [
+    PING,
+    Frame(Ip4(Icmp(0), Port.WORLD, ttl=57)).pack(),
+    Frame(Ip4(Udp(destination=443))).pack(),
+    Frame(Ip6(Tcp(flags=0x02, options=b"\x02\x04\x05\xb4" + TIMESTAMPS, payload=b"hidden"), flow_label=7)).pack(),
+    Frame(Ip4(Tcp(options=TIMESTAMPS, window=1000), Port.WORLD)).pack(),
+    Frame(Arp(target_mac=b"secret")).pack(),
+    bytes(1519),
+]
+"""Two pings, a QUIC datagram, a SYN with timestamps and data, a segment, an ARP request, a jumbo frame."""
 
 
 class FakeLink(Link):
@@ -86,3 +102,13 @@ def write_capture(path: Path, packets: Iterable[bytes], format: Format = Format.
 def read_capture(path: Path) -> list[tuple[int, bytes]]:
     """Times and frames."""
     return [(packet.time_ns, packet.frame) for packet in Capture(path)]
+
+
+def run(
+    tmp_path: Path, frames: list[bytes], link: FakeLink | None = None, check: bool = True, output: str = "out.pcap"
+) -> Report:
+    """Send these frames through a device under `ADMISSION`, from in.pcap to ``output`` in this directory."""
+    source = write_capture(tmp_path / "in.pcap", frames)
+    report = Report(str(source), output, "fake", 1, ADMISSION, check)
+    scrub_capture(Capture(source), tmp_path / output, ADMISSION, Warden(link or FakeLink()), report)
+    return report

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import struct
 from pathlib import Path
 
 import pytest
-from custodes.capture import Capture, Format, Packet
+from custodes.capture import Capture, CaptureWriter, Format, Packet
 from custodes.errors import CaptureError
 
 from tests.host.fake import PING, START_NS, read_capture, write_capture
@@ -205,9 +207,19 @@ def test_says_what_is_wrong_with_a_file(path: Path, data: bytes, message: str) -
     assert str(caught.value).startswith(f"{path}: ")
 
 
-def test_refuses_times_that_a_pcap_cannot_hold(path: Path) -> None:
-    from custodes.capture import CaptureWriter
+@pytest.mark.parametrize("format", Format)
+def test_damage_anywhere_is_read_or_refused_and_nothing_else(path: Path, format: Format) -> None:
+    sound = write_capture(path, [PING, PING[:43], bytes(200)], format).read_bytes()
+    rng = random.Random(7)
+    for _ in range(2000):
+        data = bytearray(sound)
+        for _ in range(rng.randint(1, 3)):
+            data[rng.randrange(len(data))] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
+        with contextlib.suppress(CaptureError):
+            read(path, bytes(data))
 
+
+def test_refuses_times_that_a_pcap_cannot_hold(path: Path) -> None:
     with path.open("wb") as file, pytest.raises(CaptureError, match="does not fit pcap"):
         CaptureWriter(file, Format.PCAP).write(-1, PING)
 

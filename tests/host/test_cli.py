@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import struct
 import subprocess
@@ -17,7 +18,7 @@ from custodes import cli
 from custodes.capture import Format
 from custodes.link import Link, Outcome
 from custodes.simlink import built_lanes
-from custodes.table import PASSED, SCRUBBED, Reason
+from custodes.table import PASSED, RESIDUAL_NOTE, SCRUBBED, Reason
 from typer.testing import CliRunner, Result
 
 from tests.frames import Frame, Icmp, Ip4, Udp
@@ -70,7 +71,7 @@ def test_scrubs_and_reports_on_stdout(files: Files, device: Install) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     assert "3 in, 2 out (1 of them altered), 1 dropped" in result.stdout
     assert Reason.UDP_PORT.title in result.stdout
-    assert "ICMP echo payload" in result.stdout
+    assert RESIDUAL_NOTE in result.stdout
     assert result.stdout.splitlines()[-1] == "0 mismatches against the specification"
     assert len(read_capture(output)) == 2
 
@@ -170,6 +171,14 @@ def test_a_bad_input_or_output_name_is_exit_3(files: Files, device: Install) -> 
     assert len(read_capture(source)) == 3
 
 
+def test_a_waveform_does_not_overwrite_the_captures(files: Files, device: Install) -> None:
+    source, output, policy = files
+    for waveform in (source, output):
+        result = custodes("scrub", source, output, "--policy", policy, "--waveform", waveform)
+        fails(result, 3, "needs a file of its own")
+    assert len(read_capture(source)) == 3
+
+
 def test_a_bad_policy_is_exit_4(files: Files, device: Install) -> None:
     source, output, policy = files
     fails(custodes("scrub", source, output, "--policy", policy.parent / "none"), 4, "No such file or directory")
@@ -216,8 +225,7 @@ def python(code: str, *arguments: object, **options: object) -> subprocess.Popen
         [sys.executable, "-c", code, *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": path},
         text=True,
-        stderr=subprocess.PIPE,
-        **options,  # pyright: ignore[reportArgumentType, reportCallIssue]
+        **({"stderr": subprocess.PIPE} | options),  # pyright: ignore[reportArgumentType, reportCallIssue]
     )
 
 
@@ -265,6 +273,21 @@ def test_a_full_disk_under_stdout_is_exit_3() -> None:
     with Path("/dev/full").open("wb") as full, python(PLAIN, "list", "--json", stdout=full) as process:
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (3, "custodes: standard output: No space left on device\n")
+
+
+def test_the_progress_bar_is_for_terminals_only(files: Files) -> None:
+    source, output, policy = files
+    arguments = ("scrub", source, output, "--policy", policy)
+    with python(HONEST, *arguments, stdout=subprocess.PIPE) as process:
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    master, slave = pty.openpty()
+    with python(HONEST, *arguments, stdout=subprocess.PIPE, stderr=slave) as process:
+        process.communicate(timeout=30)
+    os.close(slave)
+    shown = os.read(master, 65536)
+    os.close(master)
+    assert process.returncode == 0 and b"scrubbing" in shown
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])

@@ -18,8 +18,7 @@ from custodes.table import RESIDUAL_NOTE, Port
 from typer.testing import CliRunner
 
 from tests.frames import Frame, Icmp, Ip4
-from tests.host.fake import PING, FakeLink, read_capture, write_capture
-from tests.host.test_scrub import ADMISSION, HAND, run
+from tests.host.fake import ADMISSION, HAND, PING, FakeLink, read_capture, run, write_capture
 
 PONG = Frame(Ip4(Icmp(0), Port.WORLD)).pack()
 LOADS = {"src", "href", "xlink:href", "srcset", "action", "data", "poster", "cite", "background"}

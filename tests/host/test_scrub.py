@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from custodes.admission import Admission
 from custodes.capture import Capture, Format
 from custodes.device import Warden
 from custodes.errors import CaptureError
@@ -17,30 +16,7 @@ from custodes.report import Report
 from custodes.scrub import BATCH_FRAMES, scrub_capture
 from custodes.table import PASSED, SCRUBBED, Port, Reason
 
-from tests.frames import Arp, Frame, Icmp, Ip4, Ip6, Tcp, Udp
-from tests.host.fake import PING, POLICY, START_NS, WORLD, FakeLink, read_capture, write_capture
-
-ADMISSION = Admission(POLICY, None, frozenset({WORLD}), Port.WORLD)
-TIMESTAMPS = b"\x01\x01\x08\x0a" + bytes(8)
-HAND = [
-    PING,
-    Frame(Ip4(Icmp(0), Port.WORLD, ttl=57)).pack(),
-    Frame(Ip4(Udp(destination=443))).pack(),
-    Frame(Ip6(Tcp(flags=0x02, options=b"\x02\x04\x05\xb4" + TIMESTAMPS, payload=b"hidden"), flow_label=7)).pack(),
-    Frame(Ip4(Tcp(options=TIMESTAMPS, window=1000), Port.WORLD)).pack(),
-    Frame(Arp(target_mac=b"secret")).pack(),
-    bytes(1519),
-]
-"""Two pings, a QUIC datagram, a SYN with timestamps and data, a segment, an ARP request, a jumbo frame."""
-
-
-def run(
-    tmp_path: Path, frames: list[bytes], link: FakeLink | None = None, check: bool = True, output: str = "out.pcap"
-) -> Report:
-    source = write_capture(tmp_path / "in.pcap", frames)
-    report = Report(str(source), output, "fake", 1, ADMISSION, check)
-    scrub_capture(Capture(source), tmp_path / output, ADMISSION, Warden(link or FakeLink()), report)
-    return report
+from tests.host.fake import ADMISSION, HAND, PING, START_NS, WORLD, FakeLink, read_capture, run, write_capture
 
 
 def test_writes_what_leaves_with_the_times_of_the_input(tmp_path: Path) -> None:
