@@ -82,7 +82,7 @@ class _Interface(NamedTuple):
 
 
 class Capture:
-    """A capture file. Iterating reads it from its start, a packet at a time, as often as wanted.
+    """A capture file. Iterating reads it from its start, a packet at a time, as often as wanted but once at a time.
 
     A frame check sequence that the file declares is taken off. Times finer than a nanosecond are rounded down. A
     record without a time (pcapng Simple Packet Block) gets that of the record before.

@@ -16,6 +16,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn, ParamSpec
@@ -78,7 +79,8 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="More detai
 
 
 def _fail(text: str, code: int) -> NoReturn:
-    typer.echo(f"custodes: {' '.join(text.split())}", err=True)
+    with suppress(BrokenPipeError):
+        typer.echo(f"custodes: {' '.join(text.split())}", err=True)
     raise typer.Exit(code)
 
 
@@ -170,6 +172,9 @@ def scrub(
     Times, to the nanosecond, and order stay. Frames that the capture holds only in part are dropped. With --policy a
     frame enters at the world port if its source MAC address is only among the policy's world stations; without, the
     first station to send is the cluster. OUT is not written where the device disagrees with the specification.
+
+    In the report, what became of each frame is the device's word; which fields it carries, and so the bits per field,
+    is what the specification says of the same frame.
     """
     screen = Screen(-1 if quiet else int(verbose))
     report = _run(screen, source, output, policy, device, lanes, check, waveform)

@@ -30,6 +30,13 @@ def shown(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+class _Notes(Console):
+    """A console whose reader may leave."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class Screen:
     """Where a command prints. ``verbosity`` is -1 for errors and results only, 0, or 1 for details."""
 
@@ -43,7 +50,7 @@ class Screen:
             markup=False,
             highlight=False,
         )
-        self._err = Console(markup=False, highlight=False, stderr=True)
+        self._err = _Notes(markup=False, highlight=False, stderr=True)
         self._verbosity = verbosity
 
     def note(self, text: str) -> None:
