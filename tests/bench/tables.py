@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The results as tables, for a terminal and for a Markdown file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table as RichTable
+
+from .targets import Target, lut4_per_gbit
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text in rows; columns after the first ``left`` are numbers, set to the right."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left: int = 1
+
+    def rich(self) -> RichTable:
+        table = RichTable(title=self.title, title_justify="left")
+        for number, heading in enumerate(self.headings):
+            table.add_column(heading, justify="left" if number < self.left else "right")
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def markdown(self) -> str:
+        rules = ["---" if number < self.left else "---:" for number in range(len(self.headings))]
+        lines = [self.headings, rules, *self.rows]
+        body = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+        return f"## {self.title}\n\n{body}\n"
+
+
+def tables(results: Mapping[str, Any], targets: Iterable[Target]) -> Iterator[Table]:
+    """One table per section that has something in it."""
+    if results["cycles"]:
+        yield _cycles(results["cycles"])
+    if results["units"]:
+        yield _units(results["units"])
+    if results["simulation"]:
+        yield _simulation(results["simulation"])
+    if results["specification"]:
+        rows = [[row["frames"], f"{row['count']:,}", f"{row['frames_per_s']:,}"] for row in results["specification"]]
+        yield Table("Specification, one core", ["frames", "count", "frames/s"], rows)
+    yield _targets(targets)
+    if results["not_measured"]:
+        rows = [[row["what"], row["reason"]] for row in results["not_measured"]]
+        yield Table("Not measured", ["what", "why"], rows, left=2)
+
+
+def _pivot(
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[tuple[Any, ...], str],
+    keys: Sequence[str],
+    cell: str,
+) -> Table:
+    """A row per frame size, and a column for each value of ``keys`` that is in ``columns``."""
+    sizes = sorted({row["frame_bytes"] for row in rows})
+    found = {(row["frame_bytes"], *(row[key] for key in keys)): cell.format(**row) for row in rows}
+    body = [[str(size), *(found.get((size, *column), "") for column in columns)] for size in sizes]
+    return Table(title, ["frame bytes", *columns.values()], body, left=0)
+
+
+def _lanes(count: int) -> str:
+    return f"{count} {'lane' if count == 1 else 'lanes'}"
+
+
+def _cycles(rows: Sequence[Mapping[str, Any]]) -> Table:
+    columns = {(lanes,): _lanes(lanes) for lanes in dict.fromkeys(row["lanes"] for row in rows)}
+    title = "Warden, one direction: beats per cycle, frames back to back · latency in cycles, first beat in to last out"
+    return _pivot(title, rows, columns, ["lanes"], "{beats_per_cycle:.3f} · {latency_cycles:5}")
+
+
+def _simulation(rows: Sequence[Mapping[str, Any]]) -> Table:
+    columns = {
+        (
+            row["lanes"],
+            row["directions"],
+        ): f"{_lanes(row['lanes'])}, {'both ways' if row['directions'] == 2 else 'one way'}"
+        for row in rows
+    }
+    return _pivot("Simulation, ingress MB/s", rows, columns, ["lanes", "directions"], "{mbytes_per_s:.2f}")
+
+
+def _units(rows: Sequence[Mapping[str, Any]]) -> Table:
+    counts = {
+        "lut4": "LUT4",
+        "ccu2c": "CCU2C",
+        "ff": "FF",
+        "bram": "DP16KD",
+        "dpr16x4": "DPR16X4",
+        "trellis_comb": "COMB",
+    }
+    body = [
+        [
+            row["unit"],
+            row["part"],
+            str(row["lanes"]),
+            *(_number(row[key], ",") for key in counts),
+            _number(None if row["lut4"] is None else lut4_per_gbit(row["lut4"], row["lanes"]), ",.0f"),
+            _number(row["fmax_mhz"], ".1f"),
+            f"{row['clock_mhz']:g}",
+        ]
+        for row in rows
+    ]
+    headings = ["unit", "part", "lanes", *counts.values(), "LUT4 per Gbit/s", "Fmax MHz", "asked"]
+    return Table("Units out of context", headings, body, left=2)
+
+
+def _targets(targets: Iterable[Target]) -> Table:
+    body = [
+        [
+            target.what,
+            target.verdict,
+            f"{'≥' if target.at_least else '≤'} {_number(target.goal, ',g' if _whole(target.goal) else ',.2f')}",
+            _number(target.measured, ",g" if _whole(target.measured) else ",.2f"),
+            target.unit,
+            _number(target.ratio, ".2f"),
+        ]
+        for target in targets
+    ]
+    headings = ["target", "verdict", "goal", "measured", "unit", "ratio (1 or more: met)"]
+    return Table("Targets", headings, body, left=2)
+
+
+def _whole(value: float | None) -> bool:
+    return value is None or value == int(value)
+
+
+def _number(value: float | None, spec: str) -> str:
+    return "-" if value is None else format(value, spec)

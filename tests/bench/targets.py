@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the project promised, beside what was measured. No tools: numbers in, numbers out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+LINE_CLOCK_MHZ = {1: 125.0, 8: 156.25, 64: 195.3125}
+"""Lanes -> the clock of 1, 10 and 100 Gbit/s."""
+MIN_FRAME_BYTES = 60
+
+Results = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One promise. ``measured`` is None where nothing was measured.
+
+    Args:
+        at_least: the measured number is to reach the goal; otherwise it is not to exceed it.
+    """
+
+    what: str
+    unit: str
+    at_least: bool
+    goal: float | None
+    measured: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """1 or more where the target is met: measured to goal, or goal to measured where less is better."""
+        if self.goal is None or self.measured is None:
+            return None
+        return self.measured / self.goal if self.at_least else self.goal / self.measured
+
+    @property
+    def verdict(self) -> str:
+        if self.ratio is None:
+            return "not measured"
+        return "met" if self.ratio >= 1 else "missed"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"ratio": self.ratio, "verdict": self.verdict}
+
+
+def targets(results: Results) -> list[Target]:
+    """Every target, out of the sections of `tests.bench.runner`'s results."""
+    return [
+        Target("clock of the scrubber, 1 lane, LFE5U-25F-6", "MHz", True, 125.0, _scrubber(results, 1, "fmax_mhz")),
+        Target("logic of the scrubber, 1 lane", "LUT4", False, 3500, _scrubber(results, 1, "lut4")),
+        Target("clock of the scrubber, 8 lanes, LFE5U-85F-8", "MHz", True, 156.25, _scrubber(results, 8, "fmax_mhz")),
+        *_costs(results),
+        *(_line_rate(results, lanes) for lanes in LINE_CLOCK_MHZ),
+        Target("simulation, 1 lane, slowest frame size, one direction", "MB/s", True, 4.0, _simulation(results)),
+        Target("specification, slower of its two inputs", "frames/s", True, 20000, _specification(results)),
+    ]
+
+
+def lut4_per_gbit(lut4: int, lanes: int) -> float:
+    """Logic per Gbit/s of line rate."""
+    return lut4 / (lanes * 8 * LINE_CLOCK_MHZ[lanes] / 1000)
+
+
+def _scrubber(results: Results, lanes: int, key: str) -> float | None:
+    return next((u[key] for u in results["units"] if (u["unit"], u["lanes"]) == ("Scrubber", lanes)), None)
+
+
+def _costs(results: Results) -> Iterator[Target]:
+    before = None
+    for number, lanes in enumerate(LINE_CLOCK_MHZ):
+        lut4 = _scrubber(results, lanes, "lut4")
+        cost = None if lut4 is None else lut4_per_gbit(int(lut4), lanes)
+        if number:
+            yield Target(f"logic, {lanes} lanes: no more than with fewer", "LUT4 per Gbit/s", False, before, cost)
+        before = cost
+
+
+def _line_rate(results: Results, lanes: int) -> Target:
+    rates = {(row["lanes"], row["frame_bytes"]): row["beats_per_cycle"] for row in results["cycles"]}
+    what = f"smallest frames back to back, {lanes} {'lane' if lanes == 1 else 'lanes'}"
+    return Target(what, "beats per cycle", True, 1.0, rates.get((lanes, MIN_FRAME_BYTES)))
+
+
+def _simulation(results: Results) -> float | None:
+    return min(
+        (s["mbytes_per_s"] for s in results["simulation"] if (s["lanes"], s["directions"]) == (1, 1)), default=None
+    )
+
+
+def _specification(results: Results) -> float | None:
+    return min((row["frames_per_s"] for row in results["specification"]), default=None)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is synthesised, and for which part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+from custodes.table import Port
+
+from gateware.scrubber import Scrubber
+from gateware.scrubber.counters import Counters
+from gateware.scrubber.ethernet import EthernetLayer
+from gateware.scrubber.lookup import Lookup
+from gateware.scrubber.network import NetworkLayer
+from gateware.scrubber.options import OptionsLayer
+from gateware.scrubber.payload import PayloadLayer
+from gateware.scrubber.rewriter import Rewriter
+from gateware.scrubber.scrubber import MIN_FORWARDED_BYTES
+from gateware.scrubber.transport import TransportLayer
+from gateware.scrubber.verdict import Verdict
+from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, WidthConverter, beat_layout
+from sim.top import FlatTop
+
+LANES = (1, 8, 64)
+
+
+@dataclass(frozen=True)
+class Part:
+    """An FPGA, how nextpnr is told about it, and the clock that it is asked for."""
+
+    name: str
+    options: tuple[str, ...]
+    clock_mhz: float
+
+
+_LARGE = Part("LFE5U-85F-8", ("--85k", "--speed", "8", "--package", "CABGA381"), 156.25)
+PARTS = {
+    1: Part("LFE5U-25F-6", ("--25k", "--speed", "6", "--package", "CABGA381"), 125.0),
+    8: _LARGE,
+    64: _LARGE,
+}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One unit with parameters. ``lanes`` chooses the part."""
+
+    name: str
+    lanes: int
+    make: Callable[[], wiring.Component]
+
+    @property
+    def part(self) -> Part:
+        return PARTS[self.lanes]
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}, {self.lanes} {'lane' if self.lanes == 1 else 'lanes'}"
+
+    def rtlil(self) -> str:
+        """The unit as RTLIL, flat ports only: Yosys 0.70 stops at ports without bits."""
+        top = FlatTop(self.make())
+        return rtlil.convert(top.module, name="top", ports=[port for port in top.ports if len(port)], emit_src=False)
+
+
+def _store_beats(lanes: int) -> int:
+    """One block RAM deep."""
+    return 2048 if lanes == 1 else 512
+
+
+_MAKERS: dict[str, Callable[[int], wiring.Component]] = {
+    "Scrubber": lambda lanes: Scrubber(lanes, Port.CLUSTER),
+    "EthernetLayer": EthernetLayer,
+    "NetworkLayer": NetworkLayer,
+    "TransportLayer": TransportLayer,
+    "OptionsLayer": OptionsLayer,
+    "PayloadLayer": PayloadLayer,
+    "Lookup": lambda lanes: Lookup(lanes, Port.CLUSTER),
+    "Verdict": lambda lanes: Verdict(),
+    "Rewriter": Rewriter,
+    "Counters": lambda lanes: Counters(-(-MIN_FORWARDED_BYTES // lanes)),
+    "SkidBuffer": lambda lanes: SkidBuffer(beat_layout(lanes)),
+    "FrameFIFO": lambda lanes: FrameFIFO(lanes, _store_beats(lanes)),
+    "ClockCrossing": lambda lanes: ClockCrossing(lanes, i_domain="ingress", o_domain="egress"),
+    "Queue": lambda lanes: Queue(beat_layout(lanes), _store_beats(lanes)),
+}
+_CONVERTERS = {"WidthConverter 1-8": (1, 8), "WidthConverter 8-1": (8, 1)}
+NAMES = (*_MAKERS, *_CONVERTERS)
+
+
+def units(lanes: list[int], names: list[str]) -> list[Unit]:
+    """The units of these names at these lane counts; a width converter counts as its wider side."""
+    found = [
+        Unit(name, width, lambda make=make, width=width: make(width))
+        for name, make in _MAKERS.items()
+        if name in names
+        for width in lanes
+    ]
+    found += [
+        Unit(name, max(ratio), lambda ratio=ratio: WidthConverter(*ratio))
+        for name, ratio in _CONVERTERS.items()
+        if name in names and max(ratio) in lanes
+    ]
+    return found
