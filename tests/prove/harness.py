@@ -71,12 +71,15 @@ class Harness:
         ]
 
     def check(self, condition: ValueLike) -> None:
+        """A property: what must hold at every step."""
         self.m.d.comb += Assert(condition, src_loc_at=1)  # pyright: ignore[reportCallIssue] (the message is optional)
 
     def assume(self, condition: ValueLike) -> None:
+        """A rule that the environment keeps at every step."""
         self.m.d.comb += Assume(condition, src_loc_at=1)  # pyright: ignore[reportCallIssue] (the message is optional)
 
     def cover(self, condition: ValueLike) -> None:
+        """What some run must reach, or the proof is a failure."""
         self.covers += 1
         self.m.d.comb += Cover(condition, src_loc_at=1)  # pyright: ignore[reportCallIssue] (the message is optional)
 

@@ -16,6 +16,11 @@ INPUT_WAIT_CYCLES = 2  # of the input clock, from a store read empty to a place 
 
 
 def skid_buffer(h: Harness, paced: bool = False) -> None:
+    """Counts modulo 8 and follows the payload with the solver's tag; what is inside says exactly what valid and ready are.
+
+    ``paced`` bounds the stalls: a payload in the second place is not to be seen until the stall ends, so that without a
+    bound the induction could start from a wrong one and never meet it.
+    """
     dut = h.device(lambda: SkidBuffer(4))
     h.drive(dut.i, dut.o)
     i_moves = dut.i.valid & dut.i.ready
@@ -44,6 +49,10 @@ def skid_buffer(h: Harness, paced: bool = False) -> None:
 
 
 def width_converter(h: Harness, i_lanes: int, o_lanes: int, paced: bool = False) -> None:
+    """Counts bytes, not beats, and follows the tagged one with whether its frame ends there, and with error.
+
+    ``paced`` bounds the pauses of both sides, for the induction's sake as in :func:`skid_buffer`.
+    """
     dut = h.device(lambda: WidthConverter(i_lanes, o_lanes))
     h.drive(dut.i, dut.o)
     h.assume(h.held(dut.i))
@@ -194,7 +203,8 @@ def clock_crossing(h: Harness, depth: int = 2) -> None:
 
     Both domains get the solver's clock, and each its own enable that the solver drives: any relation of frequency and
     phase, edges at the same time included, in half the steps that two clocks of their own would need. A bit caught
-    while it changes is read as its old or its new value, whichever edge the solver puts first.
+    while it changes is read as its old or its new value, whichever edge the solver puts first. Neither domain is ever
+    reset: what a reset does to this unit is not part of the proof.
     """
     m = h.m
     h.edges("a")
@@ -240,6 +250,7 @@ def clock_crossing(h: Harness, depth: int = 2) -> None:
 
 
 def stream_checker(h: Harness, lanes: int = 3) -> None:
+    """Any input at all, well formed or not, against the rules written down a second time."""
     m = h.m
     dut = h.device(lambda: StreamChecker(lanes))
     i: Any = dut.i
