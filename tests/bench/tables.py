@@ -22,7 +22,7 @@ class Table:
     left: int = 1
 
     def rich(self) -> RichTable:
-        table = RichTable(title=self.title, title_justify="left")
+        table = RichTable(title=self.title, title_justify="left", min_width=len(self.title))
         for number, heading in enumerate(self.headings):
             table.add_column(heading, justify="left" if number < self.left else "right")
         for row in self.rows:
@@ -73,7 +73,7 @@ def _lanes(count: int) -> str:
 
 def _cycles(rows: Sequence[Mapping[str, Any]]) -> Table:
     columns = {(lanes,): _lanes(lanes) for lanes in dict.fromkeys(row["lanes"] for row in rows)}
-    title = "Warden, one direction: beats per cycle, frames back to back · latency in cycles, first beat in to last out"
+    title = "Warden: beats per cycle, frames back to back · latency in cycles, first beat in to last out"
     return _pivot(title, rows, columns, ["lanes"], "{beats_per_cycle:.3f} · {latency_cycles:5}")
 
 
@@ -125,8 +125,8 @@ def _targets(targets: Iterable[Target]) -> Table:
         ]
         for target in targets
     ]
-    headings = ["target", "verdict", "goal", "measured", "unit", "ratio (1 or more: met)"]
-    return Table("Targets", headings, body, left=2)
+    headings = ["target", "verdict", "goal", "measured", "unit", "ratio"]
+    return Table("Targets: a ratio of 1 or more is met", headings, body, left=2)
 
 
 def _whole(value: float | None) -> bool:

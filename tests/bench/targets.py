@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 LINE_CLOCK_MHZ = {1: 125.0, 8: 156.25, 64: 195.3125}
@@ -49,7 +50,14 @@ def targets(results: Results) -> list[Target]:
     """Every target, out of the sections of `tests.bench.runner`'s results."""
     return [
         Target("clock of the scrubber, 1 lane, LFE5U-25F-6", "MHz", True, 125.0, _scrubber(results, 1, "fmax_mhz")),
-        Target("logic of the scrubber, 1 lane", "LUT4", False, 3500, _scrubber(results, 1, "lut4")),
+        Target("LUT4 cells of the scrubber, 1 lane", "LUT4", False, 3500, _scrubber(results, 1, "lut4")),
+        Target(
+            "... with carry chains and distributed RAM",
+            "TRELLIS_COMB",
+            False,
+            3500,
+            _scrubber(results, 1, "trellis_comb"),
+        ),
         Target("clock of the scrubber, 8 lanes, LFE5U-85F-8", "MHz", True, 156.25, _scrubber(results, 8, "fmax_mhz")),
         *_costs(results),
         *(_line_rate(results, lanes) for lanes in LINE_CLOCK_MHZ),
@@ -58,7 +66,7 @@ def targets(results: Results) -> list[Target]:
     ]
 
 
-def lut4_per_gbit(lut4: int, lanes: int) -> float:
+def lut4_per_gbit(lut4: float, lanes: int) -> float:
     """Logic per Gbit/s of line rate."""
     return lut4 / (lanes * 8 * LINE_CLOCK_MHZ[lanes] / 1000)
 
@@ -68,13 +76,12 @@ def _scrubber(results: Results, lanes: int, key: str) -> float | None:
 
 
 def _costs(results: Results) -> Iterator[Target]:
-    before = None
-    for number, lanes in enumerate(LINE_CLOCK_MHZ):
-        lut4 = _scrubber(results, lanes, "lut4")
-        cost = None if lut4 is None else lut4_per_gbit(int(lut4), lanes)
-        if number:
-            yield Target(f"logic, {lanes} lanes: no more than with fewer", "LUT4 per Gbit/s", False, before, cost)
-        before = cost
+    costs = {
+        lanes: None if (lut4 := _scrubber(results, lanes, "lut4")) is None else lut4_per_gbit(lut4, lanes)
+        for lanes in LINE_CLOCK_MHZ
+    }
+    for fewer, lanes in pairwise(LINE_CLOCK_MHZ):
+        yield Target(f"LUT4 cells per Gbit/s, {lanes} lanes against {fewer}", "LUT4", False, costs[fewer], costs[lanes])
 
 
 def _line_rate(results: Results, lanes: int) -> Target:
