@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ SYNTHESES = {
 CELLS = {"lut4": "LUT4", "ccu2c": "CCU2C", "ff": "TRELLIS_FF", "bram": "DP16KD", "dpr16x4": "TRELLIS_DPR16X4"}
 """What is counted -> the cell of ECP5 that it is."""
 
+PATH_STEPS = ("clk-to-q", "logic", "routing", "setup")
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -43,7 +45,8 @@ class Cost:
     """What one unit takes. A number that could not be found is None, and ``reason`` says why.
 
     ``lut4`` to ``dpr16x4`` are cells after synthesis; ``trellis_comb`` is what nextpnr needs for LUTs, carry chains and
-    distributed RAM together; ``fmax_mhz`` is from register to register, of the slowest clock.
+    distributed RAM together; ``fmax_mhz`` is from register to register, of the slowest clock, and ``slowest_path`` what
+    limits it.
     """
 
     unit: str
@@ -57,6 +60,7 @@ class Cost:
     dpr16x4: int | None = None
     trellis_comb: int | None = None
     fmax_mhz: float | None = None
+    slowest_path: str | None = None
     synthesis_s: float | None = None
     placement_s: float | None = None
     status: str = "measured"
@@ -133,12 +137,23 @@ def count_cells(statistics: Mapping[str, Any]) -> dict[str, int]:
 
 
 def read_report(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Logic cells and the slowest clock out of nextpnr's report."""
-    speeds = [clock["achieved"] for clock in report["fmax"].values()]
-    return {
-        "trellis_comb": report["utilization"]["TRELLIS_COMB"]["used"],
-        "fmax_mhz": round(min(speeds), 2) if speeds else None,
-    }
+    """Logic cells, the slowest clock and its slowest path out of nextpnr's report."""
+    found: dict[str, Any] = {"trellis_comb": report["utilization"]["TRELLIS_COMB"]["used"]}
+    if not report["fmax"]:
+        return found
+    clock = min(report["fmax"], key=lambda clock: report["fmax"][clock]["achieved"])
+    found["fmax_mhz"] = round(report["fmax"][clock]["achieved"], 2)
+    for path in report["critical_paths"]:
+        if path["from"].endswith(f" {clock}") and path["to"].endswith(f" {clock}"):
+            found["slowest_path"] = describe_path(path["path"])
+    return found
+
+
+def describe_path(steps: Sequence[Mapping[str, Any]]) -> str:
+    """From which cell to which, and where the time goes."""
+    ends = [end["cell"].removeprefix("device.") for end in (steps[0]["from"], steps[-1]["to"])]
+    delays = {kind: sum(step["delay"] for step in steps if step["type"] == kind) for kind in PATH_STEPS}
+    return f"{' to '.join(ends)}: {' + '.join(f'{delay:.1f} ns {kind}' for kind, delay in delays.items())}"
 
 
 def usable(kept: Mapping[str, Any], limit_s: int) -> bool:

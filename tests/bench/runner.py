@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     out = Console(width=None if Console().is_terminal else 160, highlight=False)
     for table in shown:
         out.print(table.rich())
-    out.print(f"written to {options.out / 'bench.json'} and bench.md", soft_wrap=True)
+    out.print(f"\nwritten to {options.out / 'bench.json'} and bench.md", soft_wrap=True)
     return 0
 
 

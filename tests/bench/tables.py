@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from .targets import Target, lut4_per_gbit
 
@@ -21,13 +23,13 @@ class Table:
     rows: Sequence[Sequence[str]]
     left: int = 1
 
-    def rich(self) -> RichTable:
-        table = RichTable(title=self.title, title_justify="left", min_width=len(self.title))
+    def rich(self) -> Group:
+        table = RichTable()
         for number, heading in enumerate(self.headings):
             table.add_column(heading, justify="left" if number < self.left else "right")
         for row in self.rows:
             table.add_row(*row)
-        return table
+        return Group(Text(f"\n{self.title}", "bold"), table)
 
     def markdown(self) -> str:
         rules = ["---" if number < self.left else "---:" for number in range(len(self.headings))]
@@ -42,6 +44,7 @@ def tables(results: Mapping[str, Any], targets: Iterable[Target]) -> Iterator[Ta
         yield _cycles(results["cycles"])
     if results["units"]:
         yield _units(results["units"])
+        yield from _slow_paths(results["units"])
     if results["simulation"]:
         yield _simulation(results["simulation"])
     if results["specification"]:
@@ -111,6 +114,16 @@ def _units(rows: Sequence[Mapping[str, Any]]) -> Table:
     ]
     headings = ["unit", "part", "lanes", *counts.values(), "LUT4 per Gbit/s", "Fmax MHz", "asked"]
     return Table("Units out of context", headings, body, left=2)
+
+
+def _slow_paths(rows: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
+    slow = [
+        [row["unit"], str(row["lanes"]), row["slowest_path"]]
+        for row in rows
+        if row["slowest_path"] and row["fmax_mhz"] < row["clock_mhz"]
+    ]
+    if slow:
+        yield Table("What keeps units from the clock asked for", ["unit", "lanes", "slowest path"], slow, left=3)
 
 
 def _targets(targets: Iterable[Target]) -> Table:

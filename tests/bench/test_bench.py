@@ -84,7 +84,10 @@ def test_markdown_table_has_a_rule_and_as_many_columns_in_every_line():
 def test_every_section_becomes_a_table_that_can_be_printed():
     full = results(
         cycles=[{"lanes": 1, "frame_bytes": 60, "beats_per_cycle": 1.0, "latency_cycles": 141}],
-        units=[scrubber(1, lut4=3400, fmax_mhz=130.5), scrubber(64, status="not measured", reason="too large")],
+        units=[
+            scrubber(1, lut4=3400, fmax_mhz=100.5, slowest_path="a to b"),
+            scrubber(64, status="not measured", reason="too large"),
+        ],
         simulation=[{"lanes": 1, "frame_bytes": 60, "directions": 2, "mbytes_per_s": 1.5}],
         specification=[{"frames": "mixed.pcap", "count": 10, "frames_per_s": 30000}],
         not_measured=[{"what": "Scrubber, 64 lanes", "reason": "too large"}],
@@ -94,8 +97,8 @@ def test_every_section_becomes_a_table_that_can_be_printed():
     for table in shown:
         console.print(table.rich())
     text = "\n".join(table.markdown() for table in shown)
-    assert len(shown) == 6
-    for part in ("1.000 ·   141", "| 3,400 |", "130.5", "too large", "30,000"):
+    assert len(shown) == 7
+    for part in ("1.000 ·   141", "| 3,400 |", "100.5", "a to b", "too large", "30,000"):
         assert part in text
 
 
@@ -140,13 +143,30 @@ def test_cells_that_are_not_there_count_as_none():
     }
 
 
+def path(clock: str, *steps: tuple[str, float]) -> dict[str, Any]:
+    ends = {"from": {"cell": f"device.{clock}.first"}, "to": {"cell": f"device.{clock}.second"}}
+    return {
+        "from": f"posedge {clock}",
+        "to": f"posedge {clock}",
+        "path": [{"type": kind, "delay": delay} | ends for kind, delay in steps],
+    }
+
+
 def test_clock_of_a_unit_is_its_slowest():
     report = {
         "fmax": {"a": {"achieved": 200.0}, "b": {"achieved": 150.126}},
         "utilization": {"TRELLIS_COMB": {"used": 5, "available": 10}},
+        "critical_paths": [
+            path("a", ("clk-to-q", 5.0)),
+            path("b", ("clk-to-q", 0.5), ("routing", 1), ("routing", 2.25)),
+        ],
     }
-    assert read_report(report) == {"trellis_comb": 5, "fmax_mhz": 150.13}
-    assert read_report(report | {"fmax": {}})["fmax_mhz"] is None
+    assert read_report(report) == {
+        "trellis_comb": 5,
+        "fmax_mhz": 150.13,
+        "slowest_path": "b.first to b.second: 0.5 ns clk-to-q + 0.0 ns logic + 3.2 ns routing + 0.0 ns setup",
+    }
+    assert read_report(report | {"fmax": {}}) == {"trellis_comb": 5}
 
 
 def test_complaint_is_the_first_error_or_else_the_last_line():
