@@ -95,8 +95,6 @@ class Warden(wiring.Component):
             with m.Case(registers.LANES):
                 m.d.sync += bus.read_data.eq(self.lanes)
             with m.Default():
-                m.d.sync += bus.read_data.eq(
-                    Mux(bus.address & registers.COUNTERS_PER_PORT, world.count, cluster.count)
-                )
+                m.d.sync += bus.read_data.eq(Mux(bus.address & registers.COUNTERS_PER_PORT, world.count, cluster.count))
         m.d.comb += self.busy.eq(cluster.busy | world.busy)
         return m

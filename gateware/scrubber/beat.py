@@ -44,5 +44,3 @@ class SectionSignature(wiring.Signature):
 def section_entry(lanes: int) -> data.StructLayout:
     """One entry of a section store; ``count`` counts bytes and is 0 in the one entry of an empty section."""
     return data.StructLayout({"data": data.ArrayLayout(unsigned(8), lanes), "count": lanes.bit_length(), "last": 1})
-
-

@@ -60,7 +60,10 @@ class ByteSum(wiring.Component):
             halves = [masked[0::2], masked[1::2]]
         level = 0
         while True:
-            halves = [[self._register(m, sum(terms[k : k + 4], Value.cast(0))) for k in range(0, len(terms), 4)] for terms in halves]
+            halves = [
+                [self._register(m, sum(terms[k : k + 4], Value.cast(0))) for k in range(0, len(terms), 4)]
+                for terms in halves
+            ]
             valid_next, last_next = Signal(name=f"valid_{level}"), Signal(name=f"last_{level}")
             m.d.sync += [valid_next.eq(valid), last_next.eq(last)]
             valid, last = valid_next, last_next

@@ -14,11 +14,17 @@ from gateware.stream import FrameSignature
 NOTHING = data.StructLayout({})
 
 
+MIN_SPACING_CYCLES = {1: 8, 8: 2, 64: 1}
+"""From one frame's start to the next one's. No frame of an Ethernet is short enough to be held up by it; it keeps fragments
+of frames from filling the parser's queues."""
+
+
 class EthernetLayer(wiring.Component):
     """Cuts what is longer than the largest frame, takes the Ethernet header off and checks it.
 
     Members:
-        i: frames; a beat is taken in every cycle in which ``admit`` is 1.
+        i: frames; a beat is taken while ``admit`` is 1, and a frame's first no sooner than `MIN_SPACING_CYCLES` say.
+        enters: a frame's first beat has been taken.
         section: the canonical header, 14 or 18 bytes, with PCP and DEI zero.
         o: the rest, with the `ETHERNET` found.
 
@@ -31,6 +37,7 @@ class EthernetLayer(wiring.Component):
             {
                 "i": In(FrameSignature(lanes)),
                 "admit": In(1),
+                "enters": Out(1),
                 "policy": In(POLICY),
                 "section": Out(SectionSignature(lanes)),
                 "o": Out(LayerSignature(lanes, ETHERNET)),
@@ -45,14 +52,21 @@ class EthernetLayer(wiring.Component):
 
         c = split.captured
         tagged = Signal()
+        m.d.comb += [tagged.eq(captured_value(c, (12, 13)) == 0x8100), split.length.eq(Mux(tagged, 18, 14))]
+        write_section(m, split, self.section, split.length, {14: (tagged, c[14] & 0x0F)})
+
+        m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
+        with m.If(split.found_valid):
+            self._describe(m, split.found)
+        return m
+
+    def _describe(self, m: Module, found: data.View) -> None:
+        c, o = found.captured, self.o.meta
+        tagged = found.length == 18
         ethertype = Signal(16)
         network = Signal(Network)
-        m.d.comb += [
-            tagged.eq(captured_value(c, (12, 13)) == 0x8100),
-            split.length.eq(Mux(tagged, 18, 14)),
-            ethertype.eq(Mux(tagged, captured_value(c, (16, 17)), captured_value(c, (12, 13)))),
-        ]
-        with m.If(split.short):
+        m.d.comb += ethertype.eq(Mux(tagged, captured_value(c, (16, 17)), captured_value(c, (12, 13))))
+        with m.If(found.short):
             m.d.comb += network.eq(Network.NONE)
         with m.Elif((ethertype == 0x0806) & self.policy.arp):
             m.d.comb += network.eq(Network.ARP)
@@ -60,22 +74,17 @@ class EthernetLayer(wiring.Component):
             m.d.comb += network.eq(Network.IPV4)
         with m.Elif((ethertype == 0x86DD) & self.policy.ipv6):
             m.d.comb += network.eq(Network.IPV6)
-        write_section(m, split, self.section, split.length, {14: Mux(tagged, c[14] & 0x0F, c[14])})
-
-        m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
-        with m.If(split.first):
-            m.d.sync += [
-                self.o.meta.network.eq(network),
-                self.o.meta.short.eq(split.short),
-                self.o.meta.llc.eq(ethertype < 0x600),
-                self.o.meta.ethertype.eq(network == Network.NONE),
-                self.o.meta.tagged.eq(tagged),
-                self.o.meta.vid.eq(captured_value(c, (14, 15))),
-                self.o.meta.vlan_priority.eq(tagged & (c[14][4:] != 0)),
-            ]
-            for k in range(6):
-                m.d.sync += [self.o.meta.destination_mac[k].eq(c[k]), self.o.meta.source_mac[k].eq(c[6 + k])]
-        return m
+        m.d.sync += [
+            o.network.eq(network),
+            o.short.eq(found.short),
+            o.llc.eq(ethertype < 0x600),
+            o.ethertype.eq(network == Network.NONE),
+            o.tagged.eq(tagged),
+            o.vid.eq(captured_value(c, (14, 15))),
+            o.vlan_priority.eq(tagged & (c[14][4:] != 0)),
+        ]
+        for k in range(6):
+            m.d.sync += [o.destination_mac[k].eq(c[k]), o.source_mac[k].eq(c[6 + k])]
 
     def _guard(self, m: Module, split: HeaderSplit) -> None:
         """Ends a frame at the beat in which it turns out too long, marks it, and swallows the remainder."""
@@ -85,13 +94,20 @@ class EthernetLayer(wiring.Component):
         swallow = Signal()
         oversize = Signal()
         taken = Signal()
+        begins, gap = Signal(init=1), Signal(range(MIN_SPACING_CYCLES[self.lanes] + 1))
         m.d.comb += [
-            self.i.ready.eq(self.admit),
-            taken.eq(self.i.valid & self.admit),
+            self.i.ready.eq(self.admit & ~(begins & gap.any())),
+            taken.eq(self.i.valid & self.i.ready),
             oversize.eq((index == limit) & i.keep[spare]),
         ]
         m.d.sync += split.i.valid.eq(taken & ~swallow)
+        m.d.sync += self.enters.eq(taken & begins)
+        with m.If(taken & begins):
+            m.d.sync += gap.eq(MIN_SPACING_CYCLES[self.lanes] - 1)
+        with m.Elif(gap.any()):
+            m.d.sync += gap.eq(gap - 1)
         with m.If(taken):
+            m.d.sync += begins.eq(i.last)
             m.d.sync += [
                 split.i.payload.data.eq(i.data),
                 split.i.payload.keep.eq(i.keep),

@@ -12,9 +12,7 @@ from amaranth.lib.wiring import In, Out
 def piece_beat(lanes: int) -> data.StructLayout:
     """A beat of a piece of a frame: ``count`` bytes from lane 0 on, zeros above; full but for the last. An empty piece is
     one last beat with a count of 0."""
-    return data.StructLayout(
-        {"data": data.ArrayLayout(unsigned(8), lanes), "count": lanes.bit_length(), "last": 1}
-    )
+    return data.StructLayout({"data": data.ArrayLayout(unsigned(8), lanes), "count": lanes.bit_length(), "last": 1})
 
 
 class Join(wiring.Component):

@@ -26,6 +26,14 @@ class Transport(enum.Enum, shape=3):
     ICMPV6 = 4
 
 
+class NeighbourKind(enum.Enum, shape=2):
+    """Neighbour discovery messages that are admitted."""
+
+    ADVERTISEMENT = 0
+    SOLICITATION = 1
+    ROUTER_SOLICITATION = 2
+
+
 POLICY = data.StructLayout(
     {
         "arp": 1,
@@ -71,6 +79,9 @@ NETWORK = data.StructLayout(
         "fragment": 1,
         "protocol": 1,
         "length": 11,
+        "above_8": 1,
+        "above_24": 1,
+        "unspecified": 1,
         "before_minimum": 6,
         "hop_limit": 8,
         "source": data.ArrayLayout(unsigned(8), 16),
@@ -81,7 +92,8 @@ NETWORK = data.StructLayout(
         "altered": ALTERED,
     }
 )
-"""``length`` is that of the IP payload in bytes, 2047 where it cannot fit a frame; ``before_minimum`` how many of the bytes
+"""``length`` is that of the IP payload in bytes, 2047 where it cannot fit a frame, and ``above_8`` and ``above_24`` compare
+it; ``unspecified``: an IPv6 source of all zeros; ``before_minimum`` how many of the bytes
 after the network header are still within the 60 of the smallest frame. ARP addresses stand as ``source`` and
 ``destination`` too, IPv4 and ARP ones in their first four bytes."""
 
@@ -97,12 +109,23 @@ TRANSPORT = data.StructLayout(
         "no_ack": 1,
         "ack_words": 32,
         "neighbour": 1,
-        "unspecified": 1,
         "group": 1,
         "target": 1,
         "transport_length": 1,
         "icmp_type": 1,
-        "nd_fields": 1,
+        "nd": data.StructLayout(
+            {
+                "kind": NeighbourKind,
+                "from_target": 1,
+                "to_target": 1,
+                "to_routers": 1,
+                "to_nodes": 1,
+                "to_solicited": 1,
+                "owned": 1,
+                "given": 1,
+                "fields": 1,
+            }
+        ),
         "tcp_flags": 1,
         "udp_port": 1,
         "unchecked": 1,
@@ -112,7 +135,8 @@ TRANSPORT = data.StructLayout(
 )
 """``section``, ``options`` and ``payload`` are bytes; the first is the canonical transport header without options.
 ``target``: the destination to look up is a neighbour solicitation's target. ``unchecked``: a UDP checksum of zero.
-``link_group``: the destination MAC is the group that the frame must go to. ``lookup``: addresses are looked up."""
+``nd``: of neighbour discovery, who sends to whom, whether a link-layer address is ``given`` and is the sender's own
+(``owned``), and ``fields``: a hop limit, code or length is wrong. ``link_group``: the destination MAC is the group that the frame must go to. ``lookup``: addresses are looked up."""
 
 OPTIONS = data.StructLayout(
     {

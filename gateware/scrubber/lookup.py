@@ -11,6 +11,8 @@ from custodes.table import Port
 from gateware.scrubber.layouts import FOUND, LOOKUP, TRANSPORT, Network
 
 ENTRY = data.StructLayout({"key": KEY_BITS, "ports": 2, "station": 8})
+COMPARED_BITS = 16
+LATENCY_CYCLES = 4
 WRITE = data.StructLayout({"row": ROW_BITS, "table": 1, "entry": ENTRY})
 
 
@@ -18,7 +20,7 @@ class AddressTable(wiring.Component):
     """Exact match in two hash tables of 512 rows; the host places the keys so that each is in one of its two rows.
 
     Members:
-        key: what to look up; ``o`` is the answer, 2 cycles later, one look-up per cycle.
+        key: what to look up; ``o`` is the answer, 4 cycles later, one look-up per cycle.
         write_valid, write: replaces a row. What is looked up in that cycle is not found.
 
     Args:
@@ -31,15 +33,23 @@ class AddressTable(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        key = Signal(KEY_BITS)
-        fresh = Signal()
-        m.d.sync += [key.eq(self.key), fresh.eq(~self.write_valid & (self.key[128:] != 0))]
+        # Rows come out of the block RAM late: they are registered once more, then compared in pieces, then as a whole.
+        keys = [Signal(KEY_BITS, name=f"key_{stage}") for stage in range(2)]
+        fresh = [Signal(name=f"fresh_{stage}") for stage in range(3)]
+        m.d.sync += [
+            *(after.eq(before) for before, after in zip([self.key, *keys], keys, strict=False)),
+            *(after.eq(before) for before, after in zip(fresh, fresh[1:], strict=False)),
+            fresh[0].eq(~self.write_valid & (self.key[128:] != 0)),
+        ]
         answers = []
         for table in range(TABLES):
             m.submodules[f"rows_{table}"] = memory = Memory(shape=ENTRY, depth=1 << ROW_BITS, init=[])
             # No read while there is a write: Yosys sees that, and adds no bypass around the block RAM.
             read, write = memory.read_port(domain="comb"), memory.write_port()
             row = Signal(ENTRY, reset_less=True, name=f"row_{table}")
+            held = Signal(ENTRY, reset_less=True, name=f"held_{table}")
+            same = Signal(-(-KEY_BITS // COMPARED_BITS), name=f"same_{table}")
+            value = Signal(10, name=f"value_{table}")
             m.d.comb += [
                 read.addr.eq(Cat((self.key & mask).xor() for mask in HASH_MASKS[table])),
                 write.addr.eq(self.write.row),
@@ -48,8 +58,11 @@ class AddressTable(wiring.Component):
             ]
             with m.If(~self.write_valid):
                 m.d.sync += row.eq(read.data)
-            hit = fresh & (row.key == key)
-            answers.append(Mux(hit, Cat(row.ports, row.station), 0))
+            m.d.sync += [held.eq(row), value.eq(Cat(held.ports, held.station))]
+            for piece in range(len(same)):
+                part = slice(COMPARED_BITS * piece, COMPARED_BITS * (piece + 1))
+                m.d.sync += same[piece].eq(held.key[part] == keys[1][part])
+            answers.append(Mux(fresh[2] & same.all(), value, 0))
         either = answers[0] | answers[1]
         m.d.sync += [
             self.o.ingress.eq(either[self.port]),
@@ -65,7 +78,7 @@ class Lookup(wiring.Component):
 
     Members:
         valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up; its addresses stay until the next that does.
-        o_valid, o: one `LOOKUP` per frame that does, in order, at most 7 cycles later.
+        o_valid, o: one `LOOKUP` per frame that does, in order, at most 9 cycles later.
         write_valid, write: replaces a row.
     """
 
@@ -104,21 +117,21 @@ class Lookup(wiring.Component):
             m.d.comb += [table.write_valid.eq(self.write_valid), table.write.eq(self.write)]
         outputs = [self.o.source_mac, self.o.destination_mac, self.o.source, self.o.destination]
         if self.parallel:
-            delay = Signal(2)
+            delay = Signal(LATENCY_CYCLES)
             m.d.sync += delay.eq(Cat(asks, delay))
-            m.d.comb += self.o_valid.eq(delay[1])
+            m.d.comb += self.o_valid.eq(delay[-1])
             for table, key, output in zip(tables, keys, outputs, strict=True):
                 m.d.comb += [table.key.eq(key), output.eq(table.o)]
             return m
         turn = Signal(range(len(keys)))
-        answered = Signal(6)
+        answered = Signal(LATENCY_CYCLES + len(keys))
         m.d.sync += [answered.eq(Cat(asks, answered)), turn.eq(Mux(asks | (turn != 0), turn + 1, 0))]
         with m.Switch(turn):
             for number, key in enumerate(keys):
                 with m.Case(number):
                     m.d.comb += tables[0].key.eq(key)
         for number, output in enumerate(outputs):
-            with m.If(answered[1 + number]):
+            with m.If(answered[LATENCY_CYCLES - 1 + number]):
                 m.d.sync += output.eq(tables[0].o)
-        m.d.sync += self.o_valid.eq(answered[4])
+        m.d.sync += self.o_valid.eq(answered[LATENCY_CYCLES + len(keys) - 2])
         return m

@@ -3,13 +3,13 @@
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import LayerSignature, SectionSignature
 from gateware.scrubber.bytesum import SUM_LAYOUT, ByteSum
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, Network, Transport
-from gateware.scrubber.split import HeaderSplit, captured_value, write_section
+from gateware.scrubber.split import Edits, HeaderSplit, captured_value, write_section
 
 ARP_FIXED = 0x00010800060400
 UNFIT = 2047
@@ -25,7 +25,7 @@ class NetworkLayer(wiring.Component):
         header_valid, header_sum: one sum per frame over the IPv4 header.
         address_valid, address_sum: one sum per frame over both IP addresses.
 
-    Latency 2 cycles, one beat per cycle.
+    Latency 3 cycles, one beat per cycle.
     """
 
     def __init__(self, lanes: int) -> None:
@@ -63,21 +63,18 @@ class NetworkLayer(wiring.Component):
         with m.Else():
             m.d.comb += split.length.eq(Mux(ipv4 & long_enough, header_words << 2, 20))
 
-        request = c[7] == 1
-        edits: dict[int, Value] = {}
+        plain = {at: (arp & (c[7] == 1), 0) for at in range(18, 24)}
         canonical = {0: 0x45, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0, 6: 0x40, 7: 0, 8: self.policy.ttl, 10: 0, 11: 0}
-        for at in range(40):
-            v4 = canonical.get(at, c[at])
-            v6 = {0: 0x60, 1: 0, 2: 0, 3: 0}.get(at, c[at])
-            plain = Mux(request, 0, c[at]) if 18 <= at < 24 else c[at]
-            edits[at] = Mux(ipv6, v6, Mux(ipv4, v4, plain))
+        edits: Edits = {**plain, **{at: (ipv4, byte) for at, byte in canonical.items()}}
+        for at, byte in {0: 0x60, 1: 0, 2: 0, 3: 0}.items():
+            edits[at] = (ipv4 | ipv6, Mux(ipv6, byte, edits[at][1]))
         length = Mux(ipv6, 40, Mux(arp, 28, 20))
         write_section(m, split, self.section, length, edits)
 
         self._sums(m, split, ipv4, ipv6)
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
-        with m.If(split.first):
-            self._found(m, split, ipv4, ipv6, arp, request)
+        with m.If(split.found_valid):
+            self._describe(m, split.found)
         return m
 
     def _sums(self, m: Module, split: HeaderSplit, ipv4: Value, ipv6: Value) -> None:
@@ -102,10 +99,12 @@ class NetworkLayer(wiring.Component):
             self.address_sum.eq(address.o),
         ]
 
-    def _found(self, m: Module, split: HeaderSplit, ipv4: Value, ipv6: Value, arp: Value, request: Value) -> None:
-        c, o, short = split.captured, self.o.meta, split.short
+    def _describe(self, m: Module, found: data.View) -> None:
+        c, o, short, kind = found.captured, self.o.meta, found.short, found.meta.network
+        ipv4, ipv6, arp = kind == Network.IPV4, kind == Network.IPV6, kind == Network.ARP
+        request = c[7] == 1
         total, payload = captured_value(c, (2, 3)), captured_value(c, (4, 5))
-        malformed = Mux(ipv4, (c[0][4:] != 4) | (c[0][:4] < 5) | (total < split.length), c[0][4:] != 6)
+        malformed = Mux(ipv4, (c[0][4:] != 4) | (c[0][:4] < 5) | (total < found.length), c[0][4:] != 6)
         fragment = ipv4 & (captured_value(c, (6, 7))[:14] != 0)
         protocol = Mux(ipv4, c[9], c[6])
         transport = Signal(Transport)
@@ -120,13 +119,13 @@ class NetworkLayer(wiring.Component):
                     m.d.comb += transport.eq(Mux(enabled, kind, Transport.NONE))
         good = (ipv4 | ipv6) & ~short & ~malformed & ~fragment
         length = Signal(16)
-        m.d.comb += length.eq(Mux(ipv4, total - split.length, Mux(ipv6, payload, 0)))
-        minimum = Mux(split.meta.tagged, 42, 46)
+        m.d.comb += length.eq(Mux(ipv4, total - found.length, Mux(ipv6, payload, 0)))
+        minimum = Mux(found.meta.tagged, 42, 46)
         arp_source = [c[14 + k] for k in range(4)]
         arp_target = [c[24 + k] for k in range(4)]
         unspecified = Cat(*arp_source) == 0
         m.d.sync += [
-            o.ethernet.eq(split.meta),
+            o.ethernet.eq(found.meta),
             o.transport.eq(Mux(good, transport, Transport.NONE)),
             o.arp_fields.eq(
                 arp
@@ -134,8 +133,8 @@ class NetworkLayer(wiring.Component):
                     short
                     | (captured_value(c, range(7)) != ARP_FIXED)
                     | ((c[7] != 1) & (c[7] != 2))
-                    | (Cat(*(c[8 + k] for k in range(6))) != split.meta.source_mac.as_value())
-                    | (~request & (Cat(*(c[18 + k] for k in range(6))) != split.meta.destination_mac.as_value()))
+                    | (Cat(*(c[8 + k] for k in range(6))) != found.meta.source_mac.as_value())
+                    | (~request & (Cat(*(c[18 + k] for k in range(6))) != found.meta.destination_mac.as_value()))
                 )
             ),
             o.ip_header.eq((ipv4 | ipv6) & ~short & malformed),
@@ -143,7 +142,10 @@ class NetworkLayer(wiring.Component):
             o.fragment.eq(fragment),
             o.protocol.eq((ipv4 | ipv6) & (transport == Transport.NONE)),
             o.length.eq(Mux(length[11:].any(), UNFIT, length[:11])),
-            o.before_minimum.eq(Mux(minimum > split.length, (minimum - split.length)[:6], 0)),
+            o.above_8.eq(length > 8),
+            o.above_24.eq(length > 24),
+            o.unspecified.eq(Cat(*(c[8 + k] for k in range(16))) == 0),
+            o.before_minimum.eq(Mux(minimum > found.length, (minimum - found.length)[:6], 0)),
             o.hop_limit.eq(Mux(ipv4, c[8], c[7])),
             o.request.eq(request),
             o.probe.eq(request & unspecified),
@@ -160,7 +162,7 @@ class NetworkLayer(wiring.Component):
         a = o.altered
         m.d.sync += [
             a.eq(0),
-            a.vlan_priority.eq(split.meta.vlan_priority),
+            a.vlan_priority.eq(found.meta.vlan_priority),
             a.arp_target_ha.eq(arp & request & Cat(*(c[18 + k] for k in range(6))).any()),
             a.ipv4_options.eq(ipv4 & (c[0][:4] != 5)),
             a.ipv4_dscp.eq(ipv4 & c[1][2:].any()),

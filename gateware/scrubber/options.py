@@ -160,7 +160,7 @@ class OptionsLayer(wiring.Component):
         o: the payload.
         found_valid, found: one `OPTIONS` per frame.
 
-    Latency 2 cycles; of ``found``, 42 more with several lanes. One beat per cycle.
+    Latency 3 cycles; of ``found``, 42 more with several lanes. One beat per cycle.
     """
 
     def __init__(self, lanes: int) -> None:
@@ -183,8 +183,8 @@ class OptionsLayer(wiring.Component):
         m.d.comb += split.length.eq(split.meta.options)
         write_section(m, split, self.section, split.length, {})
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
-        with m.If(split.first):
-            m.d.sync += self.o.meta.eq(split.meta)
+        with m.If(split.found_valid):
+            m.d.sync += self.o.meta.eq(split.found.meta)
         if self.lanes == 1:
             self._serial(m, split)
         else:
@@ -214,11 +214,11 @@ class OptionsLayer(wiring.Component):
         valid = Signal(name="valid_start")
         m.d.sync += [
             walk.eq(0),
-            walk.syn.eq(split.meta.syn),
-            walk.rst.eq(split.meta.rst),
-            window.eq(split.captured),
-            length.eq(split.length),
-            valid.eq(split.first),
+            walk.syn.eq(split.found.meta.syn),
+            walk.rst.eq(split.found.meta.rst),
+            window.eq(split.found.captured),
+            length.eq(split.found.length),
+            valid.eq(split.found_valid),
         ]
         for position in range(MAX_OPTIONS):
             after = step(m, walk, window[:8], position)

@@ -70,7 +70,7 @@ class Section(wiring.Component):
         edited = Signal(data.ArrayLayout(8, lanes))
         m.d.comb += [
             left.eq(self.length - begun),
-            count.eq(Mux(left > lanes, lanes, left)),
+            count.eq(Mux(left > lanes, lanes, left) if lanes > 1 else self.length != 0),
             edited.eq(entry.data),
             self.o.payload.count.eq(count),
             self.o.payload.data.eq(masked(edited, lanes, count)),

@@ -63,7 +63,9 @@ class Rewriter(wiring.Component):
                 Mux(network == Network.IPV6, 40, Mux(network == Network.IPV4, 20, 28)),
             ),
             section["transport"].length.eq(section["transport"].verdict.payload.section),
-            self.dropped.eq(self.verdict_ethernet.valid & self.verdict_ethernet.ready & self.verdict_ethernet.payload.drop),
+            self.dropped.eq(
+                self.verdict_ethernet.valid & self.verdict_ethernet.ready & self.verdict_ethernet.payload.drop
+            ),
         ]
         drive_edits(m, section["network"], network_edits(section["network"].verdict.payload, self.policy.ttl))
         drive_edits(m, section["transport"], transport_edits(section["transport"].verdict.payload))

@@ -25,9 +25,11 @@ from gateware.stream import FrameSignature, Queue
 VLAN_WRITE = data.StructLayout({"vid": 12, "admit": 1})
 JUDGED = wiring.Signature({"valid": Out(1), "reason": Out(Reason), "altered": Out(len(SCRUBBED))})
 """For one cycle per frame, in order: why it was dropped, or `Reason.FORWARDED` and the rows of the table altered in it."""
-STORE_SLACK = 48
-"""Entries kept free for what is inside the parser when a store fills up."""
-VERDICT_DEPTH, VERDICT_SLACK = 512, 160
+FINDINGS_DEPTH = {1: 16, 8: 64, 64: 128}
+"""For each lane count, more than the frames that can follow a frame before the last of its findings is there."""
+VERDICT_DEPTH = 512
+FRAMES_INSIDE = 384
+"""So many frames at most are inside when another is let in; each has a verdict at most in each queue."""
 MIN_FORWARDED_BYTES = 34
 """No frame that is forwarded comes in with fewer, an IPv4 header and its Ethernet header; what a verdict waits for beside
 the end of its frame takes less time than a transport header."""
@@ -116,8 +118,10 @@ class Scrubber(wiring.Component):
                 "payload": payload.section,
             },
         )
-        full |= self._verdicts(m, rewriter, verdict)
-        m.d.sync += ethernet.admit.eq(~full)
+        self._verdicts(m, rewriter, verdict)
+        inside = self._inside(m, ethernet.enters, rewriter.dropped)
+        m.d.comb += self.busy.eq(inside.any())
+        m.d.sync += ethernet.admit.eq(~full & (inside < FRAMES_INSIDE))
 
         vlan_valid, vlan = self._vlan(m, payload)
         description = Signal(FINDINGS.members["transport"])
@@ -145,40 +149,35 @@ class Scrubber(wiring.Component):
             self.judged.reason.eq(verdict.reason),
             self.judged.altered.eq(verdict.altered.as_value()),
         ]
-        inside = Signal(12)
-        enters = Signal()
-        leaves = Signal()
-        m.d.comb += [
-            enters.eq(self.i.valid & self.i.ready & self.i.payload.last),
-            leaves.eq(self.o.valid & self.o.ready & self.o.payload.last),
-            self.busy.eq(inside.any()),
-        ]
-        m.d.sync += inside.eq(inside + enters - leaves - rewriter.dropped)
         return m
 
+    def _inside(self, m: Module, enters: Value, dropped: Value) -> Signal:
+        """How many frames are inside, those on their way in and out included."""
+        inside = Signal(10)
+        leaves, goes = Signal(), Signal()
+        m.d.sync += [
+            leaves.eq(self.o.valid & self.o.ready & self.o.payload.last),
+            goes.eq(dropped),
+            inside.eq(inside + enters - leaves - goes),
+        ]
+        return inside
+
     def _stores(self, m: Module, rewriter: Rewriter, sections: dict[str, wiring.PureInterface]) -> Value:
+        """A store is full at three quarters, so that it has room for what is in the parser by then."""
         full = Signal(len(STORES))
         for number, name in enumerate(STORES):
             depth = 512 if self.lanes > 1 else 4096 if name == "payload" else 2048
-            m.submodules[f"store_{name}"] = fifo = Queue(section_entry(self.lanes), depth)
-            port = getattr(rewriter, f"store_{name}")
-            m.d.comb += [
-                fifo.i.valid.eq(sections[name].valid),
-                fifo.i.payload.eq(sections[name].payload),
-            ]
-            wiring.connect(m, fifo.o, port)
-            m.d.sync += full[number].eq(fifo.level > depth - STORE_SLACK)
+            m.submodules[f"store_{name}"] = store = Queue(section_entry(self.lanes), depth)
+            m.d.comb += [store.i.valid.eq(sections[name].valid), store.i.payload.eq(sections[name].payload)]
+            m.d.sync += full[number].eq(store.level[-1] | store.level[-3:-1].all())
+            wiring.connect(m, store.o, getattr(rewriter, f"store_{name}"))
         return full.any()
 
-    def _verdicts(self, m: Module, rewriter: Rewriter, verdict: Verdict) -> Value:
-        full = Signal(len(VERDICT_PORTS))
-        for number, name in enumerate(VERDICT_PORTS):
-            m.submodules[f"verdict_{name}"] = fifo = Queue(VERDICT, VERDICT_DEPTH)
-            port = getattr(rewriter, f"verdict_{name}")
-            m.d.comb += [fifo.i.valid.eq(verdict.o_valid), fifo.i.payload.eq(verdict.o)]
-            wiring.connect(m, fifo.o, port)
-            m.d.sync += full[number].eq(fifo.level > VERDICT_DEPTH - VERDICT_SLACK)
-        return full.any()
+    def _verdicts(self, m: Module, rewriter: Rewriter, verdict: Verdict) -> None:
+        for name in VERDICT_PORTS:
+            m.submodules[f"verdict_{name}"] = queue = Queue(VERDICT, VERDICT_DEPTH)
+            m.d.comb += [queue.i.valid.eq(verdict.o_valid), queue.i.payload.eq(verdict.o)]
+            wiring.connect(m, queue.o, getattr(rewriter, f"verdict_{name}"))
 
     def _vlan(self, m: Module, payload: PayloadLayer) -> tuple[Value, Value]:
         """One bit per VLAN, and one for untagged frames in the place of a number that no tag can have."""
@@ -203,7 +202,7 @@ class Scrubber(wiring.Component):
         lookup: tuple[Value, object],
     ) -> None:
         """Findings come at different times, each once per frame and in order: each waits in a queue for the others."""
-        depth = 16 if self.lanes == 1 else 64
+        depth = FINDINGS_DEPTH[self.lanes]
         ready: list[Value] = []
         take = Signal()
         for name, (valid, value) in findings.items():

@@ -11,6 +11,10 @@ from amaranth.lib.wiring import In, Out
 from gateware.scrubber.beat import LayerSignature, layer_beat, section_entry
 
 
+Edits = dict[int, tuple[ValueLike, ValueLike]]
+"""Position in a header -> (whether to replace the byte there, by which)."""
+
+
 class HeaderSplit(wiring.Component):
     """Splits frames into a header of ``length`` bytes and the rest.
 
@@ -29,10 +33,11 @@ class HeaderSplit(wiring.Component):
         held, meta, new, index: the held beat, the ``meta`` of its frame, whether this is the beat's first cycle, and its
             number in the frame (which stops at the highest number that matters).
         captured: the first bytes of the frame; those past the held beat are left over from an earlier frame.
-        first: the rest's first beat is about to be registered: what the parent registers now is in step with it.
-        short: with ``first``: the frame ends before the header does.
+        first: the rest's first beat is on its way.
+        found_valid, found: one cycle after ``first``, for one cycle: ``captured``, ``meta`` and ``length`` as they were, and
+            whether the frame ends before the header does. What the parent registers now is in step with ``o_payload``.
 
-    Latency 2 cycles and, while the held beat waits for bytes of the next, until that comes; throughput one beat per cycle;
+    Latency 3 cycles and, while the held beat waits for bytes of the next, until that comes; throughput one beat per cycle;
     never waits. Reset forgets the frame inside.
     """
 
@@ -46,7 +51,8 @@ class HeaderSplit(wiring.Component):
     index: Signal
     captured: data.View
     first: Signal
-    short: Signal
+    found_valid: Signal
+    found: data.View
 
     def __init__(self, lanes: int, meta: data.StructLayout, capture: int, lengths: Iterable[int]) -> None:
         self.lanes = lanes
@@ -64,7 +70,17 @@ class HeaderSplit(wiring.Component):
                 "index": Out(range(self.top + 1)),
                 "captured": Out(data.ArrayLayout(8, max(1, capture))),
                 "first": Out(1),
-                "short": Out(1),
+                "found_valid": Out(1),
+                "found": Out(
+                    data.StructLayout(
+                        {
+                            "captured": data.ArrayLayout(8, max(1, capture)),
+                            "meta": meta,
+                            "length": range(self.lengths[-1] + 1),
+                            "short": 1,
+                        }
+                    )
+                ),
             }
         )
         self.capture = capture
@@ -120,20 +136,29 @@ class HeaderSplit(wiring.Component):
                         left.eq(i.keep >> residue),
                     ]
         ends = Signal()
-        m.d.comb += [
-            ends.eq(~self.held.last & i.last & (left == 0)),
-            self.short.eq(self.held.last & self._shorter(shift, whole)),
+        m.d.comb += ends.eq(~self.held.last & i.last & (left == 0))
+        rest, rest_valid = Signal(layer_beat(lanes)), Signal()
+        m.d.sync += [
+            self.found_valid.eq(self.first),
+            self.found.captured.eq(self.captured),
+            self.found.meta.eq(self.meta),
+            self.found.length.eq(self.length),
+            self.found.short.eq(self.held.last & self._shorter(shift, whole)),
+            rest_valid.eq(emit),
+            absorbed.eq((absorbed & ~self.new) | (emit & ends)),
+            self.o_valid.eq(rest_valid),
         ]
-        m.d.sync += [self.o_valid.eq(emit), absorbed.eq((absorbed & ~self.new) | (emit & ends))]
         with m.If(emit):
             m.d.sync += [
-                self.o_payload.eq(shifted),
-                self.o_payload.last.eq(self.held.last | ends),
-                self.o_payload.error.eq(Mux(self.held.last, self.held.error, i.error)),
-                self.o_payload.oversize.eq(Mux(self.held.last, self.held.oversize, i.oversize)),
+                rest.eq(shifted),
+                rest.last.eq(self.held.last | ends),
+                rest.error.eq(Mux(self.held.last, self.held.error, i.error)),
+                rest.oversize.eq(Mux(self.held.last, self.held.oversize, i.oversize)),
             ]
             with m.If(~reached):
-                m.d.sync += self.o_payload.keep.eq(0)
+                m.d.sync += rest.keep.eq(0)
+        with m.If(rest_valid):
+            m.d.sync += self.o_payload.eq(rest)
         return m
 
     def _shorter(self, shift: ValueLike, whole: ValueLike) -> Value:
@@ -147,13 +172,10 @@ class HeaderSplit(wiring.Component):
         return Mux(self.index < whole, ~exact, (self.index == whole) & inside)
 
 
-def write_section(
-    m: Module, split: HeaderSplit, port: wiring.PureInterface, length: ValueLike, edits: dict[int, ValueLike]
-) -> None:
+def write_section(m: Module, split: HeaderSplit, port: wiring.PureInterface, length: ValueLike, edits: Edits) -> None:
     """Write the first ``length`` bytes of every frame into a store, one cycle after they are held.
 
-    ``edits`` gives the bytes that differ from ``split.captured``; each may depend on captured bytes up to the end of its
-    own beat. A frame that ends early, or whose length is 0, still writes one last entry.
+    ``edits`` may depend on captured bytes up to the end of the beat that they change. A frame that ends early, or whose length is 0, still writes one last entry.
     """
     lanes = split.lanes
     length = Value.cast(length)
@@ -161,12 +183,13 @@ def write_section(
     write = Signal()
     done = Signal()
     for lane in range(lanes):
-        m.d.comb += entry.data[lane].eq(split.held.data[lane])
+        replace, byte = Signal(name=f"replace_{lane}"), Signal(8, name=f"byte_{lane}")
         with m.Switch(split.index):
             for at in range(lane, split.capture, lanes):
                 if at in edits:
                     with m.Case(at // lanes):
-                        m.d.comb += entry.data[lane].eq(edits[at])
+                        m.d.comb += [replace.eq(edits[at][0]), byte.eq(edits[at][1])]
+        m.d.comb += entry.data[lane].eq(Mux(replace, byte, split.held.data[lane]))
     last = Signal()
     m.d.comb += [
         last.eq((((split.index + 1) << (lanes - 1).bit_length()) >= length) | split.held.last),
@@ -182,5 +205,3 @@ def write_section(
 def captured_value(captured: data.View, positions: Sequence[int]) -> Value:
     """Captured bytes as one number, the first the most significant."""
     return Cat(*(captured[at] for at in reversed(positions)))
-
-

@@ -2,21 +2,17 @@
 """Transport layer of the parser: RFC 9293 (TCP), RFC 768 (UDP), RFC 792 and 4443 (ICMP), RFC 4861 (ND)."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
-from amaranth.hdl import Value, ValueLike
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import LayerSignature, SectionSignature
 from gateware.scrubber.bytesum import SUM_LAYOUT, ByteSum
-from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Network, Transport
+from gateware.scrubber.facts import ACK, FIN, RST, SYN, describe
+from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
 from gateware.scrubber.mask import lanes_before
-from gateware.scrubber.split import HeaderSplit, captured_value, write_section
-
-ALL_NODES = 0xFF02 << 112 | 1
-ALL_ROUTERS = 0xFF02 << 112 | 2
-SOLICITED_NODE = (0xFF02 << 112 | 0x1FF << 24) >> 24
-FIN, SYN, RST, PSH, ACK, URG = range(6)
-LEGAL_FLAGS = ((SYN,), (SYN, ACK), (ACK,), (FIN, ACK), (RST,), (RST, ACK))
+from gateware.scrubber.network import UNFIT
+from gateware.scrubber.split import Edits, HeaderSplit, captured_value, write_section
 
 
 class TransportLayer(wiring.Component):
@@ -31,7 +27,7 @@ class TransportLayer(wiring.Component):
         all_valid, all_sum: one sum per frame over the transport layer as it came.
         header_valid, header_sum: one sum per frame over the canonical header, acknowledgement number left out.
 
-    Latency 2 cycles, one beat per cycle.
+    Latency 3 cycles, one beat per cycle.
     """
 
     def __init__(self, lanes: int) -> None:
@@ -54,58 +50,37 @@ class TransportLayer(wiring.Component):
         m.submodules.split = split = HeaderSplit(self.lanes, NETWORK, 32, (8, 16, 20, 24, 32))
         wiring.connect(m, wiring.flipped(self.i), split.i)
         c, meta = split.captured, split.meta
-        o = Signal(TRANSPORT)
-        kinds = {kind: Signal(name=kind.name.lower()) for kind in (Transport.TCP, Transport.UDP, Transport.ICMP, Transport.ICMPV6)}
+        kinds = {kind: Signal(name=kind.name.lower()) for kind in Transport if kind is not Transport.NONE}
         for kind, signal in kinds.items():
             m.d.comb += signal.eq(meta.transport == kind)
-        tcp, udp = kinds[Transport.TCP], kinds[Transport.UDP]
-        m.d.comb += [
-            o.network.eq(meta),
-            split.length.eq(Mux(o.section == 0, 8, o.section)),
-        ]
-        arp = meta.ethernet.network == Network.ARP
-        mac = meta.ethernet.destination_mac
-        group = Cat(Const(0x3333, 16), *(meta.destination[12 + k] for k in range(4)))
-        m.d.comb += [
-            o.lookup.eq(Mux(arp, ~meta.arp_fields, meta.transport != Transport.NONE)),
-            o.link_group.eq(
-                Mux(
-                    arp,
-                    meta.request & mac.as_value().all(),
-                    kinds[Transport.ICMPV6] & (meta.destination[0] == 0xFF) & (mac.as_value() == group),
-                )
-            ),
-        ]
+        solicits_router = c[0] == 133
+        neighbour = Signal()
         covered = Signal(11)
-        m.d.comb += covered.eq(meta.length)
-        self._icmp(m, split, o, kinds)
-        with m.If(tcp):
-            self._tcp(m, split, o)
-        with m.If(udp):
-            udp_length = Signal(16)
-            m.d.comb += [
-                udp_length.eq(captured_value(c, (4, 5))),
-                covered.eq(Mux(udp_length[11:].any(), 2047, udp_length[:11])),
-                o.section.eq(8),
-                o.payload.eq(covered - 8),
-                o.unchecked.eq(Cat(c[6], c[7]) == 0),
-                o.transport_length.eq((meta.length < 8) | (udp_length < 8) | (udp_length > meta.length)),
-                o.network.altered.udp_surplus.eq(meta.length > covered),
-                o.udp_port.eq(
-                    self.policy.deny
-                    & Cat(
-                        captured_value(c, at) == self.policy.deny_ports[k] for k in range(8) for at in ((0, 1), (2, 3))
-                    ).any()
-                ),
-            ]
-        self._write(m, split, o, kinds)
+        udp_length = captured_value(c, (4, 5))
+        m.d.comb += [
+            neighbour.eq(kinds[Transport.ICMPV6] & self.policy.nd & (solicits_router | (c[0] == 135) | (c[0] == 136))),
+            split.length.eq(8),
+            covered.eq(meta.length),
+        ]
+        with m.If(kinds[Transport.TCP]):
+            m.d.comb += split.length.eq(20)
+        with m.Elif(neighbour):
+            # The link-layer address is kept where there is one and the source address is not the unspecified one.
+            with m.If(solicits_router):
+                m.d.comb += split.length.eq(Mux(meta.above_8 & ~meta.unspecified, 16, 8))
+            with m.Else():
+                m.d.comb += split.length.eq(Mux(meta.above_24 & ~meta.unspecified, 32, 24))
+        with m.If(kinds[Transport.UDP]):
+            m.d.comb += covered.eq(Mux(udp_length[11:].any(), UNFIT, udp_length[:11]))
+        self._write(m, split, kinds)
         self._sum_all(m, split, covered)
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
-        with m.If(split.first):
-            self._describe(m, o)
+        o = describe(m, split.found, self.policy)
+        with m.If(split.found_valid):
+            self._register(m, o)
         return m
 
-    def _describe(self, m: Module, o: Value) -> None:
+    def _register(self, m: Module, o: Value) -> None:
         """The addresses stay for the look-up, which takes a few cycles, until the next frame that asks for one."""
         ethernet, network, meta = o.network.ethernet, o.network, self.o.meta
         held = {"source_mac", "destination_mac"}
@@ -125,108 +100,7 @@ class TransportLayer(wiring.Component):
             *(meta[key].eq(o[key]) for key in TRANSPORT.members if key != "network"),
         ]
 
-    def _tcp(self, m: Module, split: HeaderSplit, o: Value) -> None:
-        c, meta = split.captured, split.meta
-        offset, flags, a = c[12][4:], c[13], o.network.altered
-        header = Signal(6)
-        data = Signal()
-        window = captured_value(c, (14, 15))
-        some = [flags[FIN], flags[SYN], flags[RST], flags[ACK]]
-        legal = {sum(1 << (FIN, SYN, RST, ACK).index(f) for f in flag_set) for flag_set in LEGAL_FLAGS}
-        m.d.comb += [
-            header.eq(Mux(offset < 5, 20, offset << 2)),
-            o.section.eq(20),
-            o.options.eq(header - 20),
-            o.payload.eq(meta.length - header),
-            o.syn.eq(flags[SYN]),
-            o.rst.eq(flags[RST]),
-            o.no_ack.eq(~flags[ACK]),
-            o.trim.eq(flags[SYN] | flags[RST]),
-            o.ack_words.eq(Mux(flags[ACK], captured_value(c, range(8, 12)), 0)),
-            o.transport_length.eq((meta.length < 20) | (offset < 5) | (meta.length < header)),
-            o.tcp_flags.eq(~Cat(Cat(*some) == value for value in legal).any()),
-            data.eq((meta.length > header) & ~flags[SYN] & ~flags[RST]),
-            a.tcp_ack_unused.eq(~flags[ACK] & Cat(*(c[k] for k in range(8, 12))).any()),
-            a.tcp_reserved.eq(c[12][1:4].any()),
-            a.tcp_ecn.eq(c[12][0] | flags[6:].any()),
-            a.tcp_urgent.eq(flags[URG] | c[18].any() | c[19].any()),
-            a.tcp_psh.eq(flags[PSH] != data),
-            a.tcp_window.eq(Mux(flags[RST], window.any(), (window & (window - 1)).any())),
-            a.tcp_payload.eq((meta.length > header) & o.trim),
-        ]
-
-    def _icmp(self, m: Module, split: HeaderSplit, o: Value, kinds: dict[Transport, Signal]) -> None:
-        c, meta, a = split.captured, split.meta, o.network.altered
-        icmp, icmpv6 = kinds[Transport.ICMP], kinds[Transport.ICMPV6]
-        kind = c[0]
-        source, destination = (captured_value(address, range(16)) for address in (meta.source, meta.destination))
-        target = captured_value(c, range(8, 24))
-        rs, ns, na, group, unspecified, echo, neighbour, placed, given, owned = (
-            Signal(name=name)
-            for name in ("rs", "ns", "na", "group", "unspecified", "echo", "neighbour", "placed", "given", "owned")
-        )
-        fixed = Signal(6)
-        option = Cat(Const(1, 8), *(meta.ethernet.source_mac[k] for k in range(6)))
-        m.d.comb += [
-            group.eq(meta.destination[0] == 0xFF),
-            unspecified.eq(source == 0),
-            rs.eq(kind == 133),
-            ns.eq(kind == 135),
-            na.eq(kind == 136),
-            echo.eq(
-                (icmp & ((kind == 0) | (kind == 8)))
-                | (icmpv6 & (kind[1:] == 128 >> 1) & self.policy.icmpv6 & ~group & ~unspecified)
-            ),
-            neighbour.eq(icmpv6 & self.policy.nd & (rs | ns | na)),
-            fixed.eq(Mux(rs, 8, 24)),
-            given.eq((meta.length > fixed) & ~unspecified),
-            owned.eq(
-                Mux(
-                    rs,
-                    (c[8] == 1) & (Cat(*(c[k] for k in range(9, 16))) == option),
-                    (c[24] == Mux(na, 2, 1)) & (Cat(*(c[k] for k in range(25, 32))) == option),
-                )
-            ),
-        ]
-        with m.If(rs):
-            m.d.comb += placed.eq(destination == ALL_ROUTERS)
-        with m.Elif(na):
-            m.d.comb += placed.eq((target == source) & ~unspecified & (~group | (destination == ALL_NODES)))
-        with m.Elif(group):
-            m.d.comb += placed.eq((destination[24:] == SOLICITED_NODE) & (destination[:24] == target[:24]))
-        with m.Else():
-            m.d.comb += placed.eq((target == destination) & ~unspecified)
-        with m.If(icmp | icmpv6):
-            m.d.comb += [
-                o.section.eq(Mux(neighbour, fixed + (given << 3), 8)),
-                o.payload.eq(meta.length - 8),
-                o.trim.eq(neighbour),
-                o.neighbour.eq(neighbour),
-                o.unspecified.eq(icmpv6 & unspecified),
-                o.group.eq(icmpv6 & group),
-                o.target.eq(neighbour & ns & group),
-                o.transport_length.eq((meta.length < 8) | (neighbour & (meta.length < fixed))),
-                o.icmp_type.eq(~echo & ~neighbour),
-                o.nd_fields.eq(
-                    neighbour
-                    & (
-                        ~placed
-                        | (meta.hop_limit != 255)
-                        | c[1].any()
-                        | (given & (~owned | (meta.length < fixed + 8)))
-                    )
-                ),
-                a.icmp_code.eq(echo & c[1].any()),
-                a.nd_reserved.eq(neighbour & (Mux(na, c[4][:5], c[4]).any() | Cat(c[5], c[6], c[7]).any())),
-                a.nd_options.eq(neighbour & (meta.length > o.section)),
-            ]
-        with m.If(meta.ethernet.network == Network.IPV6):
-            m.d.comb += a.ipv6_hop_limit.eq(meta.hop_limit != Mux(neighbour, 255, self.policy.ttl))
-        # A neighbour solicitation to a group is for its target: that is the address to look up.
-        with m.If(o.target):
-            m.d.comb += [o.network.destination[k].eq(c[8 + k]) for k in range(16)]
-
-    def _write(self, m: Module, split: HeaderSplit, o: Value, kinds: dict[Transport, Signal]) -> None:
+    def _write(self, m: Module, split: HeaderSplit, kinds: dict[Transport, Signal]) -> None:
         c, meta = split.captured, split.meta
         tcp, udp = kinds[Transport.TCP], kinds[Transport.UDP]
         icmp = kinds[Transport.ICMP] | kinds[Transport.ICMPV6]
@@ -239,28 +113,25 @@ class TransportLayer(wiring.Component):
             m.d.comb += [high.eq(_top_bit(c[14])), low.eq(Mux(c[14].any(), 0, _top_bit(c[15])))]
         reserved = Mux(c[0] == 136, c[4] & 0xE0, 0)
         neighbour = icmp & kinds[Transport.ICMPV6] & (c[0] >= 133)
-        edits: dict[int, ValueLike] = {
-            1: Mux(icmp, 0, c[1]),
-            2: Mux(icmp, 0, c[2]),
-            3: Mux(icmp, 0, c[3]),
-            4: Mux(neighbour, reserved, c[4]),
-            5: Mux(neighbour, 0, c[5]),
-            6: Mux(udp | neighbour, 0, c[6]),
-            7: Mux(udp | neighbour, 0, c[7]),
-            12: Mux(tcp, 0, c[12]),
-            13: Mux(tcp, new_flags, c[13]),
-            14: Mux(tcp, high, c[14]),
-            15: Mux(tcp, low, c[15]),
-            **{at: Mux(tcp, 0, c[at]) for at in range(16, 20)},
+        edits: Edits = {
+            **{at: (icmp, 0) for at in (1, 2, 3)},
+            4: (neighbour, reserved),
+            5: (neighbour, 0),
+            **{at: (udp | neighbour, 0) for at in (6, 7)},
+            12: (tcp, 0),
+            13: (tcp, new_flags),
+            14: (tcp, high),
+            15: (tcp, low),
+            **{at: (tcp, 0) for at in range(16, 20)},
         }
-        write_section(m, split, self.section, o.section, edits)
+        write_section(m, split, self.section, Mux(meta.transport == Transport.NONE, 0, split.length), edits)
         m.submodules.header_sum = unit = ByteSum(self.lanes)
         mask = Signal(self.lanes)
         for lane in range(self.lanes):
             with m.Switch(split.index):
                 for at in range(lane, split.capture, self.lanes):
                     with m.Case(at // self.lanes):
-                        m.d.comb += mask[lane].eq((at < o.section) & (~tcp if 8 <= at < 12 else 1))
+                        m.d.comb += mask[lane].eq((at < split.length) & (~tcp if 8 <= at < 12 else 1))
         with m.If(split.new):
             m.d.sync += unit.mask.eq(mask)
         m.d.comb += [

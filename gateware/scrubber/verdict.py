@@ -8,7 +8,17 @@ from amaranth.lib.wiring import In, Out
 
 from custodes.table import Reason
 from gateware.scrubber.bytesum import SUM_LAYOUT, fold
-from gateware.scrubber.layouts import ALTERED, LOOKUP, OPTIONS, POLICY, TRANSPORT, VERDICT, Network, Transport
+from gateware.scrubber.layouts import (
+    ALTERED,
+    LOOKUP,
+    OPTIONS,
+    POLICY,
+    TRANSPORT,
+    VERDICT,
+    NeighbourKind,
+    Network,
+    Transport,
+)
 from gateware.scrubber.payload import END, TAIL
 
 PROTOCOLS = {Transport.TCP: 6, Transport.UDP: 17, Transport.ICMPV6: 58}
@@ -136,7 +146,11 @@ class Verdict(wiring.Component):
             address,
         ]
         header = stage("header", _plain(i.header_sum))
-        carried = [stage("verdict", verdict.as_value()), stage("failures", failures), stage("altered", altered.as_value())]
+        carried = [
+            stage("verdict", verdict.as_value()),
+            stage("failures", failures),
+            stage("altered", altered.as_value()),
+        ]
         kept = [stage("is_ipv4", ipv4), stage("is_udp", udp), stage("is_checked", n.transport != Transport.NONE)]
         kept.append(stage("unchecked", t.unchecked))
         valid = stage("valid", self.valid)
@@ -190,7 +204,19 @@ class Verdict(wiring.Component):
             n.gratuitous | known_target,
             known_target & (found.destination.station == found.destination_mac.station),
         )
-        nd_bound = Mux(t.unspecified, ~t.target | own_target, bound & (~t.target | known_target))
+        # RFC 4861 sections 4.1, 4.3, 4.4 and 7.1; an unspecified source is that of duplicate address detection.
+        nd, unspecified = t.nd, n.unspecified
+        placed = Mux(
+            nd.kind == NeighbourKind.ROUTER_SOLICITATION,
+            nd.to_routers,
+            Mux(
+                nd.kind == NeighbourKind.ADVERTISEMENT,
+                nd.from_target & ~unspecified & (~t.group | nd.to_nodes),
+                Mux(t.group, nd.to_solicited, nd.to_target & ~unspecified),
+            ),
+        )
+        nd_bound = Mux(unspecified, ~t.target | own_target, bound & (~t.target | known_target))
+        nd_good = placed & ~nd.fields & (~nd.given | nd.owned) & nd_bound
         flags: dict[Reason, ValueLike] = {
             Reason.INGRESS_ERROR: i.end.error,
             Reason.OVERSIZE: i.end.oversize,
@@ -206,12 +232,12 @@ class Verdict(wiring.Component):
             Reason.MAC_SOURCE: t.lookup & ~found.source_mac.ingress,
             Reason.MAC_DESTINATION: t.lookup & ~found.destination_mac.egress & ~t.link_group,
             Reason.ADDRESS_SOURCE: t.lookup
-            & Mux(arp, ~n.probe & ~bound, ~found.source.ingress & ~(icmpv6 & t.unspecified)),
+            & Mux(arp, ~n.probe & ~bound, ~found.source.ingress & ~(icmpv6 & unspecified)),
             Reason.ADDRESS_DESTINATION: t.lookup
             & Mux(arp, Mux(n.probe, ~own_target, ~arp_target), ~found.destination.egress & ~(icmpv6 & t.group)),
             Reason.TRANSPORT_LENGTH: t.transport_length,
             Reason.ICMP_TYPE: t.icmp_type,
-            Reason.ND_FIELDS: t.nd_fields | (t.neighbour & ~nd_bound),
+            Reason.ND_FIELDS: t.neighbour & ~nd_good,
             Reason.TCP_FLAGS: t.tcp_flags,
             Reason.TCP_AUTHENTICATED: i.options.authenticated,
             Reason.TCP_OPTION: i.options.malformed,

@@ -13,16 +13,17 @@ class Queue(wiring.Component):
 
     Args:
         shape: of an entry.
-        depth: entries, a power of two; one more is in the output register.
+        depth: entries, a power of two; two more are on their way out.
 
     Members:
         i: taken while there is room. ``o``: registered.
         level: entries in the memory, up to ``depth``.
 
-    Latency 2 cycles; one entry per cycle in and out. Reset empties it.
+    Latency 3 cycles; one entry per cycle in and out. Reset empties it.
 
     The memory is read without a clock and registered, and both enables come straight from the pointers: so Yosys can show
-    that no address is read while it is written, and needs no bypass around a block RAM.
+    that no address is read while it is written, and needs no bypass around a block RAM. That register becomes the block
+    RAM's own, which is slow to come out: hence a second one behind it.
     """
 
     def __init__(self, shape: ShapeLike, depth: int) -> None:
@@ -40,11 +41,14 @@ class Queue(wiring.Component):
         write, read = entries.write_port(), entries.read_port(domain="comb")
         head, tail = Signal(range(2 * self.depth)), Signal(range(2 * self.depth))
         full, takes, gives = Signal(), Signal(), Signal()
-        o = Signal(self.shape, reset_less=True)
+        row, o = Signal(self.shape, reset_less=True), Signal(self.shape, reset_less=True)
+        row_valid, row_free, o_free = Signal(), Signal(), Signal()
         m.d.comb += [
             full.eq((head ^ tail) == self.depth),
+            o_free.eq(self.o.ready | ~self.o.valid),
+            row_free.eq(o_free | ~row_valid),
             takes.eq(self.i.valid & ~full),
-            gives.eq((head != tail) & (self.o.ready | ~self.o.valid)),
+            gives.eq((head != tail) & row_free),
             self.i.ready.eq(~full),
             self.o.payload.eq(o),
             self.level.eq(tail - head),
@@ -56,7 +60,9 @@ class Queue(wiring.Component):
         with m.If(takes):
             m.d.sync += tail.eq(tail + 1)
         with m.If(gives):
-            m.d.sync += [o.eq(read.data), head.eq(head + 1), self.o.valid.eq(1)]
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+            m.d.sync += [row.eq(read.data), head.eq(head + 1)]
+        with m.If(row_free):
+            m.d.sync += row_valid.eq(gives)
+        with m.If(o_free):
+            m.d.sync += [o.eq(row), self.o.valid.eq(row_valid)]
         return m

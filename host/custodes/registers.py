@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
 from custodes.errors import PolicyError
@@ -34,15 +35,26 @@ TABLES = 2
 
 
 def _hash_masks() -> tuple[tuple[int, ...], ...]:
-    """Both tables add the key up in pieces of one row number's width; the second turns each piece further than the last."""
+    """Every key bit turns two or three bits of the row number over, at random but so that any nine neighbours are linearly
+    independent: addresses that are numbered in sequence then fall into rows of their own."""
+    rng = random.Random(5)
     tables = []
-    for turn in range(TABLES):
-        masks = [0] * ROW_BITS
-        for bit in range(KEY_BITS):
-            piece, place = divmod(bit, ROW_BITS)
-            masks[(place + turn * piece) % ROW_BITS] |= 1 << bit
-        tables.append(tuple(masks))
+    for _ in range(TABLES):
+        turns: list[int] = []
+        while len(turns) < KEY_BITS:
+            turn = sum(1 << place for place in rng.sample(range(ROW_BITS), rng.choice((2, 3))))
+            if turn not in _sums(turns[1 - ROW_BITS :]):
+                turns.append(turn)
+        tables.append(tuple(sum((turn >> row & 1) << bit for bit, turn in enumerate(turns)) for row in range(ROW_BITS)))
     return tuple(tables)
+
+
+def _sums(vectors: list[int]) -> set[int]:
+    """Every linear combination over GF(2)."""
+    sums = {0}
+    for vector in vectors:
+        sums |= {vector ^ other for other in sums}
+    return sums
 
 
 HASH_MASKS = _hash_masks()

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a transport header says: RFC 9293 (TCP), RFC 768 (UDP), RFC 792 and 4443 (ICMP), RFC 4861 (ND)."""
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import data
+
+from gateware.scrubber.layouts import TRANSPORT, NeighbourKind, Network, Transport
+from gateware.scrubber.network import UNFIT
+from gateware.scrubber.split import captured_value
+
+FIN, SYN, RST, PSH, ACK, URG = range(6)
+LEGAL_FLAGS = ((SYN,), (SYN, ACK), (ACK,), (FIN, ACK), (RST,), (RST, ACK))
+GROUP_PREFIX = 0xFF02 << 72
+"""The first 11 bytes of every group that neighbour discovery uses (RFC 4291 section 2.7.1)."""
+
+
+def describe(m: Module, found: data.View, policy: data.View) -> data.View:
+    """The `TRANSPORT` of a frame whose header has been split off, without a register.
+
+    Args:
+        found: what `HeaderSplit` captured: the first 32 bytes of the transport layer, and the `NETWORK` as ``meta``.
+    """
+    meta = found.meta
+    o = Signal(TRANSPORT)
+    arp = meta.ethernet.network == Network.ARP
+    mac = meta.ethernet.destination_mac
+    group_mac = Cat(Const(0x3333, 16), *(meta.destination[12 + k] for k in range(4)))
+    group = meta.destination[0] == 0xFF
+    icmpv6 = meta.transport == Transport.ICMPV6
+    m.d.comb += [
+        o.network.eq(meta),
+        o.lookup.eq(Mux(arp, ~meta.arp_fields, meta.transport != Transport.NONE)),
+        o.link_group.eq(
+            Mux(arp, meta.request & mac.as_value().all(), icmpv6 & group & (mac.as_value() == group_mac)),
+        ),
+        o.group.eq(icmpv6 & group),
+    ]
+    with m.Switch(meta.transport):
+        with m.Case(Transport.TCP):
+            _tcp(m, found, o)
+        with m.Case(Transport.UDP):
+            _udp(m, found, o, policy)
+        with m.Case(Transport.ICMP, Transport.ICMPV6):
+            _icmp(m, found, o, policy, icmpv6, group)
+    with m.If(meta.ethernet.network == Network.IPV6):
+        m.d.comb += o.network.altered.ipv6_hop_limit.eq(meta.hop_limit != Mux(o.neighbour, 255, policy.ttl))
+    # A neighbour solicitation to a group is for its target: that is the address to look up.
+    with m.If(o.target):
+        m.d.comb += [o.network.destination[k].eq(found.captured[8 + k]) for k in range(16)]
+    return o
+
+
+def _tcp(m: Module, found: data.View, o: data.View) -> None:
+    c, meta, a = found.captured, found.meta, o.network.altered
+    offset, flags = c[12][4:], c[13]
+    header = Signal(6)
+    has_data = meta.length > header
+    window = captured_value(c, (14, 15))
+    some = Cat(flags[FIN], flags[SYN], flags[RST], flags[ACK])
+    legal = {sum(1 << (FIN, SYN, RST, ACK).index(flag) for flag in flag_set) for flag_set in LEGAL_FLAGS}
+    m.d.comb += [
+        header.eq(Mux(offset < 5, 20, offset << 2)),
+        o.section.eq(20),
+        o.options.eq(header - 20),
+        o.payload.eq(meta.length - header),
+        o.syn.eq(flags[SYN]),
+        o.rst.eq(flags[RST]),
+        o.no_ack.eq(~flags[ACK]),
+        o.trim.eq(flags[SYN] | flags[RST]),
+        o.ack_words.eq(Mux(flags[ACK], captured_value(c, range(8, 12)), 0)),
+        o.transport_length.eq((meta.length < 20) | (offset < 5) | (meta.length < header)),
+        o.tcp_flags.eq(~Cat(some == value for value in legal).any()),
+        a.tcp_ack_unused.eq(~flags[ACK] & Cat(*(c[k] for k in range(8, 12))).any()),
+        a.tcp_reserved.eq(c[12][1:4].any()),
+        a.tcp_ecn.eq(c[12][0] | flags[6:].any()),
+        a.tcp_urgent.eq(flags[URG] | c[18].any() | c[19].any()),
+        a.tcp_psh.eq(flags[PSH] != (has_data & ~o.trim)),
+        a.tcp_window.eq(Mux(flags[RST], window.any(), (window & (window - 1)).any())),
+        a.tcp_payload.eq(has_data & o.trim),
+    ]
+
+
+def _udp(m: Module, found: data.View, o: data.View, policy: data.View) -> None:
+    c, meta = found.captured, found.meta
+    length, covered = captured_value(c, (4, 5)), Signal(11)
+    ports = captured_value(c, (0, 1)), captured_value(c, (2, 3))
+    m.d.comb += [
+        covered.eq(Mux(length[11:].any(), UNFIT, length[:11])),
+        o.section.eq(8),
+        o.payload.eq(covered - 8),
+        o.unchecked.eq(Cat(c[6], c[7]) == 0),
+        o.transport_length.eq((meta.length < 8) | (length < 8) | (length > meta.length)),
+        o.network.altered.udp_surplus.eq(meta.length > covered),
+        o.udp_port.eq(policy.deny & Cat(port == policy.deny_ports[k] for k in range(8) for port in ports).any()),
+    ]
+
+
+def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, icmpv6: Value, group: Value) -> None:
+    c, meta, a, nd = found.captured, found.meta, o.network.altered, o.nd
+    kind = c[0]
+    echo, neighbour, advertises, solicits_router = (
+        Signal(name=name) for name in ("echo", "neighbour", "advertises", "solicits_router")
+    )
+    own_mac = Cat(Const(1, 8), *(meta.ethernet.source_mac[k] for k in range(6)))
+    solicits_neighbour = kind == 135
+    m.d.comb += [
+        solicits_router.eq(kind == 133),
+        advertises.eq(kind == 136),
+        neighbour.eq(icmpv6 & policy.nd & (solicits_router | solicits_neighbour | advertises)),
+        echo.eq(
+            Mux(
+                icmpv6,
+                (kind[1:] == 128 >> 1) & policy.icmpv6 & ~group & ~meta.unspecified,
+                (kind == 0) | (kind == 8),
+            )
+        ),
+    ]
+    fixed, above_fixed = Mux(solicits_router, 8, 24), Mux(solicits_router, meta.above_8, meta.above_24)
+    destination, target = captured_value(meta.destination, range(16)), captured_value(c, range(8, 24))
+    to_group = destination[40:] == GROUP_PREFIX
+    m.d.comb += [
+        o.section.eq(found.length),
+        o.payload.eq(meta.length - 8),
+        o.trim.eq(neighbour),
+        o.neighbour.eq(neighbour),
+        o.target.eq(neighbour & solicits_neighbour & group),
+        o.transport_length.eq((meta.length < 8) | (neighbour & (meta.length < fixed))),
+        o.icmp_type.eq(~echo & ~neighbour),
+        nd.from_target.eq(target == captured_value(meta.source, range(16))),
+        nd.to_target.eq(target == destination),
+        nd.to_nodes.eq(to_group & (destination[:40] == 1)),
+        nd.to_routers.eq(to_group & (destination[:40] == 2)),
+        nd.to_solicited.eq(to_group & (destination[24:40] == 0x01FF) & (destination[:24] == target[:24])),
+        nd.given.eq(above_fixed & ~meta.unspecified),
+        nd.owned.eq(
+            Mux(
+                solicits_router,
+                (c[8] == 1) & (Cat(*(c[k] for k in range(9, 16))) == own_mac),
+                (c[24] == Mux(advertises, 2, 1)) & (Cat(*(c[k] for k in range(25, 32))) == own_mac),
+            )
+        ),
+        nd.fields.eq((meta.hop_limit != 255) | c[1].any() | (nd.given & (meta.length < fixed + 8))),
+        a.icmp_code.eq(echo & c[1].any()),
+        a.nd_reserved.eq(neighbour & (Mux(advertises, c[4][:5], c[4]).any() | Cat(c[5], c[6], c[7]).any())),
+        a.nd_options.eq(neighbour & (meta.length > found.length)),
+    ]
+    with m.If(solicits_router):
+        m.d.comb += nd.kind.eq(NeighbourKind.ROUTER_SOLICITATION)
+    with m.Elif(solicits_neighbour):
+        m.d.comb += nd.kind.eq(NeighbourKind.SOLICITATION)
