@@ -18,7 +18,7 @@ class FlatTop:
     def __init__(self, device: wiring.Component) -> None:
         self.module = m = Module()
         self.ports: list[Signal] = []
-        m.submodules.device = device
+        m.submodules.device = device  # pyright: ignore[reportArgumentType]
         for path, member, value in device.signature.flatten(device):
             name = "_".join(str(part) for part in path)
             for flat, part in _parts(name, value):

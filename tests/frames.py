@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import random
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -96,7 +95,9 @@ class Icmp:
 Transport = Tcp | Udp | Icmp
 
 
-def checked(transport: Transport, source: bytes, destination: bytes, damage: Callable[[bytearray], None] | None) -> bytes:
+def checked(
+    transport: Transport, source: bytes, destination: bytes, damage: Callable[[bytearray], None] | None
+) -> bytes:
     """The transport's bytes, damaged, and then with the checksum that fits them."""
     body, at = transport.pack()
     if damage is not None:
@@ -141,7 +142,9 @@ class Ip4:
         length = 20 + len(self.options)
         total = length + len(body) if self.total is None else self.total
         fixed = 0x40 | length // 4, self.tos, total & 0xFFFF, self.identification, self.fragment, self.ttl
-        header = bytearray(struct.pack("!BBHHHBBH", *fixed, self.transport.protocol, 0) + source + destination + self.options)
+        header = bytearray(
+            struct.pack("!BBHHHBBH", *fixed, self.transport.protocol, 0) + source + destination + self.options
+        )
         if self.damage_header is not None:
             self.damage_header(header)
             header[10:12] = bytes(2)
@@ -174,7 +177,9 @@ class Ip6:
         first = 6 << 28 | self.traffic_class << 20 | self.flow_label
         length = len(body) if self.length is None else self.length
         protocol = self.transport.protocol if self.next_header is None else self.next_header
-        header = bytearray(struct.pack("!IHBB", first, length & 0xFFFF, protocol, self.hop_limit) + source + destination)
+        header = bytearray(
+            struct.pack("!IHBB", first, length & 0xFFFF, protocol, self.hop_limit) + source + destination
+        )
         if self.damage_header is not None:
             self.damage_header(header)
         return bytes(header) + body

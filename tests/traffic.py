@@ -67,7 +67,9 @@ def _udp(r: random.Random) -> Udp:
 
 
 def _echo(kind: int, protocol: int) -> Callable[[random.Random], Icmp]:
-    return lambda r: Icmp(kind + r.randrange(2), r.choice((0, 0, r.randrange(256))), r.randbytes(4 + _size(r)), protocol)
+    return lambda r: Icmp(
+        kind + r.randrange(2), r.choice((0, 0, r.randrange(256))), r.randbytes(4 + _size(r)), protocol
+    )
 
 
 def _ip4(r: random.Random, port: Port, transport: Transport) -> Ip4:

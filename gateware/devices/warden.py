@@ -2,15 +2,25 @@
 """The warden: a scrubber in each direction between the cluster port and the world port, and their registers."""
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes import registers
 from custodes.table import Port
 from gateware.scrubber import Scrubber
 from gateware.scrubber.layouts import POLICY
-from gateware.scrubber.scrubber import JUDGED
+from gateware.scrubber.scrubber import JUDGED, JudgedInterface
 from gateware.stream import FrameSignature
+
+
+class BusInterface(wiring.PureInterface):
+    """What `BUS` makes."""
+
+    address: Signal
+    write_data: Signal
+    write: Signal
+    read_data: Signal
+
 
 BUS = wiring.Signature(
     {"address": Out(12), "write_data": Out(32), "write": Out(1), "read_data": In(32)},
@@ -28,6 +38,15 @@ class Warden(wiring.Component):
         bus: registers of `custodes.registers`.
         busy: frames are inside.
     """
+
+    i_cluster: stream.Interface
+    o_cluster: stream.Interface
+    i_world: stream.Interface
+    o_world: stream.Interface
+    verdict_cluster: JudgedInterface
+    verdict_world: JudgedInterface
+    bus: BusInterface
+    busy: Signal
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
@@ -74,21 +93,20 @@ class Warden(wiring.Component):
                 scrubber.vlan.eq(bus.write_data),
                 scrubber.counter.eq(bus.address),
             ]
-        with m.If(bus.write):
-            with m.Switch(bus.address):
-                with m.Case(registers.ENABLES):
-                    for bit, name in enumerate(registers.ENABLE_BITS):
-                        m.d.sync += policy[name].eq(bus.write_data[bit])
-                with m.Case(registers.TTL):
-                    m.d.sync += policy.ttl.eq(bus.write_data)
-                with m.Case(registers.MSS):
-                    m.d.sync += policy.mss.eq(bus.write_data)
-                for k in range(8):
-                    with m.Case(registers.DENY_PORTS + k):
-                        m.d.sync += policy.deny_ports[k].eq(bus.write_data)
-                for word in range(4):
-                    with m.Case(registers.KEY + word):
-                        m.d.sync += key[32 * word : 32 * (word + 1)].eq(bus.write_data)
+        with m.If(bus.write), m.Switch(bus.address):
+            with m.Case(registers.ENABLES):
+                for bit, name in enumerate(registers.ENABLE_BITS):
+                    m.d.sync += policy[name].eq(bus.write_data[bit])
+            with m.Case(registers.TTL):
+                m.d.sync += policy.ttl.eq(bus.write_data)
+            with m.Case(registers.MSS):
+                m.d.sync += policy.mss.eq(bus.write_data)
+            for k in range(8):
+                with m.Case(registers.DENY_PORTS + k):
+                    m.d.sync += policy.deny_ports[k].eq(bus.write_data)
+            for word in range(4):
+                with m.Case(registers.KEY + word):
+                    m.d.sync += key[32 * word : 32 * (word + 1)].eq(bus.write_data)
         with m.Switch(bus.address):
             with m.Case(registers.IDENTITY):
                 m.d.sync += bus.read_data.eq(registers.IDENTITY_VALUE)

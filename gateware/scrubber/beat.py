@@ -4,7 +4,7 @@
 The parser never waits, so that its beats have no ready: room for what is inside it is kept free in the stores.
 """
 
-from amaranth import unsigned
+from amaranth import Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
@@ -26,12 +26,27 @@ def layer_beat(lanes: int) -> data.StructLayout:
     )
 
 
+class LayerInterface(wiring.PureInterface):
+    """What `LayerSignature` makes."""
+
+    valid: Signal
+    payload: data.View
+    meta: data.View
+
+
 class LayerSignature(wiring.Signature):
     """A feed-forward stream: ``valid`` and ``payload``; with ``meta``, what the outer layers found out, held for the whole
     frame from its first beat on."""
 
     def __init__(self, lanes: int, meta: data.StructLayout) -> None:
         super().__init__({"valid": Out(1), "payload": Out(layer_beat(lanes)), "meta": Out(meta)})
+
+
+class SectionInterface(wiring.PureInterface):
+    """What `SectionSignature` makes."""
+
+    valid: Signal
+    payload: data.View
 
 
 class SectionSignature(wiring.Signature):

@@ -33,6 +33,13 @@ class ByteSum(wiring.Component):
     Latency `latency` cycles after the last beat; one beat per cycle; reset starts a new frame.
     """
 
+    valid: Signal
+    bytes: data.View
+    mask: Signal
+    last: Signal
+    o_valid: Signal
+    o: data.View
+
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
         super().__init__(

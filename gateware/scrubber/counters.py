@@ -2,6 +2,7 @@
 """Counters of verdicts and of scrubbed fields, kept in memories."""
 
 from amaranth import Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -29,6 +30,12 @@ class Counters(wiring.Component):
     An event shows up at most 35 cycles after it happened. Totals start over after 2^32; reset leaves them as they are.
     """
 
+    valid: Signal
+    reason: Signal
+    altered: Signal
+    address: Signal
+    value: Signal
+
     def __init__(self, spacing: int) -> None:
         self.spacing = spacing
         super().__init__(
@@ -48,7 +55,7 @@ class Counters(wiring.Component):
         m.d.sync += self.value.eq(Mux(of_fields, self._fields(m), self._reasons(m)))
         return m
 
-    def _reasons(self, m: Module) -> Signal:
+    def _reasons(self, m: Module) -> Value:
         m.submodules.reasons = totals = Memory(shape=COUNT_BITS, depth=SLOTS, init=[])
         write = totals.write_port()
         read, host = totals.read_port(transparent_for=[write]), totals.read_port()
@@ -60,7 +67,7 @@ class Counters(wiring.Component):
         m.d.sync += [write.addr.eq(self.reason), write.en.eq(self.valid)]
         return host.data
 
-    def _fields(self, m: Module) -> Signal:
+    def _fields(self, m: Module) -> Value:
         m.submodules.fields = totals = Memory(shape=COUNT_BITS, depth=SLOTS, init=[])
         read, host, write = totals.read_port(domain="comb"), totals.read_port(), totals.write_port()
         slot = Signal(range(SLOTS))

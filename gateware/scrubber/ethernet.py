@@ -2,11 +2,11 @@
 """Ethernet layer of the parser: IEEE 802.3 clause 3, one IEEE 802.1Q tag."""
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.table import MAX_FRAME_BYTES
-from gateware.scrubber.beat import LayerSignature, SectionSignature
+from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
 from gateware.scrubber.layouts import ETHERNET, POLICY, Network
 from gateware.scrubber.split import HeaderSplit, captured_value, write_section
 from gateware.stream import FrameSignature
@@ -30,6 +30,13 @@ class EthernetLayer(wiring.Component):
 
     Latency 3 cycles, one beat per cycle.
     """
+
+    i: stream.Interface
+    admit: Signal
+    enters: Signal
+    policy: data.View
+    section: SectionInterface
+    o: LayerInterface
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes

@@ -25,6 +25,10 @@ class Join(wiring.Component):
     Latency 1 cycle; a beat out per cycle, none more than the bytes need; registered output, ready goes straight through.
     """
 
+    head: stream.Interface
+    tail: stream.Interface
+    o: stream.Interface
+
     def __init__(self, lanes: int, lengths: Iterable[int]) -> None:
         self.lanes = lanes
         self.residues = sorted({length % lanes for length in lengths})

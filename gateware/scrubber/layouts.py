@@ -136,7 +136,8 @@ TRANSPORT = data.StructLayout(
 """``section``, ``options`` and ``payload`` are bytes; the first is the canonical transport header without options.
 ``target``: the destination to look up is a neighbour solicitation's target. ``unchecked``: a UDP checksum of zero.
 ``nd``: of neighbour discovery, who sends to whom, whether a link-layer address is ``given`` and is the sender's own
-(``owned``), and ``fields``: a hop limit, code or length is wrong. ``link_group``: the destination MAC is the group that the frame must go to. ``lookup``: addresses are looked up."""
+(``owned``), and ``fields``: a hop limit, code or length is wrong. ``link_group``: the destination MAC is the group that
+the frame must go to. ``lookup``: addresses are looked up."""
 
 OPTIONS = data.StructLayout(
     {

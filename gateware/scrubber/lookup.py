@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The address table: which MAC, IPv4 and IPv6 addresses are behind which port."""
 
+from itertools import pairwise
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
@@ -27,6 +29,11 @@ class AddressTable(wiring.Component):
         port: the ingress port, for which ``ingress`` and ``egress`` are told apart.
     """
 
+    key: Signal
+    o: data.View
+    write_valid: Signal
+    write: data.View
+
     def __init__(self, port: Port) -> None:
         self.port = port
         super().__init__({"key": In(KEY_BITS), "o": Out(FOUND), "write_valid": In(1), "write": In(WRITE)})
@@ -37,8 +44,8 @@ class AddressTable(wiring.Component):
         keys = [Signal(KEY_BITS, name=f"key_{stage}") for stage in range(2)]
         fresh = [Signal(name=f"fresh_{stage}") for stage in range(3)]
         m.d.sync += [
-            *(after.eq(before) for before, after in zip([self.key, *keys], keys, strict=False)),
-            *(after.eq(before) for before, after in zip(fresh, fresh[1:], strict=False)),
+            *(after.eq(before) for before, after in pairwise([self.key, *keys])),
+            *(after.eq(before) for before, after in pairwise(fresh)),
             fresh[0].eq(~self.write_valid & (self.key[128:] != 0)),
         ]
         answers = []
@@ -81,6 +88,13 @@ class Lookup(wiring.Component):
         o_valid, o: one `LOOKUP` per frame that does, in order, at most 9 cycles later.
         write_valid, write: replaces a row.
     """
+
+    valid: Signal
+    i: data.View
+    o_valid: Signal
+    o: data.View
+    write_valid: Signal
+    write: data.View
 
     def __init__(self, lanes: int, port: Port) -> None:
         self.parallel = lanes > 8

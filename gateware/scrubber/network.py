@@ -6,7 +6,7 @@ from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.scrubber.beat import LayerSignature, SectionSignature
+from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
 from gateware.scrubber.bytesum import SUM_LAYOUT, ByteSum
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, Network, Transport
 from gateware.scrubber.split import Edits, HeaderSplit, captured_value, write_section
@@ -27,6 +27,15 @@ class NetworkLayer(wiring.Component):
 
     Latency 3 cycles, one beat per cycle.
     """
+
+    i: LayerInterface
+    policy: data.View
+    section: SectionInterface
+    o: LayerInterface
+    header_valid: Signal
+    header_sum: data.View
+    address_valid: Signal
+    address_sum: data.View
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
@@ -63,7 +72,7 @@ class NetworkLayer(wiring.Component):
         with m.Else():
             m.d.comb += split.length.eq(Mux(ipv4 & long_enough, header_words << 2, 20))
 
-        plain = {at: (arp & (c[7] == 1), 0) for at in range(18, 24)}
+        plain = dict.fromkeys(range(18, 24), (arp & (c[7] == 1), 0))
         canonical = {0: 0x45, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0, 6: 0x40, 7: 0, 8: self.policy.ttl, 10: 0, 11: 0}
         edits: Edits = {**plain, **{at: (ipv4, byte) for at, byte in canonical.items()}}
         for at, byte in {0: 0x60, 1: 0, 2: 0, 3: 0}.items():

@@ -6,7 +6,7 @@ from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.scrubber.beat import LayerSignature, SectionSignature
+from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
 from gateware.scrubber.layouts import OPTIONS, TRANSPORT
 from gateware.scrubber.split import HeaderSplit, write_section
 
@@ -129,7 +129,7 @@ def _length(m: Module, before: data.View, after: data.View, byte: Value, positio
             with m.Case(Kind.SACK):
                 m.d.comb += [after.seen[Kind.SACK.value - 1].eq(1), found.other.eq(before.found.other | ~edges)]
                 with m.If(edges):
-                    m.d.comb += [found.sack_blocks.eq((byte - 2)[3:]), found.sack_start.eq(position + 1)]
+                    m.d.comb += [found.sack_blocks.eq((byte - 2)[3:]), found.sack_start.eq(Value.cast(position) + 1)]
             with m.Case(Kind.TIMESTAMPS):
                 m.d.comb += found.timestamps.eq(1)
             with m.Case(Kind.AUTHENTICATED):
@@ -162,6 +162,12 @@ class OptionsLayer(wiring.Component):
 
     Latency 3 cycles; of ``found``, 42 more with several lanes. One beat per cycle.
     """
+
+    i: LayerInterface
+    section: SectionInterface
+    o: LayerInterface
+    found_valid: Signal
+    found: data.View
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes

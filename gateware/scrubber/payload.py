@@ -5,7 +5,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.scrubber.beat import LayerSignature, SectionSignature
+from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
 from gateware.scrubber.bytesum import SUM_LAYOUT, ByteSum
 from gateware.scrubber.layouts import NETWORK, TRANSPORT
 from gateware.scrubber.mask import Countdown
@@ -26,6 +26,14 @@ class PayloadLayer(wiring.Component):
 
     Latency 1 cycle, of the sum that of `ByteSum`; one beat per cycle.
     """
+
+    i: LayerInterface
+    section: SectionInterface
+    begins: Signal
+    sum_valid: Signal
+    sum: data.View
+    end_valid: Signal
+    end: data.View
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
@@ -92,6 +100,10 @@ class Tail(wiring.Component):
 
     Latency 1 cycle, one beat per cycle.
     """
+
+    i: LayerInterface
+    o_valid: Signal
+    o: data.View
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes

@@ -30,6 +30,12 @@ class Section(wiring.Component):
     No latency, a beat per cycle.
     """
 
+    store: stream.Interface
+    verdict: stream.Interface
+    length: Signal
+    edits: data.View
+    o: stream.Interface
+
     def __init__(self, lanes: int, bytes_max: int) -> None:
         self.lanes = lanes
         self.bytes_max = bytes_max
@@ -113,7 +119,7 @@ def transport_edits(verdict: data.View) -> dict[int, tuple[ValueLike, ValueLike]
         3: (icmp, low),
         6: (udp, high),
         7: (udp, low),
-        **{at: (tcp & verdict.no_ack, 0) for at in range(8, 12)},
+        **dict.fromkeys(range(8, 12), (tcp & verdict.no_ack, 0)),
         12: (tcp, Cat(Const(0, 4), (verdict.words + 20)[2:6])),
         16: (tcp, high),
         17: (tcp, low),
@@ -129,6 +135,9 @@ class OptionWords(wiring.Component):
 
     No latency, a beat per cycle.
     """
+
+    verdict: stream.Interface
+    o: stream.Interface
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
@@ -181,6 +190,10 @@ class SackEdges(wiring.Component):
 
     Latency 1 cycle, a beat per cycle.
     """
+
+    store: stream.Interface
+    verdict: stream.Interface
+    o: stream.Interface
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes

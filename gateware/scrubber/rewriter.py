@@ -2,7 +2,7 @@
 """The rewriter: canonical frames from the stores, with every verdict known."""
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.table import MIN_FRAME_BYTES
@@ -28,6 +28,21 @@ class Rewriter(wiring.Component):
 
     Latency 7 cycles; as many beats out as the bytes need, one per cycle.
     """
+
+    store_ethernet: stream.Interface
+    store_network: stream.Interface
+    store_transport: stream.Interface
+    store_options: stream.Interface
+    store_payload: stream.Interface
+    verdict_ethernet: stream.Interface
+    verdict_network: stream.Interface
+    verdict_transport: stream.Interface
+    verdict_words: stream.Interface
+    verdict_edges: stream.Interface
+    verdict_payload: stream.Interface
+    policy: data.View
+    o: stream.Interface
+    dropped: Signal
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
@@ -94,6 +109,9 @@ class Rewriter(wiring.Component):
 
 class Pad(wiring.Component):
     """Pads frames with zeros to the size of the smallest. Latency 1 cycle, one beat per cycle."""
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes

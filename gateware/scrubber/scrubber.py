@@ -3,13 +3,13 @@
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
-from amaranth.lib import data, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from custodes.registers import COUNTERS_PER_PORT, UNTAGGED_VID
 from custodes.table import SCRUBBED, Port, Reason
-from gateware.scrubber.beat import section_entry
+from gateware.scrubber.beat import SectionInterface, section_entry
 from gateware.scrubber.counters import Counters
 from gateware.scrubber.ethernet import EthernetLayer
 from gateware.scrubber.layouts import LOOKUP, POLICY, VERDICT
@@ -23,6 +23,16 @@ from gateware.scrubber.verdict import FINDINGS, Verdict
 from gateware.stream import FrameSignature, Queue
 
 VLAN_WRITE = data.StructLayout({"vid": 12, "admit": 1})
+
+
+class JudgedInterface(wiring.PureInterface):
+    """What `JUDGED` makes."""
+
+    valid: Signal
+    reason: Signal
+    altered: Signal
+
+
 JUDGED = wiring.Signature({"valid": Out(1), "reason": Out(Reason), "altered": Out(len(SCRUBBED))})
 """For one cycle per frame, in order: why it was dropped, or `Reason.FORWARDED` and the rows of the table altered in it."""
 FINDINGS_DEPTH = {1: 16, 8: 64, 64: 128}
@@ -55,6 +65,18 @@ class Scrubber(wiring.Component):
     smallest frames back to back. Back-pressure: a stalled output fills the stores (at least 2 kB), then ``i.ready`` falls.
     Reset forgets every frame inside; the tables keep what they hold.
     """
+
+    i: stream.Interface
+    o: stream.Interface
+    judged: JudgedInterface
+    policy: data.View
+    address_valid: Signal
+    address: data.View
+    vlan_valid: Signal
+    vlan: data.View
+    counter: Signal
+    count: Signal
+    busy: Signal
 
     def __init__(self, lanes: int, port: Port) -> None:
         self.lanes = lanes
@@ -162,7 +184,7 @@ class Scrubber(wiring.Component):
         ]
         return inside
 
-    def _stores(self, m: Module, rewriter: Rewriter, sections: dict[str, wiring.PureInterface]) -> Value:
+    def _stores(self, m: Module, rewriter: Rewriter, sections: dict[str, SectionInterface]) -> Value:
         """A store is full at three quarters, so that it has room for what is in the parser by then."""
         full = Signal(len(STORES))
         for number, name in enumerate(STORES):

@@ -8,8 +8,7 @@ from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.scrubber.beat import LayerSignature, layer_beat, section_entry
-
+from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, layer_beat, section_entry
 
 Edits = dict[int, tuple[ValueLike, ValueLike]]
 """Position in a header -> (whether to replace the byte there, by which)."""
@@ -41,7 +40,7 @@ class HeaderSplit(wiring.Component):
     never waits. Reset forgets the frame inside.
     """
 
-    i: wiring.PureInterface
+    i: LayerInterface
     o_valid: Signal
     o_payload: data.View
     length: Signal
@@ -172,10 +171,11 @@ class HeaderSplit(wiring.Component):
         return Mux(self.index < whole, ~exact, (self.index == whole) & inside)
 
 
-def write_section(m: Module, split: HeaderSplit, port: wiring.PureInterface, length: ValueLike, edits: Edits) -> None:
+def write_section(m: Module, split: HeaderSplit, port: SectionInterface, length: ValueLike, edits: Edits) -> None:
     """Write the first ``length`` bytes of every frame into a store, one cycle after they are held.
 
-    ``edits`` may depend on captured bytes up to the end of the beat that they change. A frame that ends early, or whose length is 0, still writes one last entry.
+    ``edits`` may depend on captured bytes up to the end of the beat that they change. A frame that ends early, or whose
+    length is 0, still writes one last entry.
     """
     lanes = split.lanes
     length = Value.cast(length)

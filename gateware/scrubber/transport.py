@@ -3,10 +3,10 @@
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.scrubber.beat import LayerSignature, SectionSignature
+from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
 from gateware.scrubber.bytesum import SUM_LAYOUT, ByteSum
 from gateware.scrubber.facts import ACK, FIN, RST, SYN, describe
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
@@ -29,6 +29,15 @@ class TransportLayer(wiring.Component):
 
     Latency 3 cycles, one beat per cycle.
     """
+
+    i: LayerInterface
+    policy: data.View
+    section: SectionInterface
+    o: LayerInterface
+    all_valid: Signal
+    all_sum: data.View
+    header_valid: Signal
+    header_sum: data.View
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
@@ -80,7 +89,7 @@ class TransportLayer(wiring.Component):
             self._register(m, o)
         return m
 
-    def _register(self, m: Module, o: Value) -> None:
+    def _register(self, m: Module, o: data.View) -> None:
         """The addresses stay for the look-up, which takes a few cycles, until the next frame that asks for one."""
         ethernet, network, meta = o.network.ethernet, o.network, self.o.meta
         held = {"source_mac", "destination_mac"}
@@ -114,15 +123,15 @@ class TransportLayer(wiring.Component):
         reserved = Mux(c[0] == 136, c[4] & 0xE0, 0)
         neighbour = icmp & kinds[Transport.ICMPV6] & (c[0] >= 133)
         edits: Edits = {
-            **{at: (icmp, 0) for at in (1, 2, 3)},
+            **dict.fromkeys((1, 2, 3), (icmp, 0)),
             4: (neighbour, reserved),
             5: (neighbour, 0),
-            **{at: (udp | neighbour, 0) for at in (6, 7)},
+            **dict.fromkeys((6, 7), (udp | neighbour, 0)),
             12: (tcp, 0),
             13: (tcp, new_flags),
             14: (tcp, high),
             15: (tcp, low),
-            **{at: (tcp, 0) for at in range(16, 20)},
+            **dict.fromkeys(range(16, 20), (tcp, 0)),
         }
         write_section(m, split, self.section, Mux(meta.transport == Transport.NONE, 0, split.length), edits)
         m.submodules.header_sum = unit = ByteSum(self.lanes)

@@ -49,6 +49,14 @@ class Verdict(wiring.Component):
         o_valid, o: the `VERDICT`, 6 cycles later, with ``reason`` and ``altered``, which is zero in a dropped frame.
     """
 
+    valid: Signal
+    i: data.View
+    policy: data.View
+    o_valid: Signal
+    o: data.View
+    reason: Signal
+    altered: data.View
+
     def __init__(self) -> None:
         super().__init__(
             {

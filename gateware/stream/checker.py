@@ -4,7 +4,7 @@
 from typing import Any
 
 from amaranth import Module, Signal
-from amaranth.lib import enum, stream, wiring
+from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .beat import beat_layout
@@ -21,6 +21,14 @@ class StreamRule(enum.Enum, shape=3):
     KEEP_ZERO = 3  #: a beat without a byte
     KEEP_NOT_CONTIGUOUS = 4  #: kept lanes do not start at lane 0 or have a hole
     KEEP_NOT_FULL = 5  #: a beat before the last one is not full
+
+
+class ObservedInterface(wiring.PureInterface):
+    """A stream of which every signal is an input."""
+
+    valid: Signal
+    ready: Signal
+    payload: data.View
 
 
 class StreamChecker(wiring.Component):
@@ -44,7 +52,7 @@ class StreamChecker(wiring.Component):
     the observed stream's source. Standard: Amaranth RFC 61 and the rule of :func:`beat_layout`.
     """
 
-    i: wiring.PureInterface
+    i: ObservedInterface
     violation: Signal
     code: Any
 

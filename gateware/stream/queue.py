@@ -26,6 +26,10 @@ class Queue(wiring.Component):
     RAM's own, which is slow to come out: hence a second one behind it.
     """
 
+    i: stream.Interface
+    o: stream.Interface
+    level: Signal
+
     def __init__(self, shape: ShapeLike, depth: int) -> None:
         if depth < 2 or depth & (depth - 1):
             raise ValueError(f"depth must be a power of two, not {depth}")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from custodes.table import MAX_FRAME_BYTES, Port, Reason
 
 LANES = (1, 8, 64)
 ABI = 1
+REASONS = frozenset(Reason)
 CYCLES_PER_FRAME = 4096
 """Far more than any frame spends inside: a device that needs longer is stuck."""
 
@@ -63,10 +65,10 @@ class SimLink(Link):
         self._handle: int | None = None
         path = library_path(which, lanes, waveform is not None)
         if which != "warden" or lanes not in LANES:
-            raise DeviceError(f"sim:{which} with {lanes} lanes: no such device; try sim:warden with 1, 8 or 64 lanes")
+            raise DeviceError(f"sim:{which}, lanes {lanes}: no such device; try sim:warden with 1, 8 or 64 lanes")
         if not path.exists():
             how = "make sim TRACE=1" if waveform else "make sim"
-            raise DeviceError(f"sim:{which} with {lanes} lanes is not built; run `{how}`")
+            raise DeviceError(f"sim:{which}, lanes {lanes}: not built; run `{how}`")
         try:
             self._library = ctypes.CDLL(str(path))
             for name, (result, arguments) in _PROTOTYPES.items():
@@ -77,7 +79,7 @@ class SimLink(Link):
         if self._library.custodes_abi() != ABI or self._library.custodes_lanes() != lanes:
             raise DeviceError(f"{path}: built for another version; run `make sim` again")
         self.lanes = lanes
-        self._handle = self._library.custodes_open(None if waveform is None else str(waveform).encode())
+        self._handle = self._library.custodes_open(None if waveform is None else os.fsencode(waveform))
         if not self._handle:
             raise DeviceError(f"{waveform}: cannot write the waveform")
         self._buffer = ctypes.create_string_buffer(4 * MAX_FRAME_BYTES)
@@ -121,6 +123,8 @@ class SimLink(Link):
         )
         if length < 0:
             raise DeviceError("the simulated device lost a frame" if length == -1 else "an egress frame is too long")
+        if reason.value not in REASONS:
+            raise DeviceError(f"the simulated device gave the unknown verdict {reason.value}")
         frame = ctypes.string_at(self._buffer, length) if length else None
         return Outcome(frame, Reason(reason.value), altered.value)
 

@@ -138,7 +138,9 @@ class Field:
         return self.after > 0
 
 
-def _sl(key: str, title: str, scope: Scope, bits: int | None, action: Action, breaks: str = "nothing", after: float = 0) -> Field:
+def _sl(
+    key: str, title: str, scope: Scope, bits: int | None, action: Action, breaks: str = "nothing", after: float = 0
+) -> Field:
     return Field(key, title, scope, bits, after, action, False, breaks)
 
 
@@ -169,11 +171,21 @@ SCRUBBED: tuple[Field, ...] = (
     _sl("tcp_ecn", "TCP AE, CWR, ECE", _S.TCP, 3, _A.ZERO, "ECN, AccECN"),
     _sl("tcp_urgent", "TCP URG and urgent pointer", _S.TCP, 17, _A.ZERO, "out-of-band data"),
     _sl("tcp_psh", "TCP PSH", _S.TCP, 1, _A.CONSTANT, "slightly later delivery"),
-    _sl("tcp_window", "TCP window (a power of two leaves 17 values)", _S.TCP, 16, _A.CONSTANT, "throughput, a little", 4.09),
+    _sl(
+        "tcp_window",
+        "TCP window (a power of two leaves 17 values)",
+        _S.TCP,
+        16,
+        _A.CONSTANT,
+        "throughput, a little",
+        4.09,
+    ),
     _sl("tcp_payload", "Payload on SYN or RST", _S.TCP, None, _A.REMOVE, "TCP Fast Open"),
     _sl("tcp_mss", "TCP MSS, clamped to the policy's", _S.TCP_SYN, 16, _A.CONSTANT, "nothing", 16),
     _sl("tcp_timestamps", "TCP timestamps", _S.TCP, None, _A.REMOVE, "PAWS, RTT measurement"),
-    _sl("tcp_options", "TFO cookie, MPTCP, unknown or misplaced TCP options", _S.TCP, None, _A.REMOVE, "those features"),
+    _sl(
+        "tcp_options", "TFO cookie, MPTCP, unknown or misplaced TCP options", _S.TCP, None, _A.REMOVE, "those features"
+    ),
     _sl("tcp_layout", "TCP option order and padding", _S.TCP, None, _A.REMOVE),
     _sl("udp_surplus", "Bytes past the UDP length", _S.UDP, None, _A.REMOVE, "UDP options (RFC 9868)"),
 )

@@ -18,7 +18,6 @@ from custodes.registers import IDENTITY, IDENTITY_VALUE, LANES, field_counter, r
 from custodes.report import Report
 from custodes.scrub import scrub_capture
 from custodes.table import SCRUBBED, Port
-
 from tests.frames import MACS, Arp, Frame, Icmp, Ip4, Ip6, Tcp, Udp
 
 CLUSTER, WORLD = MACS[Port.CLUSTER], MACS[Port.WORLD]

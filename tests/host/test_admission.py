@@ -6,11 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from custodes.admission import admit_capture, admit_file, describe_vlans
 from custodes.capture import Packet
 from custodes.errors import PolicyError
 from custodes.table import Port
-
 from tests.frames import IP4, IP6, MACS, Arp, Frame, Icmp, Ip4, Ip6, Udp
 from tests.host.fake import CLUSTER, WORLD
 

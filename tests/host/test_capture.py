@@ -9,9 +9,9 @@ import struct
 from pathlib import Path
 
 import pytest
+
 from custodes.capture import Capture, CaptureWriter, Format, Packet
 from custodes.errors import CaptureError
-
 from tests.host.fake import PING, START_NS, read_capture, write_capture
 
 SECONDS, NANOSECONDS = divmod(START_NS, 10**9)

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
+
 from custodes import cli
 from custodes.link import Link, Outcome
 from custodes.simlink import LANES
 from custodes.table import PASSED, RESIDUAL_NOTE, SCRUBBED, Reason
-from typer.testing import CliRunner, Result
-
 from tests.frames import Frame, Icmp, Ip4, Udp
 from tests.host.fake import PING, POLICY_TOML, FakeLink, read_capture, write_capture
 

@@ -9,14 +9,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
 from custodes import cli
 from custodes.admission import admit_capture
 from custodes.capture import Format, Packet
 from custodes.page import page
 from custodes.report import Report
 from custodes.table import RESIDUAL_NOTE, Port
-from typer.testing import CliRunner
-
 from tests.frames import Frame, Icmp, Ip4
 from tests.host.fake import ADMISSION, HAND, PING, FakeLink, read_capture, run, write_capture
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from custodes.device import COUNTER_NAMES, Warden, open_warden
 from custodes.errors import DeviceError
 from custodes.registers import IDENTITY, LANES, reason_counter
 from custodes.table import SCRUBBED, Port, Reason
-
 from tests.host.fake import FakeLink
 
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from custodes.errors import CaptureError
 from custodes.output import Abandon, output_file
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from custodes.capture import Capture, Format
 from custodes.device import Warden
 from custodes.errors import CaptureError
@@ -15,7 +16,6 @@ from custodes.link import Outcome
 from custodes.report import Report
 from custodes.scrub import BATCH_FRAMES, scrub_capture
 from custodes.table import PASSED, SCRUBBED, Port, Reason
-
 from tests.host.fake import ADMISSION, HAND, PING, START_NS, WORLD, FakeLink, read_capture, run, write_capture
 
 

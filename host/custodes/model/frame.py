@@ -51,5 +51,3 @@ class Packet:
     def pseudo_header(self, length: int) -> bytes:
         """RFC 9293 section 3.1 (IPv4), RFC 8200 section 8.1 (IPv6); the sum is the same with a 32-bit length."""
         return self.source + self.destination + length.to_bytes(4) + self.protocol.to_bytes(4)
-
-

@@ -69,10 +69,8 @@ def _neighbour(ip: Packet, stations: Stations, source_mac: bytes, port: Port) ->
         raise Drop(Reason.TRANSPORT_LENGTH)
     target, sender = body[8:24], stations.station(source_mac, port)
     unspecified, group = not any(ip.source), ip.destination[0] == 0xFF
-    if unspecified:
-        placed = kind != NEIGHBOUR_ADVERTISEMENT and group
-    else:
-        placed = stations.station(ip.source, port) == sender
+    bound = stations.station(ip.source, port) == sender
+    placed = (kind != NEIGHBOUR_ADVERTISEMENT and group) if unspecified else bound
     if kind == ROUTER_SOLICITATION:
         placed = placed and ip.destination == ALL_ROUTERS
     elif kind == NEIGHBOUR_ADVERTISEMENT:

@@ -169,7 +169,13 @@ class Scrubber:
         trace.alter("ipv4_id", any(packet[4:6]))
         trace.alter("ipv4_flags", fragment != 0x4000)
         trace.alter("ipv4_ttl", packet[8] != self._ttl)
-        header = b"\x45\0" + (20 + len(body)).to_bytes(2) + b"\0\0\x40\0" + bytes((self._ttl, protocol, 0, 0)) + packet[12:20]
+        header = (
+            b"\x45\0"
+            + (20 + len(body)).to_bytes(2)
+            + b"\0\0\x40\0"
+            + bytes((self._ttl, protocol, 0, 0))
+            + packet[12:20]
+        )
         return header[:10] + checksum(header).to_bytes(2) + header[12:] + body, total
 
     def _ipv6(self, frame: bytes, packet: bytes, port: Port, trace: Trace) -> tuple[bytes, int]:

@@ -56,7 +56,9 @@ def test_reset_in_the_middle_of_frames_forgets_them_all(pair: Pair, cycles: int)
         pair.link.send(frame)
     pair.link.run(cycles)
     pair.link.reset()
-    assert {outcome.reason for outcome in pair.link.exchange(before)} <= {*range(Reason.ETHERTYPE + 1)}, "no policy: no frame"
+    assert {outcome.reason for outcome in pair.link.exchange(before)} <= {*range(Reason.ETHERTYPE + 1)}, (
+        "no policy: no frame"
+    )
     pair.load_policy()
     assert pair.differences(_mixed(40, cycles + 1)) == []
 

@@ -55,7 +55,14 @@ def test_trap_03_timestamps_are_stripped_and_leave_no_difference(pair: Pair):
 
 def test_trap_04_duplicate_and_malformed_options_are_dropped(pair: Pair):
     mss = b"\x02\x04\x05\xb4"
-    regions = [mss + mss, b"\x04\x02\x04\x02", b"\x02\x03\x05\x01", b"\x02\x00\x00\x00", b"\x01\x01\x01\x02", b"\xfd\x28\0\0"]
+    regions = [
+        mss + mss,
+        b"\x04\x02\x04\x02",
+        b"\x02\x03\x05\x01",
+        b"\x02\x00\x00\x00",
+        b"\x01\x01\x01\x02",
+        b"\xfd\x28\0\0",
+    ]
     outcomes = scrub(pair, *(tcp(flags=SYN, options=region) for region in regions))
     assert {outcome.reason for outcome in outcomes} == {Reason.TCP_OPTION}
 

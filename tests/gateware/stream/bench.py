@@ -6,10 +6,10 @@ import random
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from amaranth import ClockDomain, Module, Signal
+from amaranth import ClockDomain, Module, ResetSignal, Signal
 from amaranth.hdl import UnusedElaboratable
-from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
 from gateware.stream import StreamChecker
@@ -111,7 +111,7 @@ class Bench:
     transfer on either port. ``reset_at`` holds the reset for one cycle and restarts the driver with ``after_reset``.
     """
 
-    def __init__(self, dut: wiring.Component, i_lanes: int, o_lanes: int) -> None:
+    def __init__(self, dut: Any, i_lanes: int, o_lanes: int) -> None:
         self.dut = dut
         self.i = Monitor(i_lanes)
         self.o = Monitor(o_lanes)
@@ -130,8 +130,8 @@ class Bench:
     ) -> None:
         m = Module()
         reset = Signal()
-        m.domains.sync = domain = ClockDomain()
-        m.d.comb += domain.rst.eq(reset)
+        m.domains.sync = ClockDomain()
+        m.d.comb += ResetSignal().eq(reset)
         m.submodules.dut = dut = self.dut
         checkers = []
         for name, port, lanes in (("i", dut.i, self.i.lanes), ("o", dut.o, self.o.lanes)):

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may import whom: the oracle never sees the gateware, the gateware sees only the shared vocabulary."""
+
+import ast
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+VOCABULARY = {"custodes.table", "custodes.registers"}
+ALLOWED = {
+    "host/custodes": {"custodes", "pydantic", "rich", "typer", "matplotlib"},
+    "gateware": {"gateware", "amaranth", *VOCABULARY},
+    "sim": {"sim", "gateware", "custodes", "amaranth", "cocotb"},
+}
+STANDARD_LIBRARY = sys.stdlib_module_names
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports, by absolute name; relative imports stay in their package and do not count."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            assert node.module is not None
+            whole = node.module == "custodes"
+            names |= {f"custodes.{alias.name}" for alias in node.names} if whole else {node.module}
+    return names
+
+
+def allowed(name: str, room: set[str]) -> bool:
+    root = name.partition(".")[0]
+    return root in STANDARD_LIBRARY or any(name == entry or name.startswith(f"{entry}.") for entry in room)
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_room_imports_only_what_it_may(room: str):
+    files = sorted((ROOT / room).rglob("*.py"))
+    assert files
+    strays = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in files
+        for name in imported(path)
+        if not allowed(name, ALLOWED[room])
+    }
+    assert strays == set()
+
+
+def test_specification_does_not_see_registers_or_devices():
+    for path in (ROOT / "host" / "custodes" / "model").glob("*.py"):
+        own = {name for name in imported(path) if name.startswith("custodes")}
+        assert own <= {f"custodes.{name}" for name in ("table", "policy")} | {
+            name for name in own if name.startswith("custodes.model")
+        }
+
+
+def test_every_import_of_the_wheel_is_declared():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert {entry.split(">")[0] for entry in declared} == ALLOWED["host/custodes"] - {"custodes"}
+
+
+def test_every_source_file_names_its_licence():
+    rooms = ("gateware", "host", "sim", "tests")
+    files = [path for room in rooms for kind in ("*.py", "*.cpp") for path in (ROOT / room).rglob(kind)]
+    bare = [path for path in files if "SPDX-License-Identifier: Apache-2.0" not in path.read_text().partition("\n")[0]]
+    assert bare == []
