@@ -28,8 +28,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from custodes.errors import DeviceError
 from rich.console import Console
+
+from custodes.errors import DeviceError
 
 from .fabric import Limits, measure
 from .speed import measure_cycles, measure_simulation, measure_specification

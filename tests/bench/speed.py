@@ -18,7 +18,6 @@ from custodes.model import Scrubber
 from custodes.registers import policy_writes
 from custodes.simlink import CYCLES_PER_FRAME, SimLink
 from custodes.table import Port, Reason
-
 from tests import traffic
 from tests.frames import POLICY, Frame, Ip4, Tcp, Udp
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from custodes.table import Port
 from rich.console import Console
 
+from custodes.table import Port
 from tests.bench import fabric
 from tests.bench.fabric import Cost, complaint, count_cells, digest, read_report, usable
 from tests.bench.speed import CYCLE_SIZES, frames

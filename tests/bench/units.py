@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (the stubs have no back.rtlil)
 from amaranth.lib import wiring
-from custodes.table import Port
 
+from custodes.table import Port
 from gateware.scrubber import Scrubber
 from gateware.scrubber.counters import Counters
 from gateware.scrubber.ethernet import EthernetLayer
