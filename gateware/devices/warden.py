@@ -112,6 +112,8 @@ class Warden(wiring.Component):
                 m.d.sync += bus.read_data.eq(registers.IDENTITY_VALUE)
             with m.Case(registers.LANES):
                 m.d.sync += bus.read_data.eq(self.lanes)
+            with m.Case(registers.VOCABULARY):
+                m.d.sync += bus.read_data.eq(registers.VOCABULARY_VALUE)
             with m.Default():
                 m.d.sync += bus.read_data.eq(Mux(bus.address & registers.COUNTERS_PER_PORT, world.count, cluster.count))
         m.d.comb += self.busy.eq(cluster.busy | world.busy)

@@ -10,7 +10,16 @@ from pathlib import Path
 from custodes.errors import DeviceError
 from custodes.link import Link, open_link
 from custodes.policy import Policy
-from custodes.registers import IDENTITY, IDENTITY_VALUE, LANES, field_counter, policy_writes, reason_counter
+from custodes.registers import (
+    IDENTITY,
+    IDENTITY_VALUE,
+    LANES,
+    VOCABULARY,
+    VOCABULARY_VALUE,
+    field_counter,
+    policy_writes,
+    reason_counter,
+)
 from custodes.table import SCRUBBED, Port, Reason
 
 COUNTER_NAMES: dict[int, str] = {
@@ -35,6 +44,8 @@ class Warden:
             raise DeviceError("the device reads all ones: it is not powered, not configured or not connected")
         if identity != IDENTITY_VALUE:
             raise DeviceError(f"the device is no warden: its identity is {identity:#010x}, not {IDENTITY_VALUE:#010x}")
+        if link.read(VOCABULARY) != VOCABULARY_VALUE:
+            raise DeviceError("the device was built from another version than this host; build it again (`make sim`)")
         if lanes != link.lanes:
             raise DeviceError(f"the device has {lanes} lanes, not {link.lanes}")
 

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Iterator
 
 from custodes.errors import PolicyError
 from custodes.policy import UNTAGGED, Policy
-from custodes.table import Port
+from custodes.table import SCRUBBED, Port, Reason
 
 IDENTITY = 0x000
 IDENTITY_VALUE = 0x43555354
 LANES = 0x001
+VOCABULARY = 0x002
 ENABLES = 0x010
 TTL = 0x011
 MSS = 0x012
@@ -59,6 +61,10 @@ def _sums(vectors: list[int]) -> set[int]:
 
 HASH_MASKS = _hash_masks()
 """For each table, for each bit of the row number: the key bits whose parity it is."""
+
+
+VOCABULARY_VALUE = zlib.crc32(repr((HASH_MASKS, ENABLE_BITS, [*Reason], [row.key for row in SCRUBBED])).encode())
+"""Of all that host and device must agree on: a device of another build reads differently."""
 
 
 def address_key(address: bytes) -> int:

@@ -14,7 +14,15 @@ from custodes.device import Warden
 from custodes.link import Ingress, Link, Outcome
 from custodes.model import Scrubber
 from custodes.policy import Policy
-from custodes.registers import IDENTITY, IDENTITY_VALUE, LANES, field_counter, reason_counter
+from custodes.registers import (
+    IDENTITY,
+    IDENTITY_VALUE,
+    LANES,
+    VOCABULARY,
+    VOCABULARY_VALUE,
+    field_counter,
+    reason_counter,
+)
 from custodes.report import Report
 from custodes.scrub import scrub_capture
 from custodes.table import SCRUBBED, Port
@@ -64,7 +72,7 @@ class FakeLink(Link):
         self.closed = False
         self._scrubber = Scrubber(policy)
         self._spoil = spoil
-        self._registers = {IDENTITY: IDENTITY_VALUE, LANES: 1} | (registers or {})
+        self._registers = {IDENTITY: IDENTITY_VALUE, LANES: 1, VOCABULARY: VOCABULARY_VALUE} | (registers or {})
         self._counters: Counter[int] = Counter({reason_counter(Port.CLUSTER, 0): 0xFFFF_FFFF})
 
     def read(self, address: int) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from custodes.device import COUNTER_NAMES, Warden, open_warden
 from custodes.errors import DeviceError
-from custodes.registers import IDENTITY, LANES, reason_counter
+from custodes.registers import IDENTITY, LANES, VOCABULARY, reason_counter
 from custodes.table import SCRUBBED, Port, Reason
 from tests.host.fake import FakeLink
 
@@ -18,6 +18,7 @@ from tests.host.fake import FakeLink
     ("registers", "message"),
     [
         ({IDENTITY: 0xFFFF_FFFF}, "reads all ones"),
+        ({VOCABULARY: 0x1234}, "another version"),
         ({IDENTITY: 0x1234}, "no warden: its identity is 0x00001234"),
         ({LANES: 8}, "has 8 lanes, not 1"),
     ],
