@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`gateware.scrubber.lookup.Lookup`: four addresses per frame, against a dictionary."""
+
+import random
+from collections import deque
+from typing import Any, NamedTuple
+
+import cocotb
+
+from gateware.scrubber.layouts import Network
+from tests.cocotb_benches.address_writer import AddressWriter
+from tests.cocotb_benches.designs import design_under_test
+from tests.cocotb_benches.tb import TB, Agent
+from tests.gateware.stream.bench import PAUSES, Pause
+
+SERIAL_LANES = 8
+SERIAL_CYCLES = 4
+"""The shortest frame that needs a look-up, where one table serves all four."""
+Table = dict[bytes, tuple[int, int]]
+
+
+class Request(NamedTuple):
+    """The addresses of a frame; it asks where they are if ``lookup`` is 1."""
+
+    ipv6: bool
+    source_mac: bytes
+    destination_mac: bytes
+    source: bytes
+    destination: bytes
+    lookup: int = 1
+
+
+class Found(NamedTuple):
+    """An answer on one address."""
+
+    ingress: int
+    egress: int
+    station: int
+
+
+NOWHERE = Found(0, 0, 0)
+OUTPUTS = ("source_mac", "destination_mac", "source", "destination")
+
+
+class Frames(Agent):
+    """Asks for one frame after the other, keeping the addresses while they are looked up, and collects the answers."""
+
+    def __init__(self, tb: TB, idle: Pause) -> None:
+        self.tb = tb
+        self.idle = idle
+        self.spacing = SERIAL_CYCLES if design_under_test().lanes <= SERIAL_LANES else 1
+        self.requests: deque[Request] = deque()
+        self.answers: list[list[Found]] = []
+        self._wait = 0
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.requests)
+
+    def sample(self) -> None:
+        dut = self.tb.dut
+        if dut.o_valid.value == 1:
+            members = [[getattr(dut, f"o_{name}_{member}") for member in Found._fields] for name in OUTPUTS]
+            self.answers.append([Found(*(int(member.value) for member in found)) for found in members])
+
+    def drive(self) -> None:
+        dut = self.tb.dut
+        self._wait = max(0, self._wait - 1)
+        asks = bool(self.requests) and not self._wait and not self.idle()
+        dut.valid.value = asks
+        if not asks:
+            return
+        request = self.requests.popleft()
+        self.tb.domains[""].moved = self.tb.cycle
+        dut.i_lookup.value = request.lookup
+        if not request.lookup:
+            return
+        self._wait = self.spacing
+        dut.i_network_ethernet_network.value = (Network.IPV6 if request.ipv6 else Network.IPV4).value
+        for name, address in zip(("ethernet_source_mac", "ethernet_destination_mac"), request[1:3], strict=True):
+            getattr(dut, f"i_network_{name}").value = int.from_bytes(address, "little")
+        dut.i_network_source.value = int.from_bytes(request.source, "little")
+        dut.i_network_destination.value = int.from_bytes(request.destination, "little")
+
+    def restart(self) -> None:
+        self.requests.clear()
+        self.answers.clear()
+        self._wait = 0
+        self.tb.dut.valid.value = 0
+
+
+class Bench:
+    """The unit with what asks it and what writes its table."""
+
+    def __init__(self, dut: Any, idle: str = "none") -> None:
+        self.tb = TB(dut, idle)
+        self.frames = Frames(self.tb, PAUSES[idle](self.tb.seed()))
+        self.tb.add(self.frames)
+        self.writer = AddressWriter(self.tb, dut.write_valid, "write")
+
+    def table(self, count: int) -> Table:
+        """Random addresses of each kind, behind either port or both."""
+        source = self.tb.random
+        return {
+            source.randbytes(source.choice((4, 6, 16))): (source.randint(1, 3), source.getrandbits(8))
+            for _ in range(count)
+        }
+
+    async def check(self, requests: list[Request], table: Table) -> None:
+        """The answers to ``requests`` are what ``table`` says."""
+        self.frames.requests.extend(requests)
+        await self.tb.finish()
+        assert self.frames.answers == [answer(request, table) for request in requests if request.lookup]
+        self.frames.answers.clear()
+
+
+def answer(request: Request, table: Table) -> list[Found]:
+    port = design_under_test().port
+    found = []
+    for address in request[1:5]:
+        ports, station = table.get(address, (0, 0))
+        found.append(Found(ports >> port & 1, ports >> port.other & 1, station))
+    return found
+
+
+def ask(source: random.Random, table: Table, hit_share: float = 0.7, lookup_share: float = 0.8) -> Request:
+    """A frame with addresses from the table, and some that are one bit off."""
+
+    def address(size: int) -> bytes:
+        known = [entry for entry in table if len(entry) == size]
+        chosen = source.choice(known) if known else bytes(size)
+        flip = 0 if source.random() < hit_share else 1 << source.randrange(8 * size)
+        return (int.from_bytes(chosen, "little") ^ flip).to_bytes(size, "little")
+
+    ipv6 = bool(source.getrandbits(1))
+    ip = 16 if ipv6 else 4
+    return Request(ipv6, address(6), address(6), address(ip), address(ip), int(source.random() < lookup_share))
+
+
+@cocotb.test()
+@cocotb.parametrize(idle=list(PAUSES))
+async def finds_what_is_in_the_table_and_nothing_else(dut: Any, idle: str) -> None:
+    bench = Bench(dut, idle)
+    await bench.tb.start()
+    table = bench.table(300)
+    await bench.writer.fill(table)
+    await bench.check([ask(bench.tb.random, table) for _ in range(300)], table)
+    await bench.writer.clear(table)
+    await bench.check([ask(bench.tb.random, table) for _ in range(60)], {})
+
+
+@cocotb.test()
+async def an_ipv4_address_is_not_an_ipv6_address_of_the_same_bytes(dut: Any) -> None:
+    bench = Bench(dut)
+    await bench.tb.start()
+    table: Table = {b"\x0a\x00\x00\x01": (3, 7), b"\x0a\x00\x00\x02" + bytes(12): (3, 9)}
+    await bench.writer.fill(table)
+    as_ipv4 = Request(False, bytes(6), bytes(6), b"\x0a\x00\x00\x01", b"\x0a\x00\x00\x02")
+    as_ipv6 = Request(True, bytes(6), bytes(6), *(address + bytes(12) for address in as_ipv4[3:5]))
+    await bench.check([as_ipv4, as_ipv6], table)
+    await bench.writer.clear(table)
+
+
+@cocotb.test()
+async def finds_nothing_while_the_table_is_written(dut: Any) -> None:
+    bench = Bench(dut)
+    await bench.tb.start()
+    table = bench.table(100)
+    await bench.writer.fill(table)
+    dut.write_valid.value = 1
+    await bench.check([ask(bench.tb.random, table, 1.0, 1.0) for _ in range(20)], {})
+    dut.write_valid.value = 0
+    await bench.check([ask(bench.tb.random, table) for _ in range(20)], table)
+    await bench.writer.clear(table)
+
+
+@cocotb.test()
+async def reset_keeps_the_table_and_forgets_the_frame(dut: Any) -> None:
+    bench = Bench(dut)
+    await bench.tb.start()
+    table = bench.table(100)
+    await bench.writer.fill(table)
+    for _ in range(10):
+        bench.frames.requests.extend(ask(bench.tb.random, table, 1.0, 1.0) for _ in range(20))
+        await bench.tb.cycles(bench.tb.random.randrange(4, 12))
+        await bench.tb.reset()
+        await bench.check([ask(bench.tb.random, table) for _ in range(10)], table)
+    await bench.writer.clear(table)

