@@ -150,13 +150,16 @@ OPTIONS = data.StructLayout(
         "has_sack_permitted": 1,
         "mss": 16,
         "window_scale": 4,
+        "clamped": 1,
+        "words": 6,
         "sack_blocks": 3,
         "sack_start": 6,
         "sack_high": 13,
         "sack_low": 13,
     }
 )
-"""What the options walk found; ``sack_high`` and ``sack_low`` are byte sums of the edges by word halves."""
+"""What the options walk found; ``clamped``: the MSS is above the policy's; ``words``: bytes of the rebuilt options, SACK
+edges included; ``sack_high`` and ``sack_low`` are byte sums of the edges by word halves."""
 
 FOUND = data.StructLayout({"ingress": 1, "egress": 1, "station": 8})
 """An address in the table: behind which port, bound to which station; all zero where it is not there."""

@@ -14,7 +14,7 @@ from gateware.scrubber.layouts import FOUND, LOOKUP, TRANSPORT, Network
 
 ENTRY = data.StructLayout({"key": KEY_BITS, "ports": 2, "station": 8})
 COMPARED_BITS = 16
-LATENCY_CYCLES = 4
+LATENCY_CYCLES = 5
 WRITE = data.StructLayout({"row": ROW_BITS, "table": 1, "entry": ENTRY})
 
 
@@ -22,7 +22,7 @@ class AddressTable(wiring.Component):
     """Exact match in two hash tables of 512 rows; the host places the keys so that each is in one of its two rows.
 
     Members:
-        key: what to look up; ``o`` is the answer, 4 cycles later, one look-up per cycle.
+        key: what to look up; ``o`` is the answer, 5 cycles later, one look-up per cycle.
         write_valid, write: replaces a row. What is looked up in that cycle is not found.
 
     Args:
@@ -40,13 +40,14 @@ class AddressTable(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # Rows come out of the block RAM late: they are registered once more, then compared in pieces, then as a whole.
-        keys = [Signal(KEY_BITS, name=f"key_{stage}") for stage in range(2)]
+        # Keys come late, and so do rows from the block RAM: they are registered once more, then compared in pieces, then
+        # as a whole.
+        keys = [Signal(KEY_BITS, name=f"key_{stage}") for stage in range(3)]
         fresh = [Signal(name=f"fresh_{stage}") for stage in range(3)]
         m.d.sync += [
             *(after.eq(before) for before, after in pairwise([self.key, *keys])),
             *(after.eq(before) for before, after in pairwise(fresh)),
-            fresh[0].eq(~self.write_valid & (self.key[128:] != 0)),
+            fresh[0].eq(~self.write_valid & (keys[0][128:] != 0)),
         ]
         answers = []
         for table in range(TABLES):
@@ -58,7 +59,7 @@ class AddressTable(wiring.Component):
             same = Signal(-(-KEY_BITS // COMPARED_BITS), name=f"same_{table}")
             value = Signal(10, name=f"value_{table}")
             m.d.comb += [
-                read.addr.eq(Cat((self.key & mask).xor() for mask in HASH_MASKS[table])),
+                read.addr.eq(Cat((keys[0] & mask).xor() for mask in HASH_MASKS[table])),
                 write.addr.eq(self.write.row),
                 write.data.eq(self.write.entry),
                 write.en.eq(self.write_valid & (self.write.table == table)),
@@ -68,7 +69,7 @@ class AddressTable(wiring.Component):
             m.d.sync += [held.eq(row), value.eq(Cat(held.ports, held.station))]
             for piece in range(len(same)):
                 part = slice(COMPARED_BITS * piece, COMPARED_BITS * (piece + 1))
-                m.d.sync += same[piece].eq(held.key[part] == keys[1][part])
+                m.d.sync += same[piece].eq(held.key[part] == keys[2][part])
             answers.append(Mux(fresh[2] & same.all(), value, 0))
         either = answers[0] | answers[1]
         m.d.sync += [
@@ -85,7 +86,7 @@ class Lookup(wiring.Component):
 
     Members:
         valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up; its addresses stay until the next that does.
-        o_valid, o: one `LOOKUP` per frame that does, in order, at most 9 cycles later.
+        o_valid, o: one `LOOKUP` per frame that does, in order, at most 10 cycles later.
         write_valid, write: replaces a row.
     """
 

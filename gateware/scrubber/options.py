@@ -7,7 +7,7 @@ from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
-from gateware.scrubber.layouts import OPTIONS, TRANSPORT
+from gateware.scrubber.layouts import OPTIONS, POLICY, TRANSPORT
 from gateware.scrubber.split import HeaderSplit, write_section
 
 MAX_OPTIONS = 40
@@ -138,11 +138,14 @@ def _length(m: Module, before: data.View, after: data.View, byte: Value, positio
                 m.d.comb += found.other.eq(1)
 
 
-def conclude(m: Module, walk: data.View) -> data.View:
+def conclude(m: Module, walk: data.View, policy: data.View) -> data.View:
     """What was found, once the last byte is read: an option that is still open was cut short."""
-    found = Signal(OPTIONS)
+    found, was = Signal(OPTIONS), walk.found
+    words = was.has_mss + was.has_sack_permitted + was.has_window_scale + (was.sack_blocks != 0)
     m.d.comb += [
-        found.eq(walk.found),
+        found.eq(was),
+        found.clamped.eq(was.has_mss & (was.mss > policy.mss)),
+        found.words.eq((words << 2) + (was.sack_blocks << 3)),
         found.malformed.eq(walk.found.malformed | (walk.phase == Phase.LENGTH) | (walk.phase == Phase.VALUE)),
     ]
     return found
@@ -164,6 +167,7 @@ class OptionsLayer(wiring.Component):
     """
 
     i: LayerInterface
+    policy: data.View
     section: SectionInterface
     o: LayerInterface
     found_valid: Signal
@@ -174,6 +178,7 @@ class OptionsLayer(wiring.Component):
         super().__init__(
             {
                 "i": In(LayerSignature(lanes, TRANSPORT)),
+                "policy": In(POLICY),
                 "section": Out(SectionSignature(lanes)),
                 "o": Out(LayerSignature(lanes, TRANSPORT)),
                 "found_valid": Out(1),
@@ -198,20 +203,22 @@ class OptionsLayer(wiring.Component):
         return m
 
     def _serial(self, m: Module, split: HeaderSplit) -> None:
-        walk, fresh, before = Signal(WALK), Signal(WALK), Signal(WALK)
+        walk, before = Signal(WALK), Signal(WALK)
+        begins, starts = Signal(init=1), Signal()
         done = Signal()
+        with m.If(split.i.valid):
+            m.d.sync += [begins.eq(split.i.payload.last), starts.eq(begins)]
         m.d.comb += [
-            fresh.syn.eq(split.meta.syn),
-            fresh.rst.eq(split.meta.rst),
-            before.eq(Mux(split.index == 0, fresh.as_value(), walk.as_value())),
+            before.eq(Mux(starts, 0, walk.as_value())),
+            before.syn.eq(split.meta.syn),
+            before.rst.eq(split.meta.rst),
         ]
         after = step(m, before, split.held.data[0], split.index)
         with m.If(split.new):
             m.d.sync += walk.eq(before)
             with m.If((split.index < split.length) & split.held.keep[0]):
                 m.d.sync += walk.eq(after)
-        found = conclude(m, walk)
-        m.d.sync += [done.eq(split.first), self.found_valid.eq(done), self.found.eq(found)]
+        m.d.sync += [done.eq(split.first), self.found_valid.eq(done), self.found.eq(conclude(m, walk, self.policy))]
 
     def _pipeline(self, m: Module, split: HeaderSplit) -> None:
         walk = Signal(WALK, name="walk_start")
@@ -238,5 +245,4 @@ class OptionsLayer(wiring.Component):
                 next_valid.eq(valid),
             ]
             walk, window, length, valid = next_walk, next_window, next_length, next_valid
-        found = conclude(m, walk)
-        m.d.sync += [self.found_valid.eq(valid), self.found.eq(found)]
+        m.d.sync += [self.found_valid.eq(valid), self.found.eq(conclude(m, walk, self.policy))]

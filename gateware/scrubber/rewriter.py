@@ -26,7 +26,7 @@ class Rewriter(wiring.Component):
         o: canonical frames, padded with zeros to 60 bytes.
         dropped: a frame has been thrown away.
 
-    Latency 7 cycles; as many beats out as the bytes need, one per cycle.
+    Latency 11 cycles; as many beats out as the bytes need, one per cycle.
     """
 
     store_ethernet: stream.Interface
@@ -96,11 +96,9 @@ class Rewriter(wiring.Component):
             m.submodules[f"join_{name}"] = join = Join(lanes, lengths)
             wiring.connect(m, head, join.head)
             wiring.connect(m, tail, join.tail)
-            tail = join.o
-            if name == "transport":
-                m.submodules.skid = skid = SkidBuffer(piece_beat(lanes))
-                wiring.connect(m, tail, skid.i)
-                tail = skid.o
+            m.submodules[f"skid_{name}"] = skid = SkidBuffer(piece_beat(lanes))
+            wiring.connect(m, join.o, skid.i)
+            tail = skid.o
         m.submodules.pad = pad = Pad(lanes)
         wiring.connect(m, tail, pad.i)
         wiring.connect(m, pad.o, wiring.flipped(self.o))

@@ -126,7 +126,7 @@ class Scrubber(wiring.Component):
             lookup.i.eq(transport.o.meta),
             lookup.write_valid.eq(self.address_valid),
             lookup.write.eq(self.address),
-            *(unit.policy.eq(self.policy) for unit in (ethernet, network, transport, verdict, rewriter)),
+            *(unit.policy.eq(self.policy) for unit in (ethernet, network, transport, options, verdict, rewriter)),
         ]
 
         full = self._stores(

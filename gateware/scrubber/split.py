@@ -88,11 +88,15 @@ class HeaderSplit(wiring.Component):
         m = Module()
         lanes, i = self.lanes, self.i.payload
         begins = Signal(init=1)
-        index = Signal.like(self.index)
-        m.d.comb += index.eq(Mux(begins, 0, self.index + (self.index != self.top)))
+        index = Signal.like(self.index)  # of the beat to come
         m.d.sync += self.new.eq(self.i.valid)
         with m.If(self.i.valid):
-            m.d.sync += [self.held.eq(i), self.index.eq(index), begins.eq(i.last)]
+            m.d.sync += [
+                self.held.eq(i),
+                self.index.eq(index),
+                begins.eq(i.last),
+                index.eq(Mux(i.last, 0, index + (index != self.top))),
+            ]
             with m.If(begins):
                 m.d.sync += self.meta.eq(self.i.meta)
             for at in range(self.capture):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts together what the parser found out about a frame: drop or forward, and what to write into it."""
 
+from collections.abc import Iterator, Sequence
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data, wiring
@@ -21,6 +23,9 @@ from gateware.scrubber.layouts import (
 )
 from gateware.scrubber.payload import END, TAIL
 
+ADDING_STAGES = 4
+"""Up to sixteen terms, added in pairs."""
+FOLDING_STAGES = 3
 PROTOCOLS = {Transport.TCP: 6, Transport.UDP: 17, Transport.ICMPV6: 58}
 
 FINDINGS = data.StructLayout(
@@ -42,11 +47,11 @@ FINDINGS = data.StructLayout(
 
 
 class Verdict(wiring.Component):
-    """Decides. A pipeline of 6 stages without back-pressure, one frame per cycle.
+    """Decides. A pipeline of 10 stages without back-pressure, one frame per cycle.
 
     Members:
         valid, i: the findings.
-        o_valid, o: the `VERDICT`, 6 cycles later, with ``reason`` and ``altered``, which is zero in a dropped frame.
+        o_valid, o: the `VERDICT`, 10 cycles later, with ``reason`` and ``altered``, which is zero in a dropped frame.
     """
 
     valid: Signal
@@ -77,24 +82,10 @@ class Verdict(wiring.Component):
         icmp, ipv4 = t.network.transport == Transport.ICMP, n.ethernet.network == Network.IPV4
         found = i.options
 
-        # Stage 1: lengths, options, failures that need no sum, and pairs of sums.
-        words = Signal(6)
-        mss = Signal(16)
+        # Stage 1: failures that need no sum, and what goes into the sums.
         has_sack = found.sack_blocks != 0
+        mss = Mux(found.clamped, self.policy.mss, found.mss)
         payload = Mux(t.trim, 0, t.payload)
-        m.d.comb += [
-            words.eq(
-                ((found.has_mss + found.has_sack_permitted + found.has_window_scale + has_sack) << 2)
-                + (found.sack_blocks << 3)
-            ),
-            mss.eq(Mux(found.mss > self.policy.mss, self.policy.mss, found.mss)),
-        ]
-        length_in = Signal(11)
-        length_out = Signal(11)
-        m.d.comb += [
-            length_in.eq(Mux(udp, t.payload + 8, n.length)),
-            length_out.eq(t.section + words + payload),
-        ]
         protocol = Signal(8)
         for kind, number in PROTOCOLS.items():
             with m.If(n.transport == kind):
@@ -104,17 +95,11 @@ class Verdict(wiring.Component):
         m.d.comb += [
             altered.eq(n.altered),
             altered.padding.eq(i.tail.padding),
-            altered.tcp_mss.eq(found.has_mss & (found.mss > self.policy.mss)),
+            altered.tcp_mss.eq(found.clamped),
             altered.tcp_timestamps.eq(found.timestamps),
             altered.tcp_options.eq(found.other),
-            altered.tcp_layout.eq(tcp & (words != t.options)),
+            altered.tcp_layout.eq(tcp & (found.words != t.options)),
         ]
-        option_words = (
-            Mux(found.has_mss, 0x0204 + mss, 0)
-            + Mux(found.has_sack_permitted, 0x0101 + 0x0402, 0)
-            + Mux(found.has_window_scale, 0x0103 + 0x0300 + found.window_scale, 0)
-            + Mux(has_sack, 0x0101 + 0x0502 + (found.sack_blocks << 3), 0)
-        )
         verdict = Signal(VERDICT)
         m.d.comb += [
             verdict.network.eq(n.ethernet.network),
@@ -123,8 +108,7 @@ class Verdict(wiring.Component):
             verdict.neighbour.eq(t.neighbour),
             verdict.no_ack.eq(t.no_ack),
             verdict.section.eq(t.section),
-            verdict.length.eq(length_out + Mux(ipv4, 20, 0)),
-            verdict.words.eq(words),
+            verdict.words.eq(found.words),
             verdict.has_mss.eq(found.has_mss),
             verdict.has_sack_permitted.eq(found.has_sack_permitted),
             verdict.has_window_scale.eq(found.has_window_scale),
@@ -134,68 +118,94 @@ class Verdict(wiring.Component):
             verdict.sack_start.eq(found.sack_start),
         ]
         stage = _Pipeline(m)
-        address = stage("address", Mux(icmp, 0, _plain(i.address_sum)))
-        ip_terms = [
-            stage("ip_address", _plain(i.address_sum)),
-            stage("ip_fixed", Const(0x4500 + 0x4000) + Cat(Mux(icmp, 1, protocol), self.policy.ttl)),
-            stage("ip_length", verdict.length),
-        ]
-        in_terms = [
-            stage("all", _plain(i.all_sum)),
-            stage("in_pseudo", Mux(icmp, 0, protocol + length_in)),
-            address,
-        ]
-        out_terms = [
-            stage("canonical", _plain(i.canonical_sum) + (t.ack_words[:16] + t.ack_words[16:])),
-            stage("payload", Mux(t.trim, 0, _plain(i.payload_sum))),
-            stage("options", option_words + Mux(tcp, Cat(Const(0, 10), (words + 20)[2:6]) << 2, 0)),
-            stage("sack", Mux(has_sack, _plain_pair(found.sack_high, found.sack_low), 0)),
-            stage("out_pseudo", Mux(icmp, 0, protocol + length_out)),
-            address,
-        ]
-        header = stage("header", _plain(i.header_sum))
-        carried = [
-            stage("verdict", verdict.as_value()),
+        # What both the length field and the pseudo-header have of the transport layer: its header and payload, options
+        # left out.
+        fixed_part = stage("fixed_part", t.section + payload)
+        words = stage("words", found.words)
+        address = stage("address", _plain(i.address_sum))
+        pseudo_address = stage("pseudo_address", Mux(icmp, 0, _plain(i.address_sum)))
+        pseudo_protocol = stage("pseudo_protocol", protocol)
+        sums = {
+            "header": [stage("header", _plain(i.header_sum))],
+            "ip": [
+                address,
+                stage("ip_fixed", Const(0x4500 + 0x4000 + 20) + Cat(Mux(icmp, 1, protocol), self.policy.ttl)),
+                fixed_part,
+                words,
+            ],
+            "in": [
+                stage("all", _plain(i.all_sum)),
+                stage("in_length", Mux(icmp, 0, Mux(udp, t.payload + 8, n.length))),
+                pseudo_protocol,
+                pseudo_address,
+            ],
+            "out": [
+                stage("canonical", _plain(i.canonical_sum)),
+                stage("acknowledged", t.ack_words[:16] + t.ack_words[16:]),
+                stage("payload", Mux(t.trim, 0, _plain(i.payload_sum))),
+                stage("mss", Mux(found.has_mss, Cat(mss, Const(0x0204, 16)), 0)),
+                stage("offset", Mux(tcp, Cat(Const(0, 12), (found.words + 20)[2:6]), 0)),
+                stage("words_fixed", self._fixed_words(found, has_sack)),
+                stage("sack", Mux(has_sack, _plain_pair(found.sack_high, found.sack_low), 0)),
+                stage("out_length", Mux(icmp, 0, t.section + payload)),
+                stage("out_words", found.words),
+                pseudo_protocol,
+                pseudo_address,
+            ],
+        }
+        kept = [
+            stage("is_ipv4", ipv4),
+            stage("is_udp", udp),
+            stage("is_checked", n.transport != Transport.NONE),
+            stage("unchecked", t.unchecked),
+            stage("valid", self.valid),
             stage("failures", failures),
             stage("altered", altered.as_value()),
+            stage("verdict", verdict.as_value()),
         ]
-        kept = [stage("is_ipv4", ipv4), stage("is_udp", udp), stage("is_checked", n.transport != Transport.NONE)]
-        kept.append(stage("unchecked", t.unchecked))
-        valid = stage("valid", self.valid)
+        length = fixed_part + words + Mux(kept[0], 20, 0)
 
-        # Stage 2: whole sums; stages 3 to 5: end-around carries; stage 6: the verdict.
-        def again(level: int, values: list[Value]) -> list[Value]:
-            return [stage(f"keep_{level}_{number}", value) for number, value in enumerate(values)]
+        # Then pairs, until each sum is one number, and then its end-around carries: one addition per stage.
+        for level in range(ADDING_STAGES + FOLDING_STAGES):
+            adding = level < ADDING_STAGES
+            for name, terms in sums.items():
+                results = [sum(pair[1:], pair[0]) for pair in batched(terms, 2)] if adding else [fold(terms[0])]
+                sums[name] = [stage(f"{name}_{level}_{number}", value) for number, value in enumerate(results)]
+            kept = [stage(f"keep_{level}_{number}", value) for number, value in enumerate(kept)]
+            length = stage(f"length_{level}", length)
+        header, ip, total_in, total_out = (sums[name][0][:16] for name in ("header", "ip", "in", "out"))
+        is_ipv4, is_udp, is_checked, unchecked, valid, failures, altered, carried = kept
 
-        sums = [
-            stage("sum_header", header),
-            stage("sum_ip", sum(ip_terms, Const(0))),
-            stage("sum_in", sum(in_terms, Const(0))),
-            stage("sum_out", sum(out_terms, Const(0))),
-        ]
-        carried, kept, valid = again(1, carried), again(1, kept), stage("valid_1", valid)
-        for level in (2, 3, 4):
-            sums = [stage(f"fold_{level}_{number}", fold(value)) for number, value in enumerate(sums)]
-            carried, kept, valid = again(level, carried), again(level, kept), stage(f"valid_{level}", valid)
-        header, ip, total_in, total_out = (value[:16] for value in sums)
-        is_ipv4, is_udp, is_checked, unchecked = kept
-        flags = [carried[1][number] for number in range(len(Reason))]
+        flags = [failures[number] for number in range(len(Reason))]
         flags[Reason.IP_CHECKSUM] = is_ipv4 & (header != 0xFFFF)
         flags[Reason.TRANSPORT_CHECKSUM] = is_checked & ((total_in != 0xFFFF) | (is_udp & unchecked))
-        checksum = ~total_out
+        failed = stage("failed", Cat(*flags))
+        checksum, is_udp = stage("checksum", ~total_out), stage("last_is_udp", is_udp)
+        carried, altered, valid = stage("carried", carried), stage("last_altered", altered), stage("last_valid", valid)
+        ip, length = stage("last_ip", ~ip), stage("last_length", length)
         m.d.sync += [
             self.o_valid.eq(valid),
-            self.o.eq(carried[0]),
-            self.o.ip_checksum.eq(~ip),
+            self.o.eq(carried),
+            self.o.length.eq(length),
+            self.o.ip_checksum.eq(ip),
             self.o.checksum.eq(Mux(is_udp & (checksum == 0), 0xFFFF, checksum)),
-            self.o.drop.eq(Cat(*flags).any()),
+            self.o.drop.eq(failed.any()),
             self.reason.eq(Reason.FORWARDED),
-            self.altered.eq(Mux(Cat(*flags).any(), 0, carried[2])),
+            self.altered.eq(Mux(failed.any(), 0, altered)),
         ]
         for reason in reversed(Reason):
-            with m.If(flags[reason]):
+            with m.If(failed[reason]):
                 m.d.sync += self.reason.eq(reason)
         return m
+
+    @staticmethod
+    def _fixed_words(found: data.View, has_sack: Value) -> Value:
+        """The words of rebuilt options but for MSS and SACK edges, added up."""
+        return (
+            Mux(found.has_sack_permitted, 0x0101 + 0x0402, 0)
+            + Mux(found.has_window_scale, 0x0103 + 0x0300 + found.window_scale, 0)
+            + Mux(has_sack, 0x0101 + 0x0502 + (found.sack_blocks << 3), 0)
+        )
 
     def _failures(self, i: data.View) -> Value:
         """A bit per reason, those that need a checksum left out. Checks of an inner layer may read what is left over from
@@ -252,6 +262,11 @@ class Verdict(wiring.Component):
             Reason.UDP_PORT: t.udp_port,
         }
         return Cat(*(Value.cast(flags.get(reason, 0))[0] for reason in Reason))
+
+
+def batched(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
+    """``values`` in pieces of ``size``, the last perhaps shorter."""
+    return (values[at : at + size] for at in range(0, len(values), size))
 
 
 class _Pipeline:
