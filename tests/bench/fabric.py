@@ -29,8 +29,6 @@ SYNTHESES = {
 CELLS = {"lut4": "LUT4", "ccu2c": "CCU2C", "ff": "TRELLIS_FF", "bram": "DP16KD", "dpr16x4": "TRELLIS_DPR16X4"}
 """What is counted -> the cell of ECP5 that it is."""
 
-PATH_STEPS = ("clk-to-q", "logic", "routing", "setup")
-
 
 @dataclass(frozen=True)
 class Limits:
@@ -152,7 +150,9 @@ def read_report(report: Mapping[str, Any]) -> dict[str, Any]:
 def describe_path(steps: Sequence[Mapping[str, Any]]) -> str:
     """From which cell to which, and where the time goes."""
     ends = [end["cell"].removeprefix("device.") for end in (steps[0]["from"], steps[-1]["to"])]
-    delays = {kind: sum(step["delay"] for step in steps if step["type"] == kind) for kind in PATH_STEPS}
+    delays: dict[str, float] = {}
+    for step in steps:
+        delays[step["type"]] = delays.get(step["type"], 0.0) + step["delay"]
     return f"{' to '.join(ends)}: {' + '.join(f'{delay:.1f} ns {kind}' for kind, delay in delays.items())}"
 
 
