@@ -156,7 +156,7 @@ async def an_ipv4_address_is_not_an_ipv6_address_of_the_same_bytes(dut: Any) -> 
     table: Table = {b"\x0a\x00\x00\x01": (3, 7), b"\x0a\x00\x00\x02" + bytes(12): (3, 9)}
     await bench.writer.fill(table)
     as_ipv4 = Request(False, bytes(6), bytes(6), b"\x0a\x00\x00\x01", b"\x0a\x00\x00\x02")
-    as_ipv6 = Request(True, bytes(6), bytes(6), *(address + bytes(12) for address in as_ipv4[3:5]))
+    as_ipv6 = Request(True, bytes(6), bytes(6), as_ipv4.source + bytes(12), as_ipv4.destination + bytes(12))
     await bench.check([as_ipv4, as_ipv6], table)
     await bench.writer.clear(table)
 

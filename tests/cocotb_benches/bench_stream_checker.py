@@ -101,7 +101,7 @@ def broken_stream(source: random.Random, lanes: int, cycles: int) -> list[Offer]
         last = int(source.random() < 0.3)
         keep = (1 << source.randint(1, lanes)) - 1 if last else full
         if source.random() < 0.03:
-            keep = source.randint(0, full)
+            keep = source.choice((0, source.randint(0, full)))
         offers.append(Offer(source.getrandbits(1), ready, source.getrandbits(8 * lanes), keep, last, 0))
     return offers
 

@@ -114,7 +114,8 @@ class PieceCodec(_BytesCodec[bytes]):
     def beats(self, item: bytes) -> list[Beat]:
         starts = range(0, max(len(item), 1), self.lanes)
         parts = [item[start : start + self.lanes] for start in starts]
-        return [(int.from_bytes(part, "little"), len(part), int(part is parts[-1])) for part in parts]
+        lasts = [0] * (len(parts) - 1) + [1]
+        return [(int.from_bytes(part, "little"), len(part), last) for part, last in zip(parts, lasts, strict=True)]
 
     def broken_rule(self, beat: Beat) -> str:
         value, count, last = beat

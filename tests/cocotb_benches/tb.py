@@ -7,6 +7,7 @@ and ready then transfers at the rising edge that follows. It drives all ports ri
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -66,9 +67,9 @@ class Domain:
         Clock(self.clk, self.period_ns, unit="ns").start()
         cocotb.start_soon(self._run())
 
-    async def reset(self) -> None:
+    async def reset(self, hold_ns: float) -> None:
         """Hold the reset, and so restart every agent; returns when it is over."""
-        self._reset_left = RESET_CYCLES
+        self._reset_left = math.ceil(hold_ns / self.period_ns)
         self._is_reset.clear()
         await with_timeout(self._is_reset.wait(), TIMEOUT_US, "us")
 
@@ -271,8 +272,9 @@ class TB:
         await self.reset()
 
     async def reset(self) -> None:
-        """Reset all domains together; sources and sinks forget what they had."""
-        resets = [cocotb.start_soon(domain.reset()) for domain in self.domains.values()]
+        """Reset all domains together, for as long; sources and sinks forget what they had."""
+        hold_ns = RESET_CYCLES * max(domain.period_ns for domain in self.domains.values())
+        resets = [cocotb.start_soon(domain.reset(hold_ns)) for domain in self.domains.values()]
         for reset in resets:
             await with_timeout(reset, TIMEOUT_US, "us")
 

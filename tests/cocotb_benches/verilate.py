@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from amaranth.back import rtlil
+from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (the stubs have no back.rtlil)
 from amaranth.lib import wiring
 from cocotb_tools.runner import get_runner
 
