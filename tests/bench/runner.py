@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     # Whatever is timed goes first, when no tool runs beside it.
     for section, work in (("cycles", measure_cycles), ("simulation", measure_simulation)):
         for lanes in options.lanes if section in options.only else []:
-            with _Step(console, f"{section}, {lanes} lanes"):
+            with _Step(console, f"{section}, lanes {lanes}"):
                 _device(results, section, lanes, work)
     if "specification" in options.only:
         with _Step(console, "specification"):
@@ -114,7 +114,7 @@ def _device(results: dict[str, Any], section: str, lanes: int, work: Callable[[i
     try:
         results[section] += work(lanes)
     except DeviceError as error:
-        results["not_measured"].append({"what": f"{section}, {lanes} lanes", "reason": str(error)})
+        results["not_measured"].append({"what": f"{section}, lanes {lanes}", "reason": str(error)})
 
 
 def _units(results: dict[str, Any], wanted: list[Unit], options: argparse.Namespace, console: Console) -> None:
