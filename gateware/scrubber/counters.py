@@ -74,14 +74,19 @@ class Counters(wiring.Component):
         total = Signal(COUNT_BITS, reset_less=True)
         width = (SLOTS // self.spacing + 1).bit_length()
         taken, added = Signal(width), Signal(width)
+        rows: list[Signal] = []
         for row in range(len(SCRUBBED)):
             event = self.valid & self.altered[row]
             waiting = Signal(width, name=f"waiting_{row}")
             with m.If(slot == row):
                 m.d.sync += waiting.eq(event)
-                m.d.comb += taken.eq(waiting)
             with m.Elif(event):
                 m.d.sync += waiting.eq(waiting + 1)
+            rows.append(waiting)
+        with m.Switch(slot):
+            for row, waiting in enumerate(rows):
+                with m.Case(row):
+                    m.d.comb += taken.eq(waiting)
         # The row written is always the one before the row read, and not through a register: Yosys needs no bypass.
         before = Signal(range(SLOTS))
         m.d.comb += [

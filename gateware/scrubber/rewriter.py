@@ -26,7 +26,7 @@ class Rewriter(wiring.Component):
         o: canonical frames, padded with zeros to 60 bytes.
         dropped: a frame has been thrown away.
 
-    Latency 11 cycles; as many beats out as the bytes need, one per cycle.
+    Latency 12 cycles; as many beats out as the bytes need, one per cycle.
     """
 
     store_ethernet: stream.Interface
@@ -85,7 +85,9 @@ class Rewriter(wiring.Component):
         drive_edits(m, section["network"], network_edits(section["network"].verdict.payload, self.policy.ttl))
         drive_edits(m, section["transport"], transport_edits(section["transport"].verdict.payload))
 
-        tail = section["payload"].o
+        m.submodules.skid_payload = skid = SkidBuffer(piece_beat(lanes))
+        wiring.connect(m, section["payload"].o, skid.i)
+        tail = skid.o
         for name, head, lengths in (
             ("edges", edges.o, range(0, 33, 8)),
             ("words", words.o, range(0, 13, 4)),

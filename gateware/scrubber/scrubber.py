@@ -226,7 +226,12 @@ class Scrubber(wiring.Component):
         """Findings come at different times, each once per frame and in order: each waits in a queue for the others."""
         depth = FINDINGS_DEPTH[self.lanes]
         ready: list[Value] = []
-        take = Signal()
+        complete, take = Signal(), Signal()
+        if self.lanes > 8:
+            m.d.comb += take.eq(complete)
+        else:
+            # Frames are two cycles apart at least, which leaves one to tell all queues.
+            m.d.sync += take.eq(complete & ~take)
         for name, (valid, value) in findings.items():
             m.submodules[f"queue_{name}"] = queue = Queue(FINDINGS.members[name], depth)
             m.d.comb += [
@@ -243,7 +248,7 @@ class Scrubber(wiring.Component):
             queue.i.payload.eq(lookup[1]),
             verdict.i.lookup.eq(queue.o.payload),
             queue.o.ready.eq(take & asked),
-            take.eq(Cat(*ready).all() & (queue.o.valid | ~asked)),
+            complete.eq(Cat(*ready).all() & (queue.o.valid | ~asked)),
             verdict.valid.eq(take),
         ]
 
