@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the device's address table keeps what a policy admits."""
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from custodes.errors import PolicyError
+from custodes.policy import MAX_ADDRESSES, Policy
+from custodes.registers import ROW, TABLES, address_key, place_addresses, policy_writes, table_row
+from tests.frames import POLICY
+
+SETS: dict[str, Callable[[Random], bytes]] = {
+    "random": lambda r: r.randbytes(r.choice((4, 6, 16))),
+    "IPv4 in sequence": lambda r: bytes((10, 0, r.randrange(4), r.randrange(256))),
+    "MAC in sequence": lambda r: bytes.fromhex("02000000") + bytes((r.randrange(4), r.randrange(256))),
+    "IPv6 in sequence": lambda r: bytes.fromhex("20010db8") + bytes(10) + bytes((r.randrange(4), r.randrange(256))),
+}
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_a_full_table_finds_a_row_for_every_address(kind: str):
+    for seed in range(5):
+        random = Random(seed)
+        keys: set[int] = set()
+        while len(keys) < MAX_ADDRESSES:
+            keys.add(address_key(SETS[kind](random)))
+        placed = place_addresses(sorted(keys))
+        assert sorted(placed.values()) == sorted(keys)
+        assert all(row == table_row(table, key) for (table, row), key in placed.items())
+
+
+def test_addresses_that_share_their_rows_are_refused_in_words():
+    rows: dict[tuple[int, ...], list[int]] = {}
+    random = Random(0)
+    for _ in range(60_000):
+        key = address_key(random.randbytes(6))
+        rows.setdefault(tuple(table_row(table, key) for table in range(TABLES)), []).append(key)
+    crowded = max(rows.values(), key=len)
+    assert len(crowded) > TABLES
+    with pytest.raises(PolicyError, match="cannot place"):
+        place_addresses(crowded)
+
+
+def test_a_policy_overwrites_every_row():
+    for policy in (POLICY, Policy()):
+        rows = [value & 0x3FF for address, value in policy_writes(policy) if address == ROW]
+        assert sorted(rows) == list(range(TABLES << 9))
