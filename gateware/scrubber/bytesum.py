@@ -55,13 +55,14 @@ class ByteSum(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        valid: Value = self.valid
-        last: Value = self.last
-        masked = [Mux(self.mask[lane], self.bytes[lane], 0) for lane in range(self.lanes)]
+        # The masks come late: what they leave is registered before it is added.
+        valid, last = Signal(name="valid_in"), Signal(name="last_in")
+        m.d.sync += [valid.eq(self.valid), last.eq(self.last)]
+        masked = [self._register(m, Mux(self.mask[lane], self.bytes[lane], 0)) for lane in range(self.lanes)]
         if self.lanes == 1:
             odd = Signal()
-            with m.If(self.valid):
-                m.d.sync += odd.eq(~odd & ~self.last)
+            with m.If(valid):
+                m.d.sync += odd.eq(~odd & ~last)
             halves = [[Mux(odd, 0, masked[0])], [Mux(odd, masked[0], 0)]]
         else:
             halves = [masked[0::2], masked[1::2]]

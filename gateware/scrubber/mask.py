@@ -13,6 +13,14 @@ def lanes_before(lanes: int, count: ValueLike) -> Value:
     return Cat(*(beyond | (lane < count[:bits]) if bits else beyond for lane in range(lanes)))
 
 
+def lanes_below(lanes: int, beat: ValueLike, end: ValueLike) -> Value:
+    """A bit per lane of beat number ``beat``: set where the byte's position in the frame is below ``end``."""
+    beat, end = Value.cast(beat), Value.cast(end)
+    bits = (lanes - 1).bit_length()
+    here = beat == end[bits:]
+    return Cat(*((beat < end[bits:]) | (here & (lane < end[:bits]) if bits else 0) for lane in range(lanes)))
+
+
 class Countdown:
     """Counts the bytes that are left until an end, beat by beat.
 

@@ -10,7 +10,7 @@ from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterf
 from gateware.scrubber.bytesum import SUM_LAYOUT, ByteSum
 from gateware.scrubber.facts import ACK, FIN, RST, SYN, describe
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
-from gateware.scrubber.mask import lanes_before
+from gateware.scrubber.mask import lanes_below
 from gateware.scrubber.network import UNFIT
 from gateware.scrubber.split import Edits, HeaderSplit, captured_value, write_section
 
@@ -154,15 +154,15 @@ class TransportLayer(wiring.Component):
     def _sum_all(self, m: Module, split: HeaderSplit, covered: Value) -> None:
         """The end is known by byte 8 of a UDP header and from the start elsewhere: hence an absolute position."""
         m.submodules.all_sum = unit = ByteSum(self.lanes)
-        base = Signal(11)
-        left = Signal(11)
-        m.d.comb += left.eq(Mux(covered > base, covered - base, 0))
+        beat = Signal(range(2048 // self.lanes))
         with m.If(split.new):
-            m.d.sync += base.eq(Mux(split.held.last, 0, base + self.lanes))
+            m.d.sync += beat.eq(Mux(split.held.last, 0, beat + 1))
+        # Only with few lanes is a UDP header's beginning here before its length is.
+        header = (beat < 8 // self.lanes).replicate(self.lanes if self.lanes < 8 else 0)
         m.d.comb += [
             unit.valid.eq(split.new),
             unit.bytes.eq(split.held.data),
-            unit.mask.eq(lanes_before(self.lanes, left) | (base < 8).replicate(self.lanes if self.lanes <= 8 else 0)),
+            unit.mask.eq(lanes_below(self.lanes, beat, covered) | header),
             unit.last.eq(split.held.last),
             self.all_valid.eq(unit.o_valid),
             self.all_sum.eq(unit.o),
