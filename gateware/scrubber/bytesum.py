@@ -30,7 +30,7 @@ class ByteSum(wiring.Component):
         valid, bytes, mask, last: a beat; lanes whose ``mask`` is 0 do not count. A frame starts after ``last``.
         o_valid, o: one result per frame.
 
-    Latency `latency` cycles after the last beat; one beat per cycle; reset starts a new frame.
+    Latency 3 cycles after the last beat with up to 8 lanes and 5 with 64; one beat per cycle; reset starts a new frame.
     """
 
     valid: Signal

@@ -33,7 +33,8 @@ class ClockCrossing(wiring.Component):
     Latency: one cycle of ``i_domain``, then 4 to 5 of ``o_domain``. Throughput: 1 beat per cycle of the slower side.
     Back-pressure: ``i.ready`` falls when the store is full; nothing is dropped. A frame can be cut into pieces by the
     slower side, so put a store-and-forward FIFO behind it where a frame must not pause.
-    Reset: a reset of ``i_domain`` empties the store, which cuts a frame under way short: reset both domains, or neither.
+    Reset: a reset of ``i_domain`` empties the store, which cuts a frame under way short: reset both domains, or neither,
+    and hold both resets together for at least two cycles of the slower clock, so that the write pointer gets across.
     """
 
     i: stream.Interface

@@ -31,6 +31,7 @@ TARGETS = (
     Target("WidthConverter 4-2", 10),
     Target("FrameFIFO", 14),
     Target("ClockCrossing", 14),
+    Target("Queue", 12),
     Target("StreamChecker", 7),
 )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth import Cat, Mux, Signal
 
-from gateware.stream import ClockCrossing, FrameFIFO, SkidBuffer, StreamChecker, StreamRule, WidthConverter
+from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, StreamChecker, StreamRule, WidthConverter
 
 from .harness import COUNT_BITS, Harness, counter
 
@@ -286,6 +286,41 @@ def stream_checker(h: Harness, lanes: int = 3) -> None:
     h.cover((transfers == 4) & ~dut.violation & stalled)
 
 
+def queue(h: Harness, depth: int = 2) -> None:
+    """Counts entries and follows the tagged one. What is inside comes out within two cycles of being offered a place."""
+    dut = h.device(lambda: Queue(4, depth))
+    h.drive(dut.i, dut.o)
+    i_moves = dut.i.valid & dut.i.ready
+    o_moves = dut.o.valid & dut.o.ready
+    bits = 4
+    taken = counter(h, i_moves, "taken", bits)
+    given = counter(h, o_moves, "given", bits)
+    inside = (taken - given)[:bits]
+    tag = h.constant(bits, "tag")
+    seen = Signal(4)
+    with h.m.If(i_moves & (taken == tag)):
+        h.m.d.sync += seen.eq(dut.i.payload)
+    waits = Signal(3)
+    with h.m.If(dut.o.valid | (inside == 0)):
+        h.m.d.sync += waits.eq(0)
+    with h.m.Elif(waits != 7):
+        h.m.d.sync += waits.eq(waits + 1)
+
+    h.check(h.held(dut.o))
+    h.check(inside <= depth + 2)
+    h.check(~dut.o.valid | (inside != 0))
+    h.check(dut.i.ready == (dut.level != depth))
+    h.check(dut.level <= inside)
+    h.check(inside <= dut.level + 2)
+    h.check(waits <= 2)
+    h.check(~(dut.o.valid & (given == tag)) | (dut.o.payload == seen))
+
+    h.cover(inside == depth + 2)
+    h.cover(given == 2 * depth + 1)  # every pointer has wrapped
+    h.cover((inside == 2) & i_moves & o_moves & (given == 5))
+    h.cover(o_moves & (given == tag) & (tag == 3) & (seen == 0xA))
+
+
 HARNESSES: dict[str, Callable[[Harness], None]] = {
     "SkidBuffer": skid_buffer,
     "SkidBuffer paced": lambda h: skid_buffer(h, paced=True),
@@ -297,6 +332,7 @@ HARNESSES: dict[str, Callable[[Harness], None]] = {
     "WidthConverter 4-2": lambda h: width_converter(h, 4, 2),
     "FrameFIFO": frame_fifo,
     "ClockCrossing": clock_crossing,
+    "Queue": queue,
     "StreamChecker": stream_checker,
 }
 
