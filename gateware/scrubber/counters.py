@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counters of verdicts and of scrubbed fields, kept in memories."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring
@@ -74,19 +77,18 @@ class Counters(wiring.Component):
         total = Signal(COUNT_BITS, reset_less=True)
         width = (SLOTS // self.spacing + 1).bit_length()
         taken, added = Signal(width), Signal(width)
-        rows: list[Signal] = []
+        turn = Signal(SLOTS, init=1)  # one bit per slot, that of `slot` set
+        m.d.sync += turn.eq(turn.rotate_left(1))
+        chosen: list[Value] = []
         for row in range(len(SCRUBBED)):
             event = self.valid & self.altered[row]
             waiting = Signal(width, name=f"waiting_{row}")
-            with m.If(slot == row):
+            with m.If(turn[row]):
                 m.d.sync += waiting.eq(event)
             with m.Elif(event):
                 m.d.sync += waiting.eq(waiting + 1)
-            rows.append(waiting)
-        with m.Switch(slot):
-            for row, waiting in enumerate(rows):
-                with m.Case(row):
-                    m.d.comb += taken.eq(waiting)
+            chosen.append(Mux(turn[row], waiting, 0))
+        m.d.comb += taken.eq(reduce(or_, chosen))
         # The row written is always the one before the row read, and not through a register: Yosys needs no bypass.
         before = Signal(range(SLOTS))
         m.d.comb += [

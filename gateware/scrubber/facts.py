@@ -15,11 +15,17 @@ GROUP_PREFIX = 0xFF02 << 72
 """The first 11 bytes of every group that neighbour discovery uses (RFC 4291 section 2.7.1)."""
 
 
-def describe(m: Module, found: data.View, policy: data.View) -> data.View:
+EARLY = data.StructLayout({"header": 6, "neighbour": 1, "target": 1})
+"""What is worked out along with `HeaderSplit.found` already: the bytes of a TCP header, options included; an admitted
+neighbour discovery message; a solicitation to a group, which is for its target."""
+
+
+def describe(m: Module, found: data.View, early: data.View, policy: data.View) -> data.View:
     """The `TRANSPORT` of a frame whose header has been split off, without a register.
 
     Args:
         found: what `HeaderSplit` captured: the first 32 bytes of the transport layer, and the `NETWORK` as ``meta``.
+        early: the `EARLY` of the same frame.
     """
     meta = found.meta
     o = Signal(TRANSPORT)
@@ -38,29 +44,27 @@ def describe(m: Module, found: data.View, policy: data.View) -> data.View:
     ]
     with m.Switch(meta.transport):
         with m.Case(Transport.TCP):
-            _tcp(m, found, o)
+            _tcp(m, found, o, early.header)
         with m.Case(Transport.UDP):
             _udp(m, found, o, policy)
         with m.Case(Transport.ICMP, Transport.ICMPV6):
-            _icmp(m, found, o, policy, icmpv6, group)
+            _icmp(m, found, o, policy, early, group)
     with m.If(meta.ethernet.network == Network.IPV6):
-        m.d.comb += o.network.altered.ipv6_hop_limit.eq(meta.hop_limit != Mux(o.neighbour, 255, policy.ttl))
+        m.d.comb += o.network.altered.ipv6_hop_limit.eq(meta.hop_limit != Mux(early.neighbour, 255, policy.ttl))
     # A neighbour solicitation to a group is for its target: that is the address to look up.
-    with m.If(o.target):
+    with m.If(early.target):
         m.d.comb += [o.network.destination[k].eq(found.captured[8 + k]) for k in range(16)]
     return o
 
 
-def _tcp(m: Module, found: data.View, o: data.View) -> None:
+def _tcp(m: Module, found: data.View, o: data.View, header: Value) -> None:
     c, meta, a = found.captured, found.meta, o.network.altered
     offset, flags = c[12][4:], c[13]
-    header = Signal(6)
     has_data = meta.length > header
     window = captured_value(c, (14, 15))
     some = Cat(flags[FIN], flags[SYN], flags[RST], flags[ACK])
     legal = {sum(1 << (FIN, SYN, RST, ACK).index(flag) for flag in flag_set) for flag_set in LEGAL_FLAGS}
     m.d.comb += [
-        header.eq(Mux(offset < 5, 20, offset << 2)),
         o.section.eq(20),
         o.options.eq(header - 20),
         o.payload.eq(meta.length - header),
@@ -96,18 +100,16 @@ def _udp(m: Module, found: data.View, o: data.View, policy: data.View) -> None:
     ]
 
 
-def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, icmpv6: Value, group: Value) -> None:
+def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, early: data.View, group: Value) -> None:
     c, meta, a, nd = found.captured, found.meta, o.network.altered, o.nd
     kind = c[0]
-    echo, neighbour, advertises, solicits_router = (
-        Signal(name=name) for name in ("echo", "neighbour", "advertises", "solicits_router")
-    )
+    echo, advertises, solicits_router = (Signal(name=name) for name in ("echo", "advertises", "solicits_router"))
+    neighbour, icmpv6 = early.neighbour, meta.transport == Transport.ICMPV6
     own_mac = Cat(Const(1, 8), *(meta.ethernet.source_mac[k] for k in range(6)))
     solicits_neighbour = kind == 135
     m.d.comb += [
         solicits_router.eq(kind == 133),
         advertises.eq(kind == 136),
-        neighbour.eq(icmpv6 & policy.nd & (solicits_router | solicits_neighbour | advertises)),
         echo.eq(
             Mux(
                 icmpv6,
@@ -124,7 +126,7 @@ def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, icmpv6: 
         o.payload.eq(meta.length - 8),
         o.trim.eq(neighbour),
         o.neighbour.eq(neighbour),
-        o.target.eq(neighbour & solicits_neighbour & group),
+        o.target.eq(early.target),
         o.transport_length.eq((meta.length < 8) | (neighbour & (meta.length < fixed))),
         o.icmp_type.eq(~echo & ~neighbour),
         nd.from_target.eq(target == captured_value(meta.source, range(16))),

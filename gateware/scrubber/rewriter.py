@@ -26,7 +26,7 @@ class Rewriter(wiring.Component):
         o: canonical frames, padded with zeros to 60 bytes.
         dropped: a frame has been thrown away.
 
-    Latency 12 cycles; as many beats out as the bytes need, one per cycle.
+    Latency 13 cycles; as many beats out as the bytes need, one per cycle.
     """
 
     store_ethernet: stream.Interface
@@ -69,7 +69,9 @@ class Rewriter(wiring.Component):
         m.submodules.edges = edges = SackEdges(lanes)
         wiring.connect(m, wiring.flipped(self.verdict_words), words.verdict)
         wiring.connect(m, wiring.flipped(self.verdict_edges), edges.verdict)
-        wiring.connect(m, wiring.flipped(self.store_options), edges.store)
+        m.submodules.skid_options = skid = SkidBuffer(section_entry(lanes))
+        wiring.connect(m, wiring.flipped(self.store_options), skid.i)
+        wiring.connect(m, skid.o, edges.store)
 
         network = section["network"].verdict.payload.network
         m.d.comb += [
@@ -96,7 +98,9 @@ class Rewriter(wiring.Component):
             ("ethernet", section["ethernet"].o, (14, 18)),
         ):
             m.submodules[f"join_{name}"] = join = Join(lanes, lengths)
-            wiring.connect(m, head, join.head)
+            m.submodules[f"skid_to_{name}"] = skid = SkidBuffer(piece_beat(lanes))
+            wiring.connect(m, head, skid.i)
+            wiring.connect(m, skid.o, join.head)
             wiring.connect(m, tail, join.tail)
             m.submodules[f"skid_{name}"] = skid = SkidBuffer(piece_beat(lanes))
             wiring.connect(m, join.o, skid.i)

@@ -146,13 +146,13 @@ class Scrubber(wiring.Component):
         m.d.sync += ethernet.admit.eq(~full & (inside < FRAMES_INSIDE))
 
         vlan_valid, vlan = self._vlan(m, payload)
-        description = Signal(FINDINGS.members["transport"])
-        m.d.sync += description.eq(payload.i.meta)
+        described, description = Signal(), Signal(FINDINGS.members["transport"])
+        m.d.sync += [described.eq(payload.begins), description.eq(payload.i.meta)]
         self._collect(
             m,
             verdict,
             {
-                "transport": (vlan_valid, description),
+                "transport": (described, description),
                 "vlan": (vlan_valid, vlan),
                 "options": (options.found_valid, options.found),
                 "tail": (tail.o_valid, tail.o),
@@ -206,15 +206,19 @@ class Scrubber(wiring.Component):
         m.submodules.vlans = vlans = Memory(shape=1, depth=4096, init=[])
         read, write = vlans.read_port(), vlans.write_port()
         tag = payload.i.meta.network.ethernet
-        valid, reserved = Signal(), Signal()
+        valid, reserved, admitted = Signal(2), Signal(), Signal()
         m.d.comb += [
             read.addr.eq(Mux(tag.tagged, tag.vid, UNTAGGED_VID)),
             write.addr.eq(self.vlan.vid),
             write.data.eq(self.vlan.admit),
             write.en.eq(self.vlan_valid),
         ]
-        m.d.sync += [valid.eq(payload.begins), reserved.eq(tag.tagged & (tag.vid == UNTAGGED_VID))]
-        return valid, read.data & ~reserved
+        m.d.sync += [
+            valid.eq(Cat(payload.begins, valid[0])),
+            reserved.eq(tag.tagged & (tag.vid == UNTAGGED_VID)),
+            admitted.eq(read.data & ~reserved),
+        ]
+        return valid[1], admitted
 
     def _collect(
         self,

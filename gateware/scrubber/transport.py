@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
 from gateware.scrubber.bytesum import SUM_LAYOUT, ByteSum
-from gateware.scrubber.facts import ACK, FIN, RST, SYN, describe
+from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, describe
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
 from gateware.scrubber.mask import lanes_below
 from gateware.scrubber.network import UNFIT
@@ -84,7 +84,13 @@ class TransportLayer(wiring.Component):
         self._write(m, split, kinds)
         self._sum_all(m, split, covered)
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
-        o = describe(m, split.found, self.policy)
+        early, offset = Signal(EARLY), c[12][4:]
+        m.d.sync += [
+            early.header.eq(Mux(offset < 5, 20, offset << 2)),
+            early.neighbour.eq(neighbour),
+            early.target.eq(neighbour & (c[0] == 135) & (meta.destination[0] == 0xFF)),
+        ]
+        o = describe(m, split.found, early, self.policy)
         with m.If(split.found_valid):
             self._register(m, o)
         return m

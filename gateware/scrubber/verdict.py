@@ -47,11 +47,11 @@ FINDINGS = data.StructLayout(
 
 
 class Verdict(wiring.Component):
-    """Decides. A pipeline of 10 stages without back-pressure, one frame per cycle.
+    """Decides. A pipeline of 11 stages without back-pressure, one frame per cycle.
 
     Members:
         valid, i: the findings.
-        o_valid, o: the `VERDICT`, 10 cycles later, with ``reason`` and ``altered``, which is zero in a dropped frame.
+        o_valid, o: the `VERDICT`, 11 cycles later, with ``reason`` and ``altered``, which is zero in a dropped frame.
     """
 
     valid: Signal
@@ -183,19 +183,21 @@ class Verdict(wiring.Component):
         checksum, is_udp = stage("checksum", ~total_out), stage("last_is_udp", is_udp)
         carried, altered, valid = stage("carried", carried), stage("last_altered", altered), stage("last_valid", valid)
         ip, length = stage("last_ip", ~ip), stage("last_length", length)
-        m.d.sync += [
-            self.o_valid.eq(valid),
-            self.o.eq(carried),
-            self.o.length.eq(length),
-            self.o.ip_checksum.eq(ip),
-            self.o.checksum.eq(Mux(is_udp & (checksum == 0), 0xFFFF, checksum)),
-            self.o.drop.eq(failed.any()),
-            self.reason.eq(Reason.FORWARDED),
-            self.altered.eq(Mux(failed.any(), 0, altered)),
-        ]
+        lowest = Signal(Reason)
         for reason in reversed(Reason):
             with m.If(failed[reason]):
-                m.d.sync += self.reason.eq(reason)
+                m.d.comb += lowest.eq(reason)
+        drop, lowest = stage("drop", failed.any()), stage("lowest", lowest)
+        m.d.sync += [
+            self.o_valid.eq(stage("decided", valid)),
+            self.o.eq(stage("decided_carried", carried)),
+            self.o.length.eq(stage("decided_length", length)),
+            self.o.ip_checksum.eq(stage("decided_ip", ip)),
+            self.o.checksum.eq(stage("decided_checksum", Mux(is_udp & (checksum == 0), 0xFFFF, checksum))),
+            self.o.drop.eq(drop),
+            self.reason.eq(lowest),
+            self.altered.eq(Mux(drop, 0, stage("decided_altered", altered))),
+        ]
         return m
 
     @staticmethod
