@@ -5,7 +5,7 @@ from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data
 
-from gateware.scrubber.layouts import TRANSPORT, NeighbourKind, Network, Transport
+from gateware.scrubber.layouts import DENY_GROUPS, TRANSPORT, NeighbourKind, Network, Transport
 from gateware.scrubber.network import UNFIT
 from gateware.scrubber.split import captured_value
 
@@ -96,8 +96,10 @@ def _udp(m: Module, found: data.View, o: data.View, policy: data.View) -> None:
         o.unchecked.eq(Cat(c[6], c[7]) == 0),
         o.transport_length.eq((meta.length < 8) | (length < 8) | (length > meta.length)),
         o.network.altered.udp_surplus.eq(meta.length > covered),
-        o.udp_port.eq(policy.deny & Cat(port == policy.deny_ports[k] for k in range(8) for port in ports).any()),
     ]
+    for group in range(DENY_GROUPS):
+        denied = [policy.deny_ports[k] for k in range(group, 8, DENY_GROUPS)]
+        m.d.comb += o.udp_port[group].eq(policy.deny & Cat(port == number for number in denied for port in ports).any())
 
 
 def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, early: data.View, group: Value) -> None:

@@ -34,6 +34,9 @@ class NeighbourKind(enum.Enum, shape=2):
     ROUTER_SOLICITATION = 2
 
 
+DENY_GROUPS = 4
+"""Denied UDP ports are compared in so many groups, of which each has an answer of its own."""
+
 POLICY = data.StructLayout(
     {
         "arp": 1,
@@ -93,7 +96,7 @@ NETWORK = data.StructLayout(
     }
 )
 """``length`` is that of the IP payload in bytes, 2047 where it cannot fit a frame, and ``above_8`` and ``above_24`` compare
-it; ``unspecified``: an IPv6 source of all zeros; ``before_minimum`` how many of the bytes
+that of IPv6; ``unspecified``: an IPv6 source of all zeros; ``before_minimum`` how many of the bytes
 after the network header are still within the 60 of the smallest frame. ARP addresses stand as ``source`` and
 ``destination`` too, IPv4 and ARP ones in their first four bytes."""
 
@@ -127,7 +130,7 @@ TRANSPORT = data.StructLayout(
             }
         ),
         "tcp_flags": 1,
-        "udp_port": 1,
+        "udp_port": DENY_GROUPS,
         "unchecked": 1,
         "link_group": 1,
         "lookup": 1,
@@ -136,8 +139,8 @@ TRANSPORT = data.StructLayout(
 """``section``, ``options`` and ``payload`` are bytes; the first is the canonical transport header without options.
 ``target``: the destination to look up is a neighbour solicitation's target. ``unchecked``: a UDP checksum of zero.
 ``nd``: of neighbour discovery, who sends to whom, whether a link-layer address is ``given`` and is the sender's own
-(``owned``), and ``fields``: a hop limit, code or length is wrong. ``link_group``: the destination MAC is the group that
-the frame must go to. ``lookup``: addresses are looked up."""
+(``owned``), and ``fields``: a hop limit, code or length is wrong. ``udp_port``: which group denies a port.
+``link_group``: the destination MAC is the group that the frame must go to. ``lookup``: addresses are looked up."""
 
 OPTIONS = data.StructLayout(
     {
@@ -186,7 +189,11 @@ VERDICT = data.StructLayout(
         "window_scale": 4,
         "sack_blocks": 3,
         "sack_start": 6,
+        "has_sack": 1,
+        "sack_first": 6,
+        "sack_last": 6,
     }
 )
 """All that the rewriter needs beside the sections: ``length`` is the IP length field, ``words`` the bytes of rebuilt TCP
-options including SACK edges."""
+options including SACK edges; ``sack_start`` the byte of the options at which the edges start, ``sack_first`` and
+``sack_last`` the beats of the options with which their beats start."""

@@ -14,7 +14,7 @@ from gateware.scrubber.layouts import FOUND, LOOKUP, TRANSPORT, Network
 
 ENTRY = data.StructLayout({"key": KEY_BITS, "ports": 2, "station": 8})
 COMPARED_BITS = 16
-LATENCY_CYCLES = 5
+LATENCY_CYCLES = 6
 WRITE = data.StructLayout({"row": ROW_BITS, "table": 1, "entry": ENTRY})
 
 
@@ -22,7 +22,7 @@ class AddressTable(wiring.Component):
     """Exact match in two hash tables of 512 rows; the host places the keys so that each is in one of its two rows.
 
     Members:
-        key: what to look up; ``o`` is the answer, 5 cycles later, one look-up per cycle.
+        key: what to look up; ``o`` is the answer, 6 cycles later, one look-up per cycle.
         write_valid, write: replaces a row. What is looked up in that cycle is not found.
 
     Args:
@@ -42,12 +42,12 @@ class AddressTable(wiring.Component):
         m = Module()
         # Keys come late, and so do rows from the block RAM: they are registered once more, then compared in pieces, then
         # as a whole.
-        keys = [Signal(KEY_BITS, name=f"key_{stage}") for stage in range(3)]
+        keys = [Signal(KEY_BITS, name=f"key_{stage}") for stage in range(4)]
         fresh = [Signal(name=f"fresh_{stage}") for stage in range(3)]
         m.d.sync += [
             *(after.eq(before) for before, after in pairwise([self.key, *keys])),
             *(after.eq(before) for before, after in pairwise(fresh)),
-            fresh[0].eq(~self.write_valid & (keys[0][128:] != 0)),
+            fresh[0].eq(~self.write_valid & (keys[1][128:] != 0)),
         ]
         answers = []
         for table in range(TABLES):
@@ -58,8 +58,10 @@ class AddressTable(wiring.Component):
             held = Signal(ENTRY, reset_less=True, name=f"held_{table}")
             same = Signal(-(-KEY_BITS // COMPARED_BITS), name=f"same_{table}")
             value = Signal(10, name=f"value_{table}")
+            address = Signal(ROW_BITS, name=f"address_{table}")
+            m.d.sync += address.eq(Cat((keys[0] & mask).xor() for mask in HASH_MASKS[table]))
             m.d.comb += [
-                read.addr.eq(Cat((keys[0] & mask).xor() for mask in HASH_MASKS[table])),
+                read.addr.eq(address),
                 write.addr.eq(self.write.row),
                 write.data.eq(self.write.entry),
                 write.en.eq(self.write_valid & (self.write.table == table)),
@@ -69,7 +71,7 @@ class AddressTable(wiring.Component):
             m.d.sync += [held.eq(row), value.eq(Cat(held.ports, held.station))]
             for piece in range(len(same)):
                 part = slice(COMPARED_BITS * piece, COMPARED_BITS * (piece + 1))
-                m.d.sync += same[piece].eq(held.key[part] == keys[2][part])
+                m.d.sync += same[piece].eq(held.key[part] == keys[3][part])
             answers.append(Mux(fresh[2] & same.all(), value, 0))
         either = answers[0] | answers[1]
         m.d.sync += [
@@ -86,7 +88,7 @@ class Lookup(wiring.Component):
 
     Members:
         valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up; its addresses stay until the next that does.
-        o_valid, o: one `LOOKUP` per frame that does, in order, at most 10 cycles later.
+        o_valid, o: one `LOOKUP` per frame that does, in order, at most 11 cycles later.
         write_valid, write: replaces a row.
     """
 

@@ -211,11 +211,7 @@ class SackEdges(wiring.Component):
         bits = (lanes - 1).bit_length()
         held, full = Signal(section_entry(lanes)), Signal()
         index = Signal(range(40 // lanes + 2))
-        none = v.sack_blocks == 0
-        beats = Mux(none, 0, ((v.sack_blocks << 3) + lanes - 1) >> bits)
-        first = v.sack_start >> bits
         emit, complete, advance = Signal(), Signal(), Signal()
-        step = Signal(7)
         follows = Mux(held.last, 0, self.store.payload.data.as_value())
         window = Cat(held.data.as_value(), follows)
         shifted = Signal(data.ArrayLayout(8, lanes))
@@ -227,13 +223,12 @@ class SackEdges(wiring.Component):
                     with m.Case(residue):
                         m.d.comb += shifted.eq(window[8 * residue : 8 * (residue + lanes)])
         m.d.comb += [
-            step.eq(index - first),
             complete.eq(full & self.verdict.valid & (held.last | self.store.valid)),
-            emit.eq(~v.drop & Mux(none, held.last, (index >= first) & (step < beats))),
+            emit.eq(~v.drop & Mux(v.has_sack, (index >= v.sack_first) & (index <= v.sack_last), held.last)),
             self.o.valid.eq(complete & emit),
             advance.eq(complete & (~emit | self.o.ready)),
-            out.count.eq(Mux(none, 0, min(lanes, 32) if lanes < 16 else v.sack_blocks << 3)),
-            out.last.eq(none | (step + 1 == beats)),
+            out.count.eq(Mux(v.has_sack, min(lanes, 32) if lanes < 16 else v.sack_blocks << 3, 0)),
+            out.last.eq(~v.has_sack | (index == v.sack_last)),
             out.data.eq(masked(shifted, lanes, out.count)),
             self.store.ready.eq(advance | ~full),
             self.verdict.ready.eq(advance & held.last),

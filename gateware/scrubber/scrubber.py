@@ -107,7 +107,7 @@ class Scrubber(wiring.Component):
         m.submodules.options = options = OptionsLayer(lanes)
         m.submodules.payload = payload = PayloadLayer(lanes)
         m.submodules.lookup = lookup = Lookup(lanes, self.port)
-        m.submodules.verdict = verdict = Verdict()
+        m.submodules.verdict = verdict = Verdict(lanes)
         m.submodules.rewriter = rewriter = Rewriter(lanes)
         wiring.connect(m, wiring.flipped(self.i), ethernet.i)
         wiring.connect(m, ethernet.o, network.i)

@@ -62,7 +62,8 @@ class Verdict(wiring.Component):
     reason: Signal
     altered: data.View
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
         super().__init__(
             {
                 "valid": In(1),
@@ -83,6 +84,7 @@ class Verdict(wiring.Component):
         found = i.options
 
         # Stage 1: failures that need no sum, and what goes into the sums.
+        bits = (self.lanes - 1).bit_length()
         has_sack = found.sack_blocks != 0
         mss = Mux(found.clamped, self.policy.mss, found.mss)
         payload = Mux(t.trim, 0, t.payload)
@@ -116,6 +118,9 @@ class Verdict(wiring.Component):
             verdict.window_scale.eq(found.window_scale),
             verdict.sack_blocks.eq(found.sack_blocks),
             verdict.sack_start.eq(found.sack_start),
+            verdict.has_sack.eq(has_sack),
+            verdict.sack_first.eq(found.sack_start >> bits),
+            verdict.sack_last.eq((found.sack_start >> bits) + (((found.sack_blocks << 3) - 1) >> bits)),
         ]
         stage = _Pipeline(m)
         # What both the length field and the pseudo-header have of the transport layer: its header and payload, options
@@ -261,7 +266,7 @@ class Verdict(wiring.Component):
             Reason.TCP_FLAGS: t.tcp_flags,
             Reason.TCP_AUTHENTICATED: i.options.authenticated,
             Reason.TCP_OPTION: i.options.malformed,
-            Reason.UDP_PORT: t.udp_port,
+            Reason.UDP_PORT: t.udp_port.any(),
         }
         return Cat(*(Value.cast(flags.get(reason, 0))[0] for reason in Reason))
 

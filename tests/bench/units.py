@@ -79,7 +79,7 @@ _MAKERS: dict[str, Callable[[int], wiring.Component]] = {
     "OptionsLayer": OptionsLayer,
     "PayloadLayer": PayloadLayer,
     "Lookup": lambda lanes: Lookup(lanes, Port.CLUSTER),
-    "Verdict": lambda lanes: Verdict(),
+    "Verdict": Verdict,
     "Rewriter": Rewriter,
     "Counters": lambda lanes: Counters(-(-MIN_FORWARDED_BYTES // lanes)),
     "SkidBuffer": lambda lanes: SkidBuffer(beat_layout(lanes)),
