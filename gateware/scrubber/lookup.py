@@ -4,6 +4,7 @@
 from itertools import pairwise
 
 from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -14,7 +15,8 @@ from gateware.scrubber.layouts import FOUND, LOOKUP, TRANSPORT, Network
 
 ENTRY = data.StructLayout({"key": KEY_BITS, "ports": 2, "station": 8})
 COMPARED_BITS = 16
-LATENCY_CYCLES = 6
+LATENCY_CYCLES = 7
+HASHED_BITS = 33
 WRITE = data.StructLayout({"row": ROW_BITS, "table": 1, "entry": ENTRY})
 
 
@@ -22,7 +24,7 @@ class AddressTable(wiring.Component):
     """Exact match in two hash tables of 512 rows; the host places the keys so that each is in one of its two rows.
 
     Members:
-        key: what to look up; ``o`` is the answer, 6 cycles later, one look-up per cycle.
+        key: what to look up; ``o`` is the answer, 7 cycles later, one look-up per cycle.
         write_valid, write: replaces a row. What is looked up in that cycle is not found.
 
     Args:
@@ -42,12 +44,12 @@ class AddressTable(wiring.Component):
         m = Module()
         # Keys come late, and so do rows from the block RAM: they are registered once more, then compared in pieces, then
         # as a whole.
-        keys = [Signal(KEY_BITS, name=f"key_{stage}") for stage in range(4)]
+        keys = [Signal(KEY_BITS, name=f"key_{stage}") for stage in range(5)]
         fresh = [Signal(name=f"fresh_{stage}") for stage in range(3)]
         m.d.sync += [
             *(after.eq(before) for before, after in pairwise([self.key, *keys])),
             *(after.eq(before) for before, after in pairwise(fresh)),
-            fresh[0].eq(~self.write_valid & (keys[1][128:] != 0)),
+            fresh[0].eq(~self.write_valid & (keys[2][128:] != 0)),
         ]
         answers = []
         for table in range(TABLES):
@@ -59,7 +61,7 @@ class AddressTable(wiring.Component):
             same = Signal(-(-KEY_BITS // COMPARED_BITS), name=f"same_{table}")
             value = Signal(10, name=f"value_{table}")
             address = Signal(ROW_BITS, name=f"address_{table}")
-            m.d.sync += address.eq(Cat((keys[0] & mask).xor() for mask in HASH_MASKS[table]))
+            m.d.sync += address.eq(Cat(self._row_bit(m, keys[0], mask) for mask in HASH_MASKS[table]))
             m.d.comb += [
                 read.addr.eq(address),
                 write.addr.eq(self.write.row),
@@ -71,7 +73,7 @@ class AddressTable(wiring.Component):
             m.d.sync += [held.eq(row), value.eq(Cat(held.ports, held.station))]
             for piece in range(len(same)):
                 part = slice(COMPARED_BITS * piece, COMPARED_BITS * (piece + 1))
-                m.d.sync += same[piece].eq(held.key[part] == keys[3][part])
+                m.d.sync += same[piece].eq(held.key[part] == keys[4][part])
             answers.append(Mux(fresh[2] & same.all(), value, 0))
         either = answers[0] | answers[1]
         m.d.sync += [
@@ -81,6 +83,15 @@ class AddressTable(wiring.Component):
         ]
         return m
 
+    @staticmethod
+    def _row_bit(m: Module, key: Value, mask: int) -> Value:
+        """The parity of the masked key: of its pieces first, a cycle before that of the whole."""
+        pieces = [key[at : at + HASHED_BITS] for at in range(0, KEY_BITS, HASHED_BITS)]
+        parities = Signal(len(pieces))
+        for number, piece in enumerate(pieces):
+            m.d.sync += parities[number].eq((piece & mask >> HASHED_BITS * number & (1 << len(piece)) - 1).xor())
+        return parities.xor()
+
 
 class Lookup(wiring.Component):
     """Looks up a frame's four addresses: one after the other in one table up to 8 lanes, where a frame that needs it
@@ -88,7 +99,7 @@ class Lookup(wiring.Component):
 
     Members:
         valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up; its addresses stay until the next that does.
-        o_valid, o: one `LOOKUP` per frame that does, in order, at most 11 cycles later.
+        o_valid, o: one `LOOKUP` per frame that does, in order, at most 12 cycles later.
         write_valid, write: replaces a row.
     """
 
