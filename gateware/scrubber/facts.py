@@ -131,8 +131,8 @@ def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, early: d
         o.target.eq(early.target),
         o.transport_length.eq((meta.length < 8) | (neighbour & (meta.length < fixed))),
         o.icmp_type.eq(~echo & ~neighbour),
-        nd.from_target.eq(target == captured_value(meta.source, range(16))),
-        nd.to_target.eq(target == destination),
+        nd.from_target.eq(_same_halves(target, captured_value(meta.source, range(16)))),
+        nd.to_target.eq(_same_halves(target, destination)),
         nd.to_nodes.eq(to_group & (destination[:40] == 1)),
         nd.to_routers.eq(to_group & (destination[:40] == 2)),
         nd.to_solicited.eq(to_group & (destination[24:40] == 0x01FF) & (destination[:24] == target[:24])),
@@ -153,3 +153,7 @@ def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, early: d
         m.d.comb += nd.kind.eq(NeighbourKind.ROUTER_SOLICITATION)
     with m.Elif(solicits_neighbour):
         m.d.comb += nd.kind.eq(NeighbourKind.SOLICITATION)
+
+
+def _same_halves(left: Value, right: Value) -> Value:
+    return Cat(left[:64] == right[:64], left[64:] == right[64:])

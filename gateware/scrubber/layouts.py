@@ -119,8 +119,8 @@ TRANSPORT = data.StructLayout(
         "nd": data.StructLayout(
             {
                 "kind": NeighbourKind,
-                "from_target": 1,
-                "to_target": 1,
+                "from_target": 2,
+                "to_target": 2,
                 "to_routers": 1,
                 "to_nodes": 1,
                 "to_solicited": 1,
@@ -138,9 +138,10 @@ TRANSPORT = data.StructLayout(
 )
 """``section``, ``options`` and ``payload`` are bytes; the first is the canonical transport header without options.
 ``target``: the destination to look up is a neighbour solicitation's target. ``unchecked``: a UDP checksum of zero.
-``nd``: of neighbour discovery, who sends to whom, whether a link-layer address is ``given`` and is the sender's own
-(``owned``), and ``fields``: a hop limit, code or length is wrong. ``udp_port``: which group denies a port.
-``link_group``: the destination MAC is the group that the frame must go to. ``lookup``: addresses are looked up."""
+``nd``: of neighbour discovery, who sends to whom (an address in two halves), whether a link-layer address is ``given``
+and is the sender's own (``owned``), and ``fields``: a hop limit, code or length is wrong. ``udp_port``: which group
+denies a port. ``link_group``: the destination MAC is the group that the frame must go to. ``lookup``: addresses are
+looked up."""
 
 OPTIONS = data.StructLayout(
     {

@@ -65,20 +65,26 @@ class NetworkLayer(wiring.Component):
             ipv6.eq(kind == Network.IPV6),
             arp.eq(kind == Network.ARP),
         ]
+        length = Signal.like(split.length)
         with m.If(ipv6):
-            m.d.comb += split.length.eq(40)
+            m.d.comb += length.eq(40)
         with m.Elif(arp):
-            m.d.comb += split.length.eq(28)
+            m.d.comb += length.eq(28)
         with m.Else():
-            m.d.comb += split.length.eq(Mux(ipv4 & long_enough, header_words << 2, 20))
+            m.d.comb += length.eq(Mux(ipv4 & long_enough, header_words << 2, 20))
+        if self.lanes > 8:
+            m.d.comb += split.length.eq(length)
+        else:
+            # Every header is longer than two beats, so that the length is in time a cycle later.
+            m.d.sync += split.length.eq(length)
 
         plain = dict.fromkeys(range(18, 24), (arp & (c[7] == 1), 0))
         canonical = {0: 0x45, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0, 6: 0x40, 7: 0, 8: self.policy.ttl, 10: 0, 11: 0}
         edits: Edits = {**plain, **{at: (ipv4, byte) for at, byte in canonical.items()}}
         for at, byte in {0: 0x60, 1: 0, 2: 0, 3: 0}.items():
             edits[at] = (ipv4 | ipv6, Mux(ipv6, byte, edits[at][1]))
-        length = Mux(ipv6, 40, Mux(arp, 28, 20))
-        write_section(m, split, self.section, length, edits)
+        canonical_length = Mux(ipv6, 40, Mux(arp, 28, 20))
+        write_section(m, split, self.section, canonical_length, edits)
 
         self._sums(m, split, ipv4, ipv6)
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
@@ -90,16 +96,19 @@ class NetworkLayer(wiring.Component):
         lanes = self.lanes
         m.submodules.header_sum = header = ByteSum(lanes)
         m.submodules.address_sum = address = ByteSum(lanes)
+        # A cycle later than the beat: the length comes late.
+        index, end, is_ipv4, is_ipv6 = Signal.like(split.index), Signal.like(split.length), Signal(), Signal()
+        m.d.sync += [index.eq(split.index), end.eq(split.length), is_ipv4.eq(ipv4), is_ipv6.eq(ipv6)]
         for unit in (header, address):
-            m.d.comb += [unit.valid.eq(split.new), unit.bytes.eq(split.held.data), unit.last.eq(split.held.last)]
+            m.d.sync += [unit.valid.eq(split.new), unit.bytes.eq(split.held.data), unit.last.eq(split.held.last)]
         bits = (lanes - 1).bit_length()
         for lane in range(lanes):
-            position = Cat(Const(lane, bits), split.index) if bits else split.index
+            position = Cat(Const(lane, bits), index) if bits else index
             v4 = (position >= 12) & (position < 20)
             v6 = (position >= 8) & (position < 40)
             m.d.comb += [
-                header.mask[lane].eq(ipv4 & (position < split.length)),
-                address.mask[lane].eq((ipv4 & v4) | (ipv6 & v6)),
+                header.mask[lane].eq(is_ipv4 & (position < end)),
+                address.mask[lane].eq((is_ipv4 & v4) | (is_ipv6 & v6)),
             ]
         m.d.comb += [
             self.header_valid.eq(header.o_valid),

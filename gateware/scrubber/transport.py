@@ -163,13 +163,19 @@ class TransportLayer(wiring.Component):
         beat = Signal(range(2048 // self.lanes))
         with m.If(split.new):
             m.d.sync += beat.eq(Mux(split.held.last, 0, beat + 1))
-        # Only with few lanes is a UDP header's beginning here before its length is.
-        header = (beat < 8 // self.lanes).replicate(self.lanes if self.lanes < 8 else 0)
-        m.d.comb += [
+        # Where the end is comes late: the beat is compared with it a cycle later.
+        end, held_beat = Signal(11), Signal.like(beat)
+        m.d.sync += [
             unit.valid.eq(split.new),
             unit.bytes.eq(split.held.data),
-            unit.mask.eq(lanes_below(self.lanes, beat, covered) | header),
             unit.last.eq(split.held.last),
+            end.eq(covered),
+            held_beat.eq(beat),
+        ]
+        # Only with few lanes is a UDP header's beginning here before its length is.
+        header = (held_beat < 8 // self.lanes).replicate(self.lanes if self.lanes < 8 else 0)
+        m.d.comb += [
+            unit.mask.eq(lanes_below(self.lanes, held_beat, end) | header),
             self.all_valid.eq(unit.o_valid),
             self.all_sum.eq(unit.o),
         ]
