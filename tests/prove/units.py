@@ -305,6 +305,12 @@ def queue(h: Harness, depth: int = 2) -> None:
         h.m.d.sync += waits.eq(0)
     with h.m.Elif(waits != 7):
         h.m.d.sync += waits.eq(waits + 1)
+    # Both places behind the memory fill up while the output stalls.
+    stalls = Signal(2)
+    with h.m.If(o_moves | (dut.level == 0)):
+        h.m.d.sync += stalls.eq(0)
+    with h.m.Elif(stalls != 3):
+        h.m.d.sync += stalls.eq(stalls + 1)
 
     h.check(h.held(dut.o))
     h.check(inside <= depth + 2)
@@ -312,6 +318,7 @@ def queue(h: Harness, depth: int = 2) -> None:
     h.check(dut.i.ready == (dut.level != depth))
     h.check(dut.level <= inside)
     h.check(inside <= dut.level + 2)
+    h.check(~((stalls >= 2) & (dut.level != 0)) | (inside == dut.level + 2))
     h.check(waits <= 2)
     h.check(~(dut.o.valid & (given == tag)) | (dut.o.payload == seen))
 
