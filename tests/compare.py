@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from custodes.device import COUNTER_NAMES, Warden
 from custodes.link import Ingress, Outcome
 from custodes.model import Scrubber
 from custodes.policy import Policy
-from custodes.registers import field_counter, policy_writes, reason_counter
+from custodes.registers import field_counter, reason_counter
 from custodes.simlink import SimLink
 from custodes.table import SCRUBBED, Port, Reason
-
-SETTLE_CYCLES = 200
-"""After which every event has reached its counter."""
 
 
 class Pair:
@@ -23,21 +21,16 @@ class Pair:
         self.link = SimLink("warden", lanes)
         self.specification = Scrubber(policy)
         self._policy = policy
+        self._warden = Warden(self.link)
         self.load_policy()
 
     def load_policy(self) -> None:
-        for address, value in policy_writes(self._policy):
-            self.link.write(address, value)
+        self._warden.load(self._policy)
 
     def reset(self) -> None:
         """Reset the device, which then knows no policy, and give it the policy again."""
         self.link.reset()
         self.load_policy()
-
-    def counters(self) -> list[int]:
-        """Every counter, in the order of `expected_counters`."""
-        self.link.step(SETTLE_CYCLES)
-        return [self.link.read(address) for address in _counter_addresses()]
 
     def expected(self, frame: Ingress) -> Outcome:
         result = self.specification.scrub(frame.frame, frame.port, frame.error)
@@ -45,7 +38,7 @@ class Pair:
 
     def differences(self, frames: Sequence[Ingress]) -> list[str]:
         """Send the frames; say in words where device and specification differ."""
-        before = self.counters()
+        before = self._warden.counters()
         outcomes = self.link.exchange(frames)
         wanted = [self.expected(frame) for frame in frames]
         found = [
@@ -53,29 +46,24 @@ class Pair:
             for number, (frame, got, want) in enumerate(zip(frames, outcomes, wanted, strict=True))
             if got != want
         ]
-        increase = [after - start for start, after in zip(before, self.counters(), strict=True)]
-        for address, got, want in zip(_counter_addresses(), increase, expected_counters(frames, wanted), strict=True):
-            if got != want:
-                found.append(f"counter {address:#x} rose by {got} instead of {want}")
+        after, rises = self._warden.counters(), expected_rises(frames, wanted)
+        assert after.keys() == before.keys() == rises.keys()
+        for address, want in rises.items():
+            if (got := after[address] - before[address]) != want:
+                found.append(f"counter of {COUNTER_NAMES[address]} rose by {got} instead of {want}")
         return found
 
 
-def _counter_addresses() -> Iterator[int]:
-    for port in Port:
-        for reason in Reason:
-            yield reason_counter(port, reason)
-        for row in range(len(SCRUBBED)):
-            yield field_counter(port, row)
-
-
-def expected_counters(frames: Sequence[Ingress], outcomes: Sequence[Outcome]) -> Iterator[int]:
-    """By how much each counter must have risen."""
+def expected_rises(frames: Sequence[Ingress], outcomes: Sequence[Outcome]) -> dict[int, int]:
+    """By how much each counter, by its address, must have risen."""
+    rises: dict[int, int] = {}
     for port in Port:
         mine = [outcome for frame, outcome in zip(frames, outcomes, strict=True) if frame.port == port]
         for reason in Reason:
-            yield sum(outcome.reason == reason for outcome in mine)
+            rises[reason_counter(port, reason)] = sum(outcome.reason == reason for outcome in mine)
         for row in range(len(SCRUBBED)):
-            yield sum(outcome.altered >> row & 1 for outcome in mine)
+            rises[field_counter(port, row)] = sum(outcome.altered >> row & 1 for outcome in mine)
+    return rises
 
 
 def _outcome(outcome: Outcome) -> str:
