@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from amaranth import Cat, Mux, Signal
+from amaranth.hdl import Value
 
 from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, StreamChecker, StreamRule, WidthConverter
 
@@ -15,6 +16,23 @@ OUTPUT_WAIT_CYCLES = 3  # of the output clock, from a beat written to a beat off
 INPUT_WAIT_CYCLES = 2  # of the input clock, from a store read empty to a place offered
 
 
+def follow(h: Harness, dut: Any, bits: int) -> tuple[Value, Value, Signal, Value, Signal, Signal]:
+    """Counts what goes in and out modulo ``2 ** bits`` and keeps the payload with the solver's tag.
+
+    Returns the transfers in and out, how many were given, how many are inside, the tag, and the tagged payload.
+    """
+    h.drive(dut.i, dut.o)
+    i_moves = dut.i.valid & dut.i.ready
+    o_moves = dut.o.valid & dut.o.ready
+    taken = counter(h, i_moves, "taken", bits)
+    given = counter(h, o_moves, "given", bits)
+    tag = h.constant(bits, "tag")
+    seen = Signal(4)
+    with h.m.If(i_moves & (taken == tag)):
+        h.m.d.sync += seen.eq(dut.i.payload)
+    return i_moves, o_moves, given, (taken - given)[:bits], tag, seen
+
+
 def skid_buffer(h: Harness, paced: bool = False) -> None:
     """Counts modulo 8 and follows the payload with the solver's tag; what is inside says exactly what valid and ready are.
 
@@ -22,17 +40,7 @@ def skid_buffer(h: Harness, paced: bool = False) -> None:
     bound the induction could start from a wrong one and never meet it.
     """
     dut = h.device(lambda: SkidBuffer(4))
-    h.drive(dut.i, dut.o)
-    i_moves = dut.i.valid & dut.i.ready
-    o_moves = dut.o.valid & dut.o.ready
-    bits = 3
-    taken = counter(h, i_moves, "taken", bits)
-    given = counter(h, o_moves, "given", bits)
-    inside = (taken - given)[:bits]
-    tag = h.constant(bits, "tag")
-    seen = Signal(4)
-    with h.m.If(i_moves & (taken == tag)):
-        h.m.d.sync += seen.eq(dut.i.payload)
+    i_moves, o_moves, given, inside, tag, seen = follow(h, dut, bits=3)
 
     h.check(h.held(dut.o))
     h.check(inside <= 2)
@@ -289,17 +297,7 @@ def stream_checker(h: Harness, lanes: int = 3) -> None:
 def queue(h: Harness, depth: int = 2) -> None:
     """Counts entries and follows the tagged one. What is inside comes out within two cycles of being offered a place."""
     dut = h.device(lambda: Queue(4, depth))
-    h.drive(dut.i, dut.o)
-    i_moves = dut.i.valid & dut.i.ready
-    o_moves = dut.o.valid & dut.o.ready
-    bits = 4
-    taken = counter(h, i_moves, "taken", bits)
-    given = counter(h, o_moves, "given", bits)
-    inside = (taken - given)[:bits]
-    tag = h.constant(bits, "tag")
-    seen = Signal(4)
-    with h.m.If(i_moves & (taken == tag)):
-        h.m.d.sync += seen.eq(dut.i.payload)
+    i_moves, o_moves, given, inside, tag, seen = follow(h, dut, bits=4)
     waits = Signal(3)
     with h.m.If(dut.o.valid | (inside == 0)):
         h.m.d.sync += waits.eq(0)
