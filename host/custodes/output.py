@@ -14,15 +14,24 @@ from custodes.errors import CaptureError
 
 
 class Abandon(Exception):
-    """Raised inside `output_file`: the file is not to appear, and that is no error."""
+    """Raised inside `output_path`: the file is not to appear, and that is no error."""
 
 
 @contextmanager
 def output_file(path: Path) -> Iterator[BinaryIO]:
-    """A binary file for writing that becomes ``path`` when the block ends, and vanishes when the block raises.
+    """A binary file for writing that becomes ``path`` as `output_path` describes."""
+    with output_path(path) as temporary, temporary.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
-    It is written under a temporary name in the same directory, so that ``path`` is either what it was before or
-    complete. A symbolic link is followed: what it points to is replaced.
+
+@contextmanager
+def output_path(path: Path) -> Iterator[Path]:
+    """An empty file to write to that becomes ``path`` when the block ends, and vanishes when the block raises.
+
+    It has a temporary name in the same directory, so that ``path`` is either what it was before or complete. A
+    symbolic link is followed: what it points to is replaced.
 
     Raises:
         CaptureError: ``path`` cannot be written, is not a regular file, or the disk is full.
@@ -36,10 +45,8 @@ def output_file(path: Path) -> Iterator[BinaryIO]:
         raise CaptureError(f"{path}: cannot be written: {_why(error)}") from None
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        os.close(handle)
+        yield temporary
         temporary.chmod(_mode(target))
         temporary.replace(target)
     except Abandon:

@@ -10,22 +10,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from custodes.errors import DeviceError
+from custodes.errors import CaptureError, DeviceError
 from custodes.link import Ingress, Link, Outcome
 from custodes.table import MAX_FRAME_BYTES, Port, Reason
 
 LANES = (1, 8, 64)
 ABI = 1
+WAVEFORM_LOST = -2
 REASONS = frozenset(Reason)
 CYCLES_PER_FRAME = 4096
 """Far more than any frame spends inside: a device that needs longer is stuck."""
 
-_u32, _u64, _i64, _bytes, _device = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_int64, ctypes.c_char_p, ctypes.c_void_p
+_u32, _u64, _i32, _i64 = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_int32, ctypes.c_int64
+_bytes, _device = ctypes.c_char_p, ctypes.c_void_p
 _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "custodes_abi": (_u32, []),
     "custodes_lanes": (_u32, []),
     "custodes_open": (_device, [_bytes]),
-    "custodes_close": (None, [_device]),
+    "custodes_close": (_i32, [_device]),
     "custodes_reset": (None, [_device]),
     "custodes_cycles": (_u64, [_device]),
     "custodes_pause": (None, [_device, _u32, _u32, _u64]),
@@ -59,6 +61,7 @@ class SimLink(Link):
 
     Raises:
         DeviceError: no such device, or not built.
+        CaptureError: from `run`, `exchange` and `close`: the waveform cannot be written.
     """
 
     def __init__(self, which: str, lanes: int = 1, waveform: Path | None = None) -> None:
@@ -67,8 +70,9 @@ class SimLink(Link):
         if which != "warden" or lanes not in LANES:
             raise DeviceError(f"sim:{which}, lanes {lanes}: no such device; try sim:warden with 1, 8 or 64 lanes")
         if not path.exists():
-            how = "make sim TRACE=1" if waveform else "make sim"
-            raise DeviceError(f"sim:{which}, lanes {lanes}: not built; run `{how}`")
+            how = f"make sim TRACE=1 LANES={lanes}" if waveform else "make sim"
+            what = " with waveforms" if waveform else ""
+            raise DeviceError(f"sim:{which}, lanes {lanes}: not built{what}; run `{how}`")
         try:
             self._library = ctypes.CDLL(str(path))
             for name, (result, arguments) in _PROTOTYPES.items():
@@ -79,6 +83,7 @@ class SimLink(Link):
         if self._library.custodes_abi() != ABI or self._library.custodes_lanes() != lanes:
             raise DeviceError(f"{path}: built for another version; run `make sim` again")
         self.lanes = lanes
+        self._waveform = waveform
         self._handle = self._library.custodes_open(None if waveform is None else os.fsencode(waveform))
         if not self._handle:
             raise DeviceError(f"{waveform}: cannot write the waveform")
@@ -111,6 +116,8 @@ class SimLink(Link):
     def run(self, cycles: int) -> int:
         """Run until every frame has its outcome, at most ``cycles``; returns how many have none."""
         outstanding = self._library.custodes_run(self._handle, cycles)
+        if outstanding == WAVEFORM_LOST:
+            self.close()
         if outstanding < 0:
             raise DeviceError("the simulated device broke the stream rule on its way out")
         return outstanding
@@ -146,5 +153,7 @@ class SimLink(Link):
 
     def close(self) -> None:
         if self._handle:
-            self._library.custodes_close(self._handle)
-            self._handle = None
+            handle, self._handle = self._handle, None
+            error = self._library.custodes_close(handle)
+            if self._waveform and error:
+                raise CaptureError(f"the waveform cannot be written: {os.strerror(error)}")
