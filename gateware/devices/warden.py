@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The warden: a scrubber in each direction between the cluster port and the world port, and their registers."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -67,7 +67,6 @@ class Warden(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         policy = Signal(POLICY)
-        key = Signal(128)
         bus = self.bus
         scrubbers = {port: Scrubber(self.lanes, port) for port in Port}
         m.submodules.cluster, m.submodules.world = cluster, world = scrubbers[Port.CLUSTER], scrubbers[Port.WORLD]
@@ -79,16 +78,10 @@ class Warden(wiring.Component):
             wiring.connect(m, scrubber.o, wiring.flipped(o))
             wiring.connect(m, scrubber.judged, wiring.flipped(verdict))
         for scrubber in (cluster, world):
-            address, entry = scrubber.address, scrubber.address.entry
-            row = bus.write_data
             m.d.comb += [
                 scrubber.policy.eq(policy),
                 scrubber.address_valid.eq(bus.write & (bus.address == registers.ROW)),
-                address.row.eq(row[:9]),
-                address.table.eq(row[9]),
-                entry.key.eq(Cat(key, row[10:12])),
-                entry.ports.eq(row[12:14]),
-                entry.station.eq(row[14:22]),
+                scrubber.address.eq(bus.write_data),
                 scrubber.vlan_valid.eq(bus.write & (bus.address == registers.VLAN)),
                 scrubber.vlan.eq(bus.write_data),
                 scrubber.counter.eq(bus.address),
@@ -104,9 +97,6 @@ class Warden(wiring.Component):
             for k in range(8):
                 with m.Case(registers.DENY_PORTS + k):
                     m.d.sync += policy.deny_ports[k].eq(bus.write_data)
-            for word in range(4):
-                with m.Case(registers.KEY + word):
-                    m.d.sync += key[32 * word : 32 * (word + 1)].eq(bus.write_data)
         with m.Switch(bus.address):
             with m.Case(registers.IDENTITY):
                 m.d.sync += bus.read_data.eq(registers.IDENTITY_VALUE)

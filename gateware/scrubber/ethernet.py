@@ -14,16 +14,16 @@ from gateware.stream import FrameSignature
 NOTHING = data.StructLayout({})
 
 
-MIN_SPACING_CYCLES = {1: 8, 8: 2, 64: 1}
-"""From one frame's start to the next one's. No frame of an Ethernet is short enough to be held up by it; it keeps fragments
-of frames from filling the parser's queues."""
+MIN_SPACING_CYCLES = {1: 48, 8: 7, 64: 1}
+"""From one frame's end to the next one's. No frame of an Ethernet is short enough to be held up by it; fragments of frames
+are, so that whatever is worked out once per frame has that long for it."""
 
 
 class EthernetLayer(wiring.Component):
     """Cuts what is longer than the largest frame, takes the Ethernet header off and checks it.
 
     Members:
-        i: frames; a beat is taken while ``admit`` is 1, and a frame's first no sooner than `MIN_SPACING_CYCLES` say.
+        i: frames; a beat is taken while ``admit`` is 1, and a frame's last no sooner than `MIN_SPACING_CYCLES` say.
         enters: a frame's first beat has been taken.
         section: the canonical header, 14 or 18 bytes, with PCP and DEI zero.
         o: the rest, with the `ETHERNET` found.
@@ -101,18 +101,21 @@ class EthernetLayer(wiring.Component):
         swallow = Signal()
         oversize = Signal()
         taken = Signal()
-        begins, gap = Signal(init=1), Signal(range(MIN_SPACING_CYCLES[self.lanes] + 1))
+        begins, gap = Signal(init=1), Signal(range(MIN_SPACING_CYCLES[self.lanes]))
+        waits = Signal()
         m.d.comb += [
-            self.i.ready.eq(self.admit & ~(begins & gap.any())),
+            self.i.ready.eq(self.admit & ~(i.last & waits)),
             taken.eq(self.i.valid & self.i.ready),
             oversize.eq((index == limit) & i.keep[spare]),
         ]
         m.d.sync += split.i.valid.eq(taken & ~swallow)
         m.d.sync += self.enters.eq(taken & begins)
-        with m.If(taken & begins):
-            m.d.sync += gap.eq(MIN_SPACING_CYCLES[self.lanes] - 1)
-        with m.Elif(gap.any()):
-            m.d.sync += gap.eq(gap - 1)
+        spacing = MIN_SPACING_CYCLES[self.lanes]
+        if spacing > 1:
+            with m.If(taken & i.last):
+                m.d.sync += [gap.eq(spacing - 1), waits.eq(1)]
+            with m.Elif(waits):
+                m.d.sync += [gap.eq(gap - 1), waits.eq(gap != 1)]
         with m.If(taken):
             m.d.sync += begins.eq(i.last)
             m.d.sync += [

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The address table: which MAC, IPv4 and IPv6 addresses are behind which port."""
 
-from itertools import pairwise
+from functools import reduce
+from operator import or_, xor
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
@@ -9,98 +10,171 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from custodes.registers import HASH_MASKS, KEY_BITS, KIND_IPV4, KIND_IPV6, KIND_MAC, ROW_BITS, TABLES
+from custodes.registers import (
+    BOUND_BITS,
+    KIND_IPV4,
+    KIND_IPV6,
+    KIND_MAC,
+    ROW_BITS,
+    ROW_WORDS,
+    TABLES,
+    WORD_BITS,
+    next_row,
+)
 from custodes.table import Port
 from gateware.scrubber.layouts import FOUND, LOOKUP, TRANSPORT, Network
 
-ENTRY = data.StructLayout({"key": KEY_BITS, "ports": 2, "station": 8})
-COMPARED_BITS = 16
-LATENCY_CYCLES = 7
-HASHED_BITS = 33
-WRITE = data.StructLayout({"row": ROW_BITS, "table": 1, "entry": ENTRY})
+WORD = data.StructLayout({"key": WORD_BITS, "bound": BOUND_BITS})
+BOUND = data.StructLayout({"kind": 2, "ports": 2, "station": 8, "unused": 4})
+"""What the ``bound`` bits of a row's words make together."""
+WRITE = data.StructLayout({"word": WORD, "number": range(ROW_WORDS), "row": ROW_BITS, "table": 1})
+HASHED_BITS = 32
+SLICES = {1: 8, 8: 1, 64: 1}
+"""In how many cycles the table takes a key: with one lane there are eight for each of the four of the shortest frame."""
 
 
 class AddressTable(wiring.Component):
     """Exact match in two hash tables of 512 rows; the host places the keys so that each is in one of its two rows.
 
-    Members:
-        key: what to look up; ``o`` is the answer, 7 cycles later, one look-up per cycle.
-        write_valid, write: replaces a row. What is looked up in that cycle is not found.
-
     Args:
         port: the ingress port, for which ``ingress`` and ``egress`` are told apart.
+        slices: in how many pieces a key comes, one per cycle; they share the logic that hashes and compares.
+
+    Members:
+        valid, key, kind: a key's first piece, and in the cycles after it the others. ``kind`` stays with the key.
+        o_valid, o: the answer.
+        write_valid, write: replaces a word of a row. What is looked up in that cycle is not found.
+
+    Latency 2 * ``slices`` + 7 cycles; throughput one key in ``slices`` cycles.
     """
 
+    valid: Signal
     key: Signal
+    kind: Signal
+    o_valid: Signal
     o: data.View
     write_valid: Signal
     write: data.View
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, port: Port, slices: int) -> None:
         self.port = port
-        super().__init__({"key": In(KEY_BITS), "o": Out(FOUND), "write_valid": In(1), "write": In(WRITE)})
+        self.slices = slices
+        self.words = ROW_WORDS // slices
+        super().__init__(
+            {
+                "valid": In(1),
+                "key": In(self.words * WORD_BITS),
+                "kind": In(2),
+                "o_valid": Out(1),
+                "o": Out(FOUND),
+                "write_valid": In(1),
+                "write": In(WRITE),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # Keys come late, and so do rows from the block RAM: they are registered once more, then compared in pieces, then
+        slices = self.slices
+        # Keys come late, and so do words from the block RAM: they are registered once more, then compared word by word, then
         # as a whole.
-        keys = [Signal(KEY_BITS, name=f"key_{stage}") for stage in range(5)]
-        fresh = [Signal(name=f"fresh_{stage}") for stage in range(3)]
-        m.d.sync += [
-            *(after.eq(before) for before, after in pairwise([self.key, *keys])),
-            *(after.eq(before) for before, after in pairwise(fresh)),
-            fresh[0].eq(~self.write_valid & (keys[2][128:] != 0)),
-        ]
+        begins = self._delayed(m, self.valid, 2 * slices + 7, "begins")
+        keys = self._delayed(m, self.key, slices + 5, "key")
+        kinds = self._delayed(m, self.kind, slices + 5, "kind")
+        number = Signal(range(slices))  # of the piece that is read
+        m.d.sync += number.eq(Mux(begins[slices + 2], 0, number + 1))
+        sound, still_sound = Signal(), Signal()
+        m.d.sync += [sound.eq(~self.write_valid), still_sound.eq(sound)]
         answers = []
         for table in range(TABLES):
-            m.submodules[f"rows_{table}"] = memory = Memory(shape=ENTRY, depth=1 << ROW_BITS, init=[])
-            # No read while there is a write: Yosys sees that, and adds no bypass around the block RAM.
-            read, write = memory.read_port(domain="comb"), memory.write_port()
-            row = Signal(ENTRY, reset_less=True, name=f"row_{table}")
-            held = Signal(ENTRY, reset_less=True, name=f"held_{table}")
-            same = Signal(-(-KEY_BITS // COMPARED_BITS), name=f"same_{table}")
-            value = Signal(10, name=f"value_{table}")
-            address = Signal(ROW_BITS, name=f"address_{table}")
-            m.d.sync += address.eq(Cat(self._row_bit(m, keys[0], mask) for mask in HASH_MASKS[table]))
-            m.d.comb += [
-                read.addr.eq(address),
-                write.addr.eq(self.write.row),
-                write.data.eq(self.write.entry),
-                write.en.eq(self.write_valid & (self.write.table == table)),
+            row = self._row(m, table, keys[1], kinds[2], begins)
+            held = self._read(m, table, row, number)
+            same = Signal(self.words + 1, name=f"same_{table}")
+            found, bound = Signal(name=f"found_{table}"), Signal(BOUND, name=f"bound_{table}")
+            bits = Cat(word.bound for word in held)
+            kind_differs = begins[slices + 5] & (bits[:2] != kinds[slices + 5])
+            m.d.sync += [
+                *(same[at].eq(held[at].key == keys[slices + 5].word_select(at, WORD_BITS)) for at in range(self.words)),
+                same[-1].eq(still_sound & ~kind_differs),
+                bound.eq(Cat(bound, bits)[len(bits) :]),
             ]
-            with m.If(~self.write_valid):
-                m.d.sync += row.eq(read.data)
-            m.d.sync += [held.eq(row), value.eq(Cat(held.ports, held.station))]
-            for piece in range(len(same)):
-                part = slice(COMPARED_BITS * piece, COMPARED_BITS * (piece + 1))
-                m.d.sync += same[piece].eq(held.key[part] == keys[4][part])
-            answers.append(Mux(fresh[2] & same.all(), value, 0))
-        either = answers[0] | answers[1]
+            late = Signal.like(bound, name=f"late_{table}")
+            m.d.sync += [late.eq(bound), found.eq(same.all() & (begins[slices + 6] | found))]
+            answers.append(Mux(found, late.as_value(), 0))
+        either = BOUND(answers[0] | answers[1])
         m.d.sync += [
-            self.o.ingress.eq(either[self.port]),
-            self.o.egress.eq(either[self.port.other]),
-            self.o.station.eq(either[2:]),
+            self.o.ingress.eq(either.ports[self.port]),
+            self.o.egress.eq(either.ports[self.port.other]),
+            self.o.station.eq(either.station),
         ]
+        m.d.comb += self.o_valid.eq(begins[2 * slices + 7])
         return m
 
     @staticmethod
-    def _row_bit(m: Module, key: Value, mask: int) -> Value:
-        """The parity of the masked key: of its pieces first, a cycle before that of the whole."""
-        pieces = [key[at : at + HASHED_BITS] for at in range(0, KEY_BITS, HASHED_BITS)]
-        parities = Signal(len(pieces))
-        for number, piece in enumerate(pieces):
-            m.d.sync += parities[number].eq((piece & mask >> HASHED_BITS * number & (1 << len(piece)) - 1).xor())
-        return parities.xor()
+    def _delayed(m: Module, value: Value, cycles: int, name: str) -> list[Value]:
+        """``value`` as it was 0, 1, ... ``cycles`` cycles ago."""
+        delayed = [value]
+        for cycle in range(1, cycles + 1):
+            register = Signal(value.shape(), name=f"{name}_{cycle}")
+            m.d.sync += register.eq(delayed[-1])
+            delayed.append(register)
+        return delayed
+
+    def _row(self, m: Module, table: int, key: Value, kind: Value, begins: list[Value]) -> Value:
+        """The row where a key can be, from the fourth cycle after its last piece on, for as long as it has pieces."""
+
+        def after(row: int, key: int) -> int:
+            for word in range(self.words):
+                row = next_row(table, row, key >> WORD_BITS * word & (1 << WORD_BITS) - 1)
+            return row
+
+        from_row = [after(1 << bit, 0) for bit in range(ROW_BITS)]
+        from_key = [after(0, 1 << bit) for bit in range(len(key))]
+        parities: list[Value] = []
+        for at in range(0, len(key), HASHED_BITS):
+            parity = Signal(ROW_BITS, name=f"parity_{table}_{at}")
+            m.d.sync += parity.eq(_linear(key[at : at + HASHED_BITS], from_key[at : at + HASHED_BITS]))
+            parities.append(parity)
+        row, whole = Signal(ROW_BITS, name=f"row_{table}"), Signal(ROW_BITS, name=f"whole_{table}")
+        before = Mux(begins[2], kind, row) if self.slices > 1 else kind
+        m.d.sync += row.eq(reduce(xor, parities, _linear(before, from_row[: len(before)])))
+        with m.If(begins[self.slices + 2]):
+            m.d.sync += whole.eq(row)
+        return whole
+
+    def _read(self, m: Module, table: int, row: Value, number: Value) -> data.View:
+        """Piece ``number`` of a row, two cycles later."""
+        entry = data.ArrayLayout(WORD, self.words)
+        m.submodules[f"rows_{table}"] = memory = Memory(shape=entry, depth=self.slices << ROW_BITS, init=[])
+        # No read while there is a write: Yosys sees that, and adds no bypass around the block RAM.
+        read, write = memory.read_port(domain="comb"), memory.write_port(granularity=1)
+        place, held = Signal(entry, reset_less=True, name=f"place_{table}"), Signal(entry, name=f"held_{table}")
+        writes = self.write_valid & (self.write.table == table)
+        chosen = self.write.number[: (self.words - 1).bit_length()]
+        m.d.comb += [
+            read.addr.eq(Cat(number, row)[-len(read.addr) :]),
+            write.addr.eq(Cat(self.write.number, self.write.row)[-len(write.addr) :]),
+            *(word.eq(self.write.word) for word in write.data),
+            *(write.en[at].eq(writes & (chosen == at)) for at in range(self.words)),
+        ]
+        with m.If(~self.write_valid):
+            m.d.sync += place.eq(read.data)
+        m.d.sync += held.eq(place)
+        return held
+
+
+def _linear(value: Value, images: list[int]) -> Value:
+    """The sum over GF(2) of the ``images`` of the bits that are set."""
+    return Cat(Cat(value[k] for k, image in enumerate(images) if image >> bit & 1).xor() for bit in range(ROW_BITS))
 
 
 class Lookup(wiring.Component):
     """Looks up a frame's four addresses: one after the other in one table up to 8 lanes, where a frame that needs it
-    lasts four cycles at least, and in four copies of the table above.
+    has at least the 34 bytes of an Ethernet and an IPv4 header, and in four copies of the table above.
 
     Members:
         valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up; its addresses stay until the next that does.
-        o_valid, o: one `LOOKUP` per frame that does, in order, at most 12 cycles later.
-        write_valid, write: replaces a row.
+        o_valid, o: one `LOOKUP` per frame that does, in order: 49, 14 and 9 cycles later with 1, 8 and 64 lanes.
+        write_valid, write: replaces a word of a row.
     """
 
     valid: Signal
@@ -111,6 +185,7 @@ class Lookup(wiring.Component):
     write: data.View
 
     def __init__(self, lanes: int, port: Port) -> None:
+        self.slices = SLICES[lanes]
         self.parallel = lanes > 8
         self.port = port
         super().__init__(
@@ -128,38 +203,44 @@ class Lookup(wiring.Component):
         m = Module()
         network = self.i.network
         asks = self.valid & self.i.lookup
-        ipv6, was_ipv6 = network.ethernet.network == Network.IPV6, Signal()
-        with m.If(asks):
-            m.d.sync += was_ipv6.eq(ipv6)
-        kind = Mux(ipv6 if self.parallel else was_ipv6, KIND_IPV6, KIND_IPV4)
-        padding = Const(0, 80)
-        keys = [
-            Cat(network.ethernet.source_mac.as_value(), padding, Const(KIND_MAC, 2)),
-            Cat(network.ethernet.destination_mac.as_value(), padding, Const(KIND_MAC, 2)),
-            Cat(network.source.as_value(), kind),
-            Cat(network.destination.as_value(), kind),
-        ]
-        tables = [AddressTable(self.port) for _ in keys] if self.parallel else [AddressTable(self.port)]
+        ipv6 = network.ethernet.network == Network.IPV6
+        keys = [network.ethernet.source_mac, network.ethernet.destination_mac, network.source, network.destination]
+        outputs = [self.o.source_mac, self.o.destination_mac, self.o.source, self.o.destination]
+        tables = [AddressTable(self.port, self.slices) for _ in (keys if self.parallel else keys[:1])]
         for number, table in enumerate(tables):
             m.submodules[f"table_{number}"] = table
             m.d.comb += [table.write_valid.eq(self.write_valid), table.write.eq(self.write)]
-        outputs = [self.o.source_mac, self.o.destination_mac, self.o.source, self.o.destination]
         if self.parallel:
-            delay = Signal(LATENCY_CYCLES)
-            m.d.sync += delay.eq(Cat(asks, delay))
-            m.d.comb += self.o_valid.eq(delay[-1])
             for table, key, output in zip(tables, keys, outputs, strict=True):
-                m.d.comb += [table.key.eq(key), output.eq(table.o)]
+                kind = KIND_MAC if len(key.as_value()) == 48 else Mux(ipv6, KIND_IPV6, KIND_IPV4)
+                m.d.comb += [
+                    table.valid.eq(asks),
+                    table.key.eq(key.as_value()),
+                    table.kind.eq(kind),
+                    output.eq(table.o),
+                ]
+            m.d.comb += self.o_valid.eq(tables[0].o_valid)
             return m
-        turn = Signal(range(len(keys)))
-        answered = Signal(LATENCY_CYCLES + len(keys))
-        m.d.sync += [answered.eq(Cat(asks, answered)), turn.eq(Mux(asks | (turn != 0), turn + 1, 0))]
-        with m.Switch(turn):
-            for number, key in enumerate(keys):
-                with m.Case(number):
-                    m.d.comb += tables[0].key.eq(key)
+
+        table = tables[0]
+        # The kind is kept beside the addresses: another frame's description is here before all of them are looked up. Each
+        # piece has a bit that gates it in its turn: far smaller than a switch.
+        is_ipv6, turn = Signal(), Signal(len(keys) * self.slices)
+        answered = Signal(range(len(keys)))
+        m.d.sync += turn.eq(Cat(asks, turn))
+        with m.If(asks):
+            m.d.sync += is_ipv6.eq(ipv6)
+        width = len(table.key)
+        pieces = [Cat(key.as_value(), Const(0, 128))[at : at + width] for key in keys for at in range(0, 128, width)]
+        m.d.comb += [
+            table.valid.eq(turn[:: self.slices].any()),
+            table.key.eq(reduce(or_, (Mux(mine, piece, 0) for mine, piece in zip(turn, pieces, strict=True)))),
+            table.kind.eq(Mux(turn[: 2 * self.slices].any(), KIND_MAC, Mux(is_ipv6, KIND_IPV6, KIND_IPV4))),
+        ]
+        with m.If(table.o_valid):
+            m.d.sync += answered.eq(answered + 1)
         for number, output in enumerate(outputs):
-            with m.If(answered[LATENCY_CYCLES - 1 + number]):
-                m.d.sync += output.eq(tables[0].o)
-        m.d.sync += self.o_valid.eq(answered[LATENCY_CYCLES + len(keys) - 2])
+            with m.If(table.o_valid & (answered == number)):
+                m.d.sync += output.eq(table.o)
+        m.d.sync += self.o_valid.eq(table.o_valid & (answered == len(keys) - 1))
         return m

@@ -19,7 +19,6 @@ ENABLES = 0x010
 TTL = 0x011
 MSS = 0x012
 DENY_PORTS = 0x018
-KEY = 0x020
 ROW = 0x024
 VLAN = 0x025
 COUNTERS = 0x100
@@ -31,23 +30,26 @@ UNTAGGED_VID = 4095
 """Reserved by IEEE 802.1Q, so that no tagged frame can mean it."""
 
 KIND_MAC, KIND_IPV4, KIND_IPV6 = 1, 2, 3
-KEY_BITS = 130
-ROW_BITS = 9
 TABLES = 2
+ROW_BITS = 9
+ROW_WORDS = 8
+WORD_BITS = 16
+BOUND_BITS = 2
+"""A row is eight words, each with 16 bits of the address and 2 of what goes with it: kind, ports, station."""
 
 
-def _hash_masks() -> tuple[tuple[int, ...], ...]:
-    """Every key bit turns two or three bits of the row number over, at random but so that any nine neighbours are linearly
-    independent: addresses that are numbered in sequence then fall into rows of their own."""
-    rng = random.Random(5)
+def _turns() -> tuple[tuple[int, ...], ...]:
+    """Which two or three bits of the row number each bit of a word turns over: at random, but so that any nine neighbours
+    are linearly independent. Addresses that are numbered in sequence then fall into rows of their own."""
+    rng = random.Random(112)
     tables = []
     for _ in range(TABLES):
         turns: list[int] = []
-        while len(turns) < KEY_BITS:
+        while len(turns) < WORD_BITS:
             turn = sum(1 << place for place in rng.sample(range(ROW_BITS), rng.choice((2, 3))))
             if turn not in _sums(turns[1 - ROW_BITS :]):
                 turns.append(turn)
-        tables.append(tuple(sum((turn >> row & 1) << bit for bit, turn in enumerate(turns)) for row in range(ROW_BITS)))
+        tables.append(tuple(turns))
     return tuple(tables)
 
 
@@ -59,11 +61,20 @@ def _sums(vectors: list[int]) -> set[int]:
     return sums
 
 
-HASH_MASKS = _hash_masks()
-"""For each table, for each bit of the row number: the key bits whose parity it is."""
+TURNS = _turns()
 
 
-VOCABULARY_VALUE = zlib.crc32(repr((HASH_MASKS, ENABLE_BITS, [*Reason], [row.key for row in SCRUBBED])).encode())
+def next_row(table: int, row: int, word: int) -> int:
+    """The row number after one more word of the address: linear over GF(2) in both, so that gateware can take several words
+    at once. It is multiplied in the field of x^9 + x^4 + 1, by x in the first table and x^2 in the second."""
+    for _ in range(table + 1):
+        row = row << 1 ^ (row >> ROW_BITS - 1) * 0b1000010001
+    for bit, turn in enumerate(TURNS[table]):
+        row ^= (word >> bit & 1) * turn
+    return row
+
+
+VOCABULARY_VALUE = zlib.crc32(repr((TURNS, ENABLE_BITS, [*Reason], [row.key for row in SCRUBBED])).encode())
 """Of all that host and device must agree on: a device of another build reads differently."""
 
 
@@ -75,7 +86,18 @@ def address_key(address: bytes) -> int:
 
 def table_row(table: int, key: int) -> int:
     """Where ``table`` keeps ``key`` if it does."""
-    return sum(((key & mask).bit_count() & 1) << bit for bit, mask in enumerate(HASH_MASKS[table]))
+    row = key >> 128
+    for at in range(0, 128, WORD_BITS):
+        row = next_row(table, row, key >> at & 0xFFFF)
+    return row
+
+
+def row_words(key: int, ports: int, station: int) -> list[int]:
+    """The words of a row."""
+    bound = key >> 128 | ports << 2 | station << 4
+    return [
+        (key >> WORD_BITS * word & 0xFFFF) | (bound >> BOUND_BITS * word & 3) << WORD_BITS for word in range(ROW_WORDS)
+    ]
 
 
 def place_addresses(keys: list[int]) -> dict[tuple[int, int], int]:
@@ -109,10 +131,8 @@ def policy_writes(policy: Policy) -> Iterator[tuple[int, int]]:
         for row in range(1 << ROW_BITS):
             key = placed.get((table, row), 0)
             ports, station = bound.get(key, (0, 0))
-            if key:
-                for word in range(4):
-                    yield KEY + word, key >> 32 * word & 0xFFFFFFFF
-            yield ROW, row | table << 9 | (key >> 128) << 10 | ports << 12 | station << 14
+            for word, value in enumerate(row_words(key, ports, station)):
+                yield ROW, value | word << 18 | row << 21 | table << 30
     yield TTL, policy.ttl
     yield MSS, policy.tcp.mss
     for k in range(8):

@@ -4,12 +4,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from custodes.registers import address_key, place_addresses
+from custodes.registers import address_key, place_addresses, row_words
 from tests.cocotb_benches.tb import TB
 
 
 class AddressWriter:
-    """Drives a port with members ``row``, ``table`` and ``entry``, one row per cycle.
+    """Drives a port that writes one word of a row per cycle.
 
     Args:
         valid: the signal that says when to write.
@@ -19,7 +19,7 @@ class AddressWriter:
     def __init__(self, tb: TB, valid: Any, name: str) -> None:
         self.tb = tb
         self.valid = valid
-        fields = ("row", "table", "entry_key", "entry_ports", "entry_station")
+        fields = ("word_key", "word_bound", "number", "row", "table")
         self.port = [getattr(tb.dut, f"{name}_{field}") for field in fields]
         valid.value = 0
 
@@ -34,9 +34,10 @@ class AddressWriter:
         for table, row in place_addresses([address_key(address) for address in addresses]):
             await self.write(row, table, 0, 0, 0)
 
-    async def write(self, *values: int) -> None:
-        for signal, value in zip(self.port, values, strict=True):
-            signal.value = value
+    async def write(self, row: int, table: int, key: int, ports: int, station: int) -> None:
         self.valid.value = 1
-        await self.tb.cycles(1)
+        for number, word in enumerate(row_words(key, ports, station)):
+            for signal, value in zip(self.port, (word & 0xFFFF, word >> 16, number, row, table), strict=True):
+                signal.value = value
+            await self.tb.cycles(1)
         self.valid.value = 0

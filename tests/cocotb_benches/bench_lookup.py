@@ -13,9 +13,8 @@ from tests.cocotb_benches.designs import design_under_test
 from tests.cocotb_benches.tb import TB, Agent
 from tests.gateware.stream.bench import PAUSES, Pause
 
-SERIAL_LANES = 8
-SERIAL_CYCLES = 4
-"""The shortest frame that needs a look-up, where one table serves all four."""
+SPACING_CYCLES = {1: 34, 8: 5, 64: 1}
+"""Lanes -> the shortest frame that needs a look-up."""
 Table = dict[bytes, tuple[int, int]]
 
 
@@ -48,7 +47,7 @@ class Frames(Agent):
     def __init__(self, tb: TB, idle: Pause) -> None:
         self.tb = tb
         self.idle = idle
-        self.spacing = SERIAL_CYCLES if design_under_test().lanes <= SERIAL_LANES else 1
+        self.spacing = SPACING_CYCLES[design_under_test().lanes]
         self.requests: deque[Request] = deque()
         self.answers: list[list[Found]] = []
         self._wait = 0

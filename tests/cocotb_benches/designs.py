@@ -75,6 +75,7 @@ DESIGNS: dict[str, Design] = {
     "scrubber_1_cluster": _scrubber(1, Port.CLUSTER),
     "lookup_64_world": _lookup(64, Port.WORLD),
     "lookup_8_cluster": _lookup(8, Port.CLUSTER),
+    "lookup_1_world": _lookup(1, Port.WORLD),
     "skid_buffer": Design(lambda: SkidBuffer(beat_layout(8)), "bench_skid_buffer"),
     **{f"frame_fifo_{lanes}": _fifo(lanes) for lanes in FIFO_DEPTHS},
     **{f"width_{i}_{o}": _width(i, o) for i, o in ((1, 8), (8, 1), (8, 64), (64, 8))},

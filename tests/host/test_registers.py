@@ -8,7 +8,7 @@ import pytest
 
 from custodes.errors import PolicyError
 from custodes.policy import MAX_ADDRESSES, Policy
-from custodes.registers import ROW, TABLES, address_key, place_addresses, policy_writes, table_row
+from custodes.registers import ROW, ROW_BITS, ROW_WORDS, TABLES, address_key, place_addresses, policy_writes, table_row
 from tests.frames import POLICY
 
 SETS: dict[str, Callable[[Random], bytes]] = {
@@ -45,5 +45,5 @@ def test_addresses_that_share_their_rows_are_refused_in_words():
 
 def test_a_policy_overwrites_every_row():
     for policy in (POLICY, Policy()):
-        rows = [value & 0x3FF for address, value in policy_writes(policy) if address == ROW]
-        assert sorted(rows) == list(range(TABLES << 9))
+        words = [value >> 18 for address, value in policy_writes(policy) if address == ROW]
+        assert sorted(words) == list(range(TABLES * ROW_WORDS << ROW_BITS))
