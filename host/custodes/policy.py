@@ -7,6 +7,7 @@ The specification and the gateware read the same object; `custodes.registers` tu
 from __future__ import annotations
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +21,19 @@ from custodes.table import Port
 MAX_DENIED_UDP_PORTS = 8
 MAX_STATIONS = 255
 MAX_ADDRESSES = 384
+MAX_FILE_BYTES = 1 << 20
 UNTAGGED = "untagged"
+MAX_VLAN = 4094
+PROBLEMS = {
+    "extra_forbidden": "no such key",
+    "frozen_set_type": "should be a list",
+    "int_type": "should be a whole number",
+    "missing": "is missing",
+    "model_type": "should be a table",
+    "tuple_type": "should be a list",
+}
+"""What pydantic calls an error -> what it means in a policy file."""
+LIMITED_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 QUIC_AND_DTLS_PORTS = (443, 784, 853, 4433, 5061, 5349, 5684, 8853)
 """HTTP/3 and OpenConnect, DNS over QUIC and DTLS, QUIC test servers, SIP, TURN and CoAP over DTLS."""
 
@@ -28,13 +41,9 @@ QUIC_AND_DTLS_PORTS = (443, 784, 853, 4433, 5061, 5349, 5684, 8853)
 def _mac(text: object) -> bytes:
     if isinstance(text, bytes) and len(text) == 6:
         return text
-    parts = text.split(":") if isinstance(text, str) else []
-    try:
-        raw = bytes(int(part, 16) for part in parts)
-    except ValueError:
-        raw = b""
-    if len(raw) != 6 or any(len(part) != 2 for part in parts):
+    if not isinstance(text, str) or not re.fullmatch("(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", text):
         raise ValueError(f"{text!r} is not a MAC address")
+    raw = bytes.fromhex(text.replace(":", ""))
     if raw[0] & 1 or raw == bytes(6):
         raise ValueError(f"{text} is not the address of one station")
     return raw
@@ -43,12 +52,24 @@ def _mac(text: object) -> bytes:
 def _ip(text: object) -> bytes:
     if isinstance(text, bytes) and len(text) in (4, 16):
         return text
-    return ipaddress.ip_address(str(text)).packed
+    if not isinstance(text, str) or "%" in text:
+        raise ValueError(f"{text!r} is not an IPv4 or IPv6 address")
+    address = ipaddress.ip_address(text)
+    if address.is_multicast or address.is_unspecified or address == LIMITED_BROADCAST:
+        raise ValueError(f"{text} is not the address of one station")
+    return address.packed
+
+
+def _vlan(value: object) -> object:
+    if value != UNTAGGED and not (type(value) is int and 0 <= value <= MAX_VLAN):
+        raise ValueError(f'{value!r} is neither "{UNTAGGED}" nor a VLAN identifier from 0 to {MAX_VLAN}')
+    return value
 
 
 Mac = Annotated[bytes, BeforeValidator(_mac)]
 Ip = Annotated[bytes, BeforeValidator(_ip)]
-Vlan = Literal["untagged"] | Annotated[int, Field(ge=0, le=4094)]
+Vlan = Annotated[Literal["untagged"] | int, BeforeValidator(_vlan)]
+Number = Annotated[int, Field(strict=True)]
 
 
 class _Strict(BaseModel):
@@ -63,13 +84,13 @@ class Station(_Strict):
 
 
 class Udp(_Strict):
-    deny_ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], Field(max_length=MAX_DENIED_UDP_PORTS)] = (
-        QUIC_AND_DTLS_PORTS
-    )
+    deny_ports: Annotated[
+        tuple[Annotated[Number, Field(ge=1, le=65535)], ...], Field(max_length=MAX_DENIED_UDP_PORTS)
+    ] = QUIC_AND_DTLS_PORTS
 
 
 class Tcp(_Strict):
-    mss: Annotated[int, Field(ge=536, le=1460)] = 1440
+    mss: Annotated[Number, Field(ge=536, le=1460)] = 1440
     """Largest MSS that passes, in bytes."""
 
 
@@ -81,7 +102,7 @@ class Policy(_Strict):
         {"tcp", "udp", "icmp", "icmpv6", "nd"}
     )
     vlans: frozenset[Vlan] = frozenset({UNTAGGED})
-    ttl: Annotated[int, Field(ge=1, le=255)] = 64
+    ttl: Annotated[Number, Field(ge=1, le=255)] = 64
     tcp: Tcp = Tcp()
     udp: Udp = Udp()
     cluster: tuple[Station, ...] = ()
@@ -100,7 +121,9 @@ class Policy(_Strict):
                     if owner.setdefault(ip, station.mac) != station.mac:
                         raise ValueError(f"{ipaddress.ip_address(ip)} is bound to two stations")
         addresses = len(owner) + len(self.station_ids())
-        if len(self.station_ids()) > MAX_STATIONS or addresses > MAX_ADDRESSES:
+        if len(self.station_ids()) > MAX_STATIONS:
+            raise ValueError(f"{len(self.station_ids())} stations; the device tells {MAX_STATIONS} apart")
+        if addresses > MAX_ADDRESSES:
             raise ValueError(f"{addresses} addresses; the device's table takes {MAX_ADDRESSES}")
         return self
 
@@ -128,15 +151,24 @@ def load_policy(path: Path) -> Policy:
     """Read and validate a policy file; raises `PolicyError` with one line that names what is wrong."""
     try:
         with path.open("rb") as file:
-            return Policy.model_validate(tomllib.load(file))
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise PolicyError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
+        return Policy.model_validate(tomllib.loads(data.decode()))
     except OSError as error:
         raise PolicyError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{path}: not TOML: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "policy"
-        raise PolicyError(f"{path}: {where}: {first['msg']}") from None
+        raise PolicyError(f"{path}: {_first(error)}") from None
+    except (ValueError, RecursionError) as error:
+        raise PolicyError(f"{path}: not TOML: {error}") from None
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong, in the words of TOML."""
+    first = error.errors()[0]
+    text = PROBLEMS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {text}" if where else text
 
 
 def admit_found(sightings: Iterable[tuple[bytes, bytes | None]], vlans: Iterable[int | None]) -> Policy:
@@ -159,4 +191,4 @@ def admit_found(sightings: Iterable[tuple[bytes, bytes | None]], vlans: Iterable
     try:
         return Policy(vlans=ids, cluster=stations, world=stations)
     except ValidationError as error:
-        raise PolicyError(f"addresses found in the capture: {error.errors()[0]['msg']}; give a policy") from None
+        raise PolicyError(f"addresses found in the capture: {_first(error)}; give a policy") from None
