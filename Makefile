@@ -11,6 +11,7 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m sim --lanes 1 8 64
+	@$(BIN)/python -m sim --lanes 1 --trace
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 bench: $(READY)

@@ -25,7 +25,8 @@ def main() -> int:
             except BuildError as error:
                 print(error, file=sys.stderr)
                 return 1
-            print(f"sim:{device} with {lanes} lanes: ready after {time.monotonic() - started:.0f} s", file=sys.stderr)
+            what = f"sim:{device} with {lanes} lanes{' and waveforms' if options.trace else ''}"
+            print(f"{what}: ready after {time.monotonic() - started:.0f} s", file=sys.stderr)
     return 0
 
 

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
 from custodes.device import COUNTER_NAMES, Warden, open_warden
-from custodes.errors import DeviceError
+from custodes.errors import CaptureError, DeviceError
 from custodes.registers import IDENTITY, LANES, VOCABULARY, reason_counter
 from custodes.table import SCRUBBED, Port, Reason
 from tests.host.fake import FakeLink
@@ -60,3 +62,30 @@ def test_lets_go_of_a_device_that_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(DeviceError), open_warden("fake"):
         pass
     assert link.closed
+
+
+@pytest.mark.parametrize(
+    ("failure", "kept"), [(None, True), (DeviceError, True), (CaptureError, False), (KeyboardInterrupt, False)]
+)
+def test_a_waveform_appears_when_done_or_when_it_may_show_what_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failure: type[BaseException] | None, kept: bool
+) -> None:
+    def open_link(name: str, lanes: int, waveform: Path) -> FakeLink:
+        waveform.write_text("recorded")
+        return FakeLink()
+
+    monkeypatch.setattr("custodes.device.open_link", open_link)
+    path = tmp_path / "run.vcd"
+    with pytest.raises(failure) if failure else nullcontext(), open_warden("fake", 1, path):
+        assert not path.exists()
+        if failure:
+            raise failure
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["recorded"] * kept
+    assert path.exists() == kept
+
+
+def test_there_is_no_waveform_of_a_device_that_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("custodes.device.open_link", lambda *_: FakeLink(registers={IDENTITY: 0}))
+    with pytest.raises(DeviceError), open_warden("fake", 1, tmp_path / "run.vcd"):
+        pass
+    assert not list(tmp_path.iterdir())
