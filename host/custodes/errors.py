@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C stopped."""
+
 
 class CustodesError(Exception):
     """One clear line for stderr."""

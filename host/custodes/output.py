@@ -34,8 +34,10 @@ def output_path(path: Path) -> Iterator[Path]:
     symbolic link is followed: what it points to is replaced.
 
     Raises:
-        CaptureError: ``path`` cannot be written, is not a regular file, or the disk is full.
+        CaptureError: ``path`` cannot be written, is not a regular file, is ``-``, or the disk is full.
     """
+    if path == Path("-"):
+        raise CaptureError("-: cannot write to standard output; name a file")
     try:
         target = path.resolve()
         if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,8 +55,9 @@ def scrub_capture(
         PolicyError: the device's table cannot hold the policy.
         DeviceError: the device does not answer.
     """
-    if output.exists() and output.samefile(capture.path):
-        raise CaptureError(f"{output}: is the input; write to another file")
+    with suppress(OSError):  # there is no such file, or `output_file` says what is wrong with it
+        if output.samefile(capture.path):
+            raise CaptureError(f"{output}: is the input; write to another file")
     specification = Scrubber(admission.policy)
     with output_file(output) as file:
         writer = CaptureWriter(file, Format.of_name(output, capture.format))

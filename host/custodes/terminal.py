@@ -27,7 +27,19 @@ PLAIN_WIDTH = 120
 
 def shown(path: Path) -> str:
     """A file name that can be printed, whatever its bytes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return _printable(str(path))
+
+
+def error_line(text: str) -> None:
+    """Say on stderr, in one line, why a command fails."""
+    with suppress(BrokenPipeError):
+        print(f"custodes: {_printable(' '.join(text.split()))}", file=sys.stderr, flush=True)
+
+
+def _printable(text: str) -> str:
+    """The bytes of a name that are not UTF-8, and characters that would control a terminal, as escapes."""
+    decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in decoded)
 
 
 class _Notes(Console):

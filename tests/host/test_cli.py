@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from custodes import cli
+from custodes import commands
 from custodes.link import Link, Outcome
 from custodes.simlink import LANES
 from custodes.table import PASSED, RESIDUAL_NOTE, SCRUBBED, Reason
@@ -29,7 +29,7 @@ FRAMES = [PING, QUIC, Frame(Ip4(Icmp(0))).pack()]
 
 
 def custodes(*arguments: object) -> Result:
-    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments], prog_name="custodes")
+    return CliRunner().invoke(commands.app, [str(argument) for argument in arguments], prog_name="custodes")
 
 
 def fails(result: Result, code: int, message: str) -> None:
@@ -167,15 +167,19 @@ def test_a_bad_input_or_output_name_is_exit_3(files: Files, device: Install) -> 
     fails(custodes("scrub", source, folder / "none" / "out.pcap", *options), 3, "No such file or directory")
     fails(custodes("scrub", source, source, *options), 3, "is the input")
     fails(custodes("scrub", source, "/dev/full", *options), 3, "is not a regular file")
+    fails(custodes("scrub", source, "-", *options), 3, "cannot write to standard output")
+    fails(custodes("scrub", source, folder / ("x" * 300), *options), 3, "File name too long")
     assert len(read_capture(source)) == 3
 
 
-def test_a_waveform_does_not_overwrite_the_captures(files: Files, device: Install) -> None:
+def test_an_output_does_not_overwrite_another_file_of_the_command(files: Files, device: Install) -> None:
     source, output, policy = files
-    for waveform in (source, output):
+    for waveform in (source, output, policy):
         result = custodes("scrub", source, output, "--policy", policy, "--waveform", waveform)
         fails(result, 3, "needs a file of its own")
+    fails(custodes("scrub", source, policy, "--policy", policy), 3, "needs a file of its own")
     assert len(read_capture(source)) == 3
+    assert policy.read_text() == POLICY_TOML
 
 
 def test_a_bad_policy_is_exit_4(files: Files, device: Install) -> None:
@@ -228,6 +232,16 @@ def python(code: str, *arguments: object, **options: object) -> subprocess.Popen
     )
 
 
+IMPORTING = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "custodes.commands":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from custodes.cli import main
+main()
+"""
 SLOW = """
 import time, custodes.device
 from custodes.cli import main
@@ -258,6 +272,12 @@ def test_an_interruption_is_exit_130_and_leaves_nothing(files: Files, number: si
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (130, "custodes: interrupted\n")
     assert not output.exists()
+
+
+def test_an_interruption_of_the_start_is_exit_130() -> None:
+    with python(IMPORTING, "list", stdout=subprocess.PIPE) as process:
+        found, errors = process.communicate(timeout=30)
+    assert (process.returncode, found, errors) == (130, "", "custodes: interrupted\n")
 
 
 def test_a_reader_that_has_left_is_no_error() -> None:
@@ -314,6 +334,9 @@ def test_file_names_of_any_bytes_can_be_reported(files: Files, encoding: str, mo
     odd.unlink()
     assert (process.returncode, errors) == (0, "")
     assert "\\xff[red]" in found
+    with python(PLAIN, "scrub", os.fsdecode(b"\xff\x1b[31m"), output, stdout=subprocess.PIPE) as process:
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (3, "custodes: \\xff\\x1b[31m: No such file or directory\n")
 
 
 def test_help_documents_the_exit_codes() -> None:
@@ -324,10 +347,10 @@ def test_help_documents_the_exit_codes() -> None:
 
 
 def test_list_shows_what_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "built_lanes", lambda which: [1, 8])
+    monkeypatch.setattr(commands, "built_lanes", lambda which: [1, 8])
     assert json.loads(custodes("list", "--json").stdout) == {"devices": [{"name": "sim:warden", "lanes": [1, 8]}]}
     assert custodes("list").stdout == "sim:warden  lanes 1, 8\n"
-    monkeypatch.setattr(cli, "built_lanes", lambda which: [])
+    monkeypatch.setattr(commands, "built_lanes", lambda which: [])
     result = custodes("list")
     assert (result.exit_code, result.stdout) == (0, "") and "make sim" in result.stderr
 

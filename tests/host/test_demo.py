@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from custodes import cli
+from custodes import commands
 from custodes.admission import admit_capture
 from custodes.capture import Format, Packet
 from custodes.page import page
@@ -113,7 +116,7 @@ def test_names_cannot_inject_markup() -> None:
 def test_writes_the_page_and_the_capture(tmp_path: Path) -> None:
     source = write_capture(tmp_path / "mixed.pcapng", [PING, PONG], Format.PCAPNG)
     out = tmp_path / "new" / "folder"
-    result = CliRunner().invoke(cli.app, ["demo", "--capture", str(source), "--out", str(out)])
+    result = CliRunner().invoke(commands.app, ["demo", "--capture", str(source), "--out", str(out)])
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines()[-2:] == [
         "0 mismatches against the specification",
@@ -126,19 +129,48 @@ def test_writes_the_page_and_the_capture(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("link")
 def test_json_names_the_page(tmp_path: Path) -> None:
     source = write_capture(tmp_path / "a.pcap", [PING, PONG])
-    result = CliRunner().invoke(cli.app, ["demo", "--capture", str(source), "--out", str(tmp_path), "--json"])
+    result = CliRunner().invoke(commands.app, ["demo", "--capture", str(source), "--out", str(tmp_path), "--json"])
     assert json.loads(result.stdout)["page"] == str(tmp_path / "warden.html")
 
 
 def test_says_when_no_capture_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "INSTALLED_CAPTURE", tmp_path / "none.pcap")
-    result = CliRunner().invoke(cli.app, ["demo", "--out", str(tmp_path)])
+    monkeypatch.setattr(commands, "INSTALLED_CAPTURE", tmp_path / "none.pcap")
+    result = CliRunner().invoke(commands.app, ["demo", "--out", str(tmp_path)])
     assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr == f"custodes: no capture is installed at {tmp_path}/none.pcap; give one with --capture FILE\n"
 
 
+@pytest.mark.usefixtures("link")
+def test_the_page_does_not_replace_the_capture(tmp_path: Path) -> None:
+    source = write_capture(tmp_path / "warden.html", [PING])
+    result = CliRunner().invoke(commands.app, ["demo", "--capture", str(source), "--out", str(tmp_path)])
+    assert (result.exit_code, result.stderr) == (3, f"custodes: {source}: needs a file of its own\n")
+    assert len(read_capture(source)) == 1
+
+
+def test_the_environment_of_matplotlib_does_not_matter(tmp_path: Path) -> None:
+    source = write_capture(tmp_path / "a.pcap", [])
+    nowhere = {"MPLCONFIGDIR": "/proc/none", "MPLBACKEND": "none"}
+    command = [
+        sys.executable,
+        "-m",
+        "custodes",
+        "demo",
+        "--capture",
+        source,
+        "--out",
+        tmp_path / "out",
+        "--device",
+        "none",
+    ]
+    result = subprocess.run(command, env=os.environ | nowhere, capture_output=True, text=True, check=False)
+    assert result.returncode == 5
+    assert result.stderr.splitlines()[-1] == "custodes: none: no such device; try sim:warden"
+    assert len(result.stderr.splitlines()) == 2
+
+
 def test_says_when_the_folder_cannot_be_made(tmp_path: Path) -> None:
     source = write_capture(tmp_path / "a.pcap", [PING])
-    result = CliRunner().invoke(cli.app, ["demo", "--capture", str(source), "--out", str(source)])
+    result = CliRunner().invoke(commands.app, ["demo", "--capture", str(source), "--out", str(source)])
     assert result.exit_code == 3
     assert result.stderr == f"custodes: {source}: cannot be created: File exists\n"
