@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
-from gateware.scrubber.bytesum import SUM_LAYOUT, ByteSum
+from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, Network, Transport
 from gateware.scrubber.split import Edits, HeaderSplit, captured_value, write_section
 
@@ -46,9 +46,9 @@ class NetworkLayer(wiring.Component):
                 "section": Out(SectionSignature(lanes)),
                 "o": Out(LayerSignature(lanes, NETWORK)),
                 "header_valid": Out(1),
-                "header_sum": Out(SUM_LAYOUT),
+                "header_sum": Out(sum_layout(lanes)),
                 "address_valid": Out(1),
-                "address_sum": Out(SUM_LAYOUT),
+                "address_sum": Out(sum_layout(lanes)),
             }
         )
 

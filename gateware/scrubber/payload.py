@@ -6,7 +6,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
-from gateware.scrubber.bytesum import SUM_LAYOUT, ByteSum
+from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.layouts import NETWORK, TRANSPORT
 from gateware.scrubber.mask import Countdown
 
@@ -43,7 +43,7 @@ class PayloadLayer(wiring.Component):
                 "section": Out(SectionSignature(lanes)),
                 "begins": Out(1),
                 "sum_valid": Out(1),
-                "sum": Out(SUM_LAYOUT),
+                "sum": Out(sum_layout(lanes)),
                 "end_valid": Out(1),
                 "end": Out(END),
             }

@@ -12,14 +12,14 @@ from custodes.table import SCRUBBED, Port, Reason
 from gateware.scrubber.beat import SectionInterface, section_entry
 from gateware.scrubber.counters import Counters
 from gateware.scrubber.ethernet import EthernetLayer
-from gateware.scrubber.layouts import LOOKUP, POLICY, VERDICT
+from gateware.scrubber.layouts import LOOKUP, POLICY, TRANSPORT, VERDICT
 from gateware.scrubber.lookup import WRITE, Lookup
 from gateware.scrubber.network import NetworkLayer
 from gateware.scrubber.options import OptionsLayer
 from gateware.scrubber.payload import PayloadLayer, Tail
 from gateware.scrubber.rewriter import STORES, VERDICT_PORTS, Rewriter
 from gateware.scrubber.transport import TransportLayer
-from gateware.scrubber.verdict import FINDINGS, Verdict
+from gateware.scrubber.verdict import Verdict
 from gateware.stream import FrameSignature, Queue
 
 VLAN_WRITE = data.StructLayout({"vid": 12, "admit": 1})
@@ -146,7 +146,7 @@ class Scrubber(wiring.Component):
         m.d.sync += ethernet.admit.eq(~full & (inside < FRAMES_INSIDE))
 
         vlan_valid, vlan = self._vlan(m, payload)
-        described, description = Signal(), Signal(FINDINGS.members["transport"])
+        described, description = Signal(), Signal(TRANSPORT)
         m.d.sync += [described.eq(payload.begins), description.eq(payload.i.meta)]
         self._collect(
             m,
@@ -237,7 +237,7 @@ class Scrubber(wiring.Component):
             # Frames are two cycles apart at least, which leaves one to tell all queues.
             m.d.sync += take.eq(complete & ~take)
         for name, (valid, value) in findings.items():
-            m.submodules[f"queue_{name}"] = queue = Queue(FINDINGS.members[name], depth)
+            m.submodules[f"queue_{name}"] = queue = Queue(verdict.i[name].shape(), depth)
             m.d.comb += [
                 queue.i.valid.eq(valid),
                 queue.i.payload.eq(value),

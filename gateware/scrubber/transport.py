@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
-from gateware.scrubber.bytesum import SUM_LAYOUT, ByteSum
+from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, describe
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
 from gateware.scrubber.mask import lanes_below
@@ -48,9 +48,9 @@ class TransportLayer(wiring.Component):
                 "section": Out(SectionSignature(lanes)),
                 "o": Out(LayerSignature(lanes, TRANSPORT)),
                 "all_valid": Out(1),
-                "all_sum": Out(SUM_LAYOUT),
+                "all_sum": Out(sum_layout(lanes)),
                 "header_valid": Out(1),
-                "header_sum": Out(SUM_LAYOUT),
+                "header_sum": Out(sum_layout(lanes)),
             }
         )
 

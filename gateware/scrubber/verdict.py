@@ -9,7 +9,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.table import Reason
-from gateware.scrubber.bytesum import SUM_LAYOUT, fold
+from gateware.scrubber.bytesum import fold, sum_layout
 from gateware.scrubber.layouts import (
     ALTERED,
     LOOKUP,
@@ -28,22 +28,20 @@ ADDING_STAGES = 4
 FOLDING_STAGES = 3
 PROTOCOLS = {Transport.TCP: 6, Transport.UDP: 17, Transport.ICMPV6: 58}
 
-FINDINGS = data.StructLayout(
-    {
-        "transport": TRANSPORT,
-        "options": OPTIONS,
-        "lookup": LOOKUP,
-        "tail": TAIL,
-        "end": END,
-        "vlan": 1,
-        "header_sum": SUM_LAYOUT,
-        "address_sum": SUM_LAYOUT,
-        "all_sum": SUM_LAYOUT,
-        "canonical_sum": SUM_LAYOUT,
-        "payload_sum": SUM_LAYOUT,
-    }
-)
-"""All that is known of one frame; ``vlan``: the VLAN is admitted."""
+
+def findings(lanes: int) -> data.StructLayout:
+    """All that is known of one frame; ``vlan``: the VLAN is admitted."""
+    return data.StructLayout(
+        {
+            "transport": TRANSPORT,
+            "options": OPTIONS,
+            "lookup": LOOKUP,
+            "tail": TAIL,
+            "end": END,
+            "vlan": 1,
+            **{f"{what}_sum": sum_layout(lanes) for what in ("header", "address", "all", "canonical", "payload")},
+        }
+    )
 
 
 class Verdict(wiring.Component):
@@ -67,7 +65,7 @@ class Verdict(wiring.Component):
         super().__init__(
             {
                 "valid": In(1),
-                "i": In(FINDINGS),
+                "i": In(findings(lanes)),
                 "policy": In(POLICY),
                 "o_valid": Out(1),
                 "o": Out(VERDICT),
