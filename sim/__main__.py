@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from custodes.simlink import LANES
 from sim.build import DEVICES, BuildError, Target, build
 
 CACHE = Path(__file__).parent.parent / "build" / "sim"
@@ -13,7 +14,7 @@ CACHE = Path(__file__).parent.parent / "build" / "sim"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sim", description="Build the simulated devices.")
-    parser.add_argument("--lanes", type=int, nargs="+", default=[1, 8, 64], help="bytes per beat")
+    parser.add_argument("--lanes", type=int, nargs="+", choices=LANES, default=LANES, help="bytes per beat")
     parser.add_argument("--trace", action="store_true", help="with waveforms, for `--waveform`")
     options = parser.parse_args()
     for device in DEVICES:
