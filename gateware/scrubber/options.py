@@ -12,15 +12,18 @@ from gateware.scrubber.split import HeaderSplit, write_section
 from gateware.scrubber.stages import FLAGS, MAX_OPTIONS, WalkStages
 from gateware.scrubber.walk import START, WALK, conclude, decode, step
 
-SPACING_CYCLES = {8: 6, 64: 1}
-"""So far apart at least come the frames' ``found`` with several lanes: 48 bytes precede the options of a frame."""
+SPACING_CYCLES = {8: 5, 64: 1}
+"""So far apart, with several lanes, are two frames' ``found`` at least. With 8, that of a frame comes, beside what the
+layers take, up to 4 cycles after its last beat, which may wait for a cycle in each layer; that of the next frame no sooner
+than 9 cycles after the same beat: with its own ninth beat or, if it ends early, 2 cycles after its last one, which the
+Ethernet layer holds back until 7 have passed."""
 
 
 class OptionsLayer(wiring.Component):
     """Takes the options off a TCP segment and reads them.
 
-    With one lane the walk goes along with the bytes; with more it is a pipeline of one stage per byte, so that a
-    segment can follow every cycle.
+    With one lane the walk goes along with the bytes; with more it is a pipeline, of as many stages as it takes for how
+    close frames can come to each other. Should one come closer yet, the frame before it is malformed.
 
     Members:
         i: frames from the options on, with the `TRANSPORT` found.
@@ -28,7 +31,7 @@ class OptionsLayer(wiring.Component):
         o: the payload.
         found_valid, found: one `OPTIONS` per frame.
 
-    Latency 3 cycles; of ``found``, 42 more with several lanes. One beat per cycle.
+    Latency 3 cycles; of ``found`` one more, and with several lanes that of `WalkStages`. One beat per cycle.
     """
 
     i: LayerInterface

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The options walk of segments whose options come several bytes at once, as a pipeline."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Const, Module, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -26,8 +26,10 @@ class WalkStages(wiring.Component):
 
     Members:
         valid, captured, length, flags: the options of a segment, and how many bytes of them count, a multiple of 4.
-        o_valid, walk, o_flags: the same segment's walk, 40 / max(1, spacing - 1) * spacing + 3 cycles later.
+        o_valid, walk, o_flags: the same segment's walk, later.
         mixed: the next segment came too early and has spoilt this walk; its own is right.
+
+    Latency 53 cycles with a spacing of 5, 43 with one of 1; one segment per ``spacing`` cycles; never waits.
     """
 
     valid: Signal
@@ -43,6 +45,8 @@ class WalkStages(wiring.Component):
         self.spacing = spacing
         self.share = max(1, spacing - 1)
         assert MAX_OPTIONS % self.share == 0
+        self.stages = MAX_OPTIONS // self.share
+        self.latency_cycles = spacing * self.stages + SKEW_CYCLES + 1
         super().__init__(
             {
                 "valid": In(1),
@@ -58,66 +62,58 @@ class WalkStages(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        stages = MAX_OPTIONS // self.share
-        end = self.spacing * stages + SKEW_CYCLES + 1
-        behind = Signal(end)
-        m.d.sync += behind.eq(Cat(self.valid, behind))
-        loads = Cat(self.valid, behind)
+        end = self.latency_cycles
+        before = Signal(end)
+        passing = Cat(self.valid, before)
+        m.d.sync += before.eq(passing)
 
-        window = Signal(data.ArrayLayout(ITEM, MAX_OPTIONS), name="window_start")
+        items: list[Value] = []
         for at in range(MAX_OPTIONS):
-            m.d.comb += [window[at].value.eq(self.captured[at]), window[at].inside.eq(self.length[2:] > at // 4)]
-        walk, flags = Signal(WALK, name="walk_start"), self.flags
+            item = Signal(ITEM, name=f"item_start_{at}")
+            m.d.comb += [item.value.eq(self.captured[at]), item.inside.eq(self.length[2:] > at // 4)]
+            items.append(item.as_value())
+        window, flags = Cat(*items), self.flags.as_value()
+        walk = Signal(WALK, name="walk_start")
         m.d.comb += walk.state.eq(START)
         for cycle in range(SKEW_CYCLES):
-            flags = self._register(m, f"flags_start_{cycle}", flags)
-        for stage in range(stages):
-            start, name = self.spacing * stage, f"_{stage}"
-            items = self._hold(m, f"window{name}", window, loads[start])
-            byte = self._bytes(m, stage, items, loads[start])
-            window = data.View(data.ArrayLayout(ITEM, len(items) - self.share), items.as_value()[9 * self.share :])
-            walk = self._walk(m, name, walk, byte, loads[start + SKEW_CYCLES])
-            flags = self._hold(m, f"flags{name}", flags, loads[start + SKEW_CYCLES])
+            flags = self._hold(m, f"flags_start_{cycle}", flags, Const(1))
+        for stage in range(self.stages):
+            at = self.spacing * stage
+            load, load_walk = (passing[at], passing[at + SKEW_CYCLES]) if self.spacing > 1 else (Const(1), Const(1))
+            window = self._hold(m, f"window_{stage}", window, load)
+            byte, window = self._bytes(m, stage, window, load)
+            walk = self._walk(m, stage, walk, byte, load_walk)
+            flags = self._hold(m, f"flags_{stage}", flags, load_walk)
         m.d.sync += [self.walk.eq(walk), self.o_flags.eq(flags)]
-        m.d.comb += [self.o_valid.eq(loads[end]), self.mixed.eq(loads[end - self.spacing + 1 : end].any())]
+        m.d.comb += [self.o_valid.eq(passing[end]), self.mixed.eq(passing[end - self.spacing + 1 : end].any())]
         return m
 
     @staticmethod
-    def _register(m: Module, name: str, value: data.View) -> data.View:
-        register = Signal(value.shape(), name=name)
-        m.d.sync += register.eq(value)
-        return register
-
-    def _hold(self, m: Module, name: str, value: data.View, load: Value) -> data.View:
-        """What came with the segment, for as long as it is in the stage."""
-        if self.spacing == 1:
-            return self._register(m, name, value)
+    def _hold(m: Module, name: str, value: Value, load: Value) -> Value:
         register = Signal(value.shape(), name=name)
         with m.If(load):
             m.d.sync += register.eq(value)
         return register
 
-    def _bytes(self, m: Module, stage: int, items: data.View, load: Value) -> data.View:
-        """The stage's bytes one after the other; the walk can take the first `SKEW_CYCLES` after ``load``'s cycle."""
+    def _bytes(self, m: Module, stage: int, window: Value, load: Value) -> tuple[data.View, Value]:
+        """The stage's bytes one after the other, the first `SKEW_CYCLES` after its window is there, and the other items."""
+        size, first = ITEM.size, self.share * stage
         count, item = Signal(range(self.spacing), name=f"count_{stage}"), Signal(ITEM, name=f"item_{stage}")
-        following = Signal(6, name=f"following_{stage}")
+        following = Signal(range(MAX_OPTIONS + 1), name=f"following_{stage}")
         m.d.sync += count.eq(count + 1)
         with m.If(load):
             m.d.sync += count.eq(0)
         with m.Switch(count):
             for at in range(self.share):
-                with m.Default() if at == self.share - 1 else m.Case(at):
-                    m.d.sync += [item.eq(items[at]), following.eq(self.share * stage + at + 1)]
-        return decode(m, item.value, item.inside, following, name=f"byte_{stage}")
+                with m.Case(at) if at < self.share - 1 else m.Default():
+                    m.d.sync += [item.eq(window[size * at : size * (at + 1)]), following.eq(first + at + 1)]
+        return decode(m, item.value, item.inside, following, name=f"byte_{stage}"), window[size * self.share :]
 
-    def _walk(self, m: Module, name: str, arriving: data.View, byte: data.View, load: Value) -> data.View:
+    def _walk(self, m: Module, stage: int, arriving: data.View, byte: data.View, load: Value) -> data.View:
         """The walk to hand on."""
-        walk = Signal(WALK, name=f"walk{name}")
-        after = step(m, walk, byte, name=f"after{name}")
-        if self.spacing == 1:
-            m.d.sync += walk.eq(arriving)
-            return after
+        walk = Signal(WALK, name=f"walk_{stage}")
+        after = step(m, walk, byte, name=f"after_{stage}")
         m.d.sync += walk.eq(after)
         with m.If(load):
             m.d.sync += walk.eq(arriving)
-        return walk
+        return walk if self.spacing > 1 else after

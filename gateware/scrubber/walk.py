@@ -10,8 +10,6 @@ from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data
 
-from gateware.scrubber.layouts import OPTIONS
-
 NUMBERS = {
     "mss": (2,),
     "window_scale": (3,),
@@ -29,7 +27,7 @@ LENGTHS = {
 }
 ONCE = ("mss", "window_scale", "sack_permitted", "sack")
 
-KINDS = data.StructLayout({kind: 1 for kind in (*NUMBERS, "other")})
+KINDS = data.StructLayout(dict.fromkeys((*NUMBERS, "other"), 1))
 """A bit per kind of option."""
 
 BYTE = data.StructLayout(
@@ -45,8 +43,8 @@ BYTE = data.StructLayout(
         "following": 6,
     }
 )
-"""A byte, and what it is should it be a kind (``end``, ``nop`` or the bit of a ``kind``), a length (that ``fits`` these kinds,
-and is ``two``) or a window shift (too ``large``); ``following`` is the position after it."""
+"""A byte, and what it is should it be a kind (``end``, ``nop`` or the bit of a ``kind``), a length (that ``fits`` these
+kinds, and is ``two``) or a window shift (too ``large``); ``following`` is the position after it."""
 
 OUTSIDE = BYTE.const({"outside": 1, "end": 1})
 """A byte after the options: it ends a list, is no length, and cuts a value short."""
@@ -60,7 +58,7 @@ STATE = data.StructLayout(
         "authenticated": 1,
         "timestamps": 1,
         "other": 1,
-        "seen": data.StructLayout({kind: 1 for kind in ONCE}),
+        "seen": data.StructLayout(dict.fromkeys(ONCE, 1)),
     }
 )
 """``at_kind``, ``at_length`` or ``at_value`` say which byte of an option comes next; none of them after the end of the list
@@ -79,7 +77,8 @@ WALK = data.StructLayout(
     }
 )
 """Where the walk stands between two bytes. ``remaining`` starts as the option's length and is 3 at the last byte of its
-value. ``sack_sums`` change places with every byte of the edges, which are whole words: the first is that of the low halves."""
+value. ``sack_sums`` change places with every byte of the edges, which are whole words: the first is that of the low
+halves."""
 
 START = STATE.const({"at_kind": 1})
 """Before the first byte. Of the rest of `WALK`, ``sack_sums`` start at zero."""
@@ -89,7 +88,7 @@ def decode(m: Module, value: Value, inside: ValueLike, following: ValueLike, nam
     """A `BYTE`, one cycle later."""
     byte = Signal(BYTE, name=name)
     kinds = {kind: _among(value, numbers) for kind, numbers in NUMBERS.items()}
-    # What is longer than the rest of the options runs into their end, so that only what `remaining` cannot hold is told here.
+    # An option longer than the rest runs into the end, so that only what `remaining` cannot hold is told here.
     plausible = value[1:6].any() & ~value[6:].any()
     with m.If(~Value.cast(inside)):
         m.d.sync += byte.eq(OUTSIDE)
