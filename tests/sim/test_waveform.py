@@ -100,8 +100,9 @@ def test_units_are_scopes_and_fields_have_names(tmp_path: Path):
         pass
     names = Waveform(tmp_path / "run.vcd").codes
     for direction in ("cluster", "world"):
-        for inside in ("i__payload.data", "i__valid", "verdict.reason", "verdict.i.end.error", "rewriter.i__valid"):
-            assert f"{TOP}.device.{direction}.{inside}" in names
+        scope = f"{TOP}.device.{direction}"
+        assert {f"{scope}.i__payload.data", f"{scope}.i__valid", f"{scope}.rewriter.i__valid"} <= names.keys()
+        assert any(name.startswith(f"{scope}.verdict.i.") for name in names)
 
 
 def test_says_that_no_device_with_waveforms_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
