@@ -2,7 +2,7 @@
 """What a transport header says: RFC 9293 (TCP), RFC 768 (UDP), RFC 792 and 4443 (ICMP), RFC 4861 (ND)."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
-from amaranth.hdl import Value
+from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data
 
 from gateware.scrubber.layouts import DENY_GROUPS, TRANSPORT, NeighbourKind, Network, Transport
@@ -15,9 +15,67 @@ GROUP_PREFIX = 0xFF02 << 72
 """The first 11 bytes of every group that neighbour discovery uses (RFC 4291 section 2.7.1)."""
 
 
-EARLY = data.StructLayout({"header": 6, "neighbour": 1, "target": 1})
-"""What is worked out along with `HeaderSplit.found` already: the bytes of a TCP header, options included; an admitted
-neighbour discovery message; a solicitation to a group, which is for its target."""
+COMPARED_BITS = 16
+"""Longer values are compared in pieces, and the pieces put together a cycle later."""
+
+EARLY = data.StructLayout(
+    {
+        "header": 6,
+        "lookup": 1,
+        "neighbour": 1,
+        "target": 1,
+        "group_mac": 3,
+        "from_target": 8,
+        "to_target": 8,
+        "to_group": 6,
+        "to_nodes": 1,
+        "to_routers": 1,
+        "to_solicited": 1,
+        "owned_8": 4,
+        "owned_24": 4,
+    }
+)
+"""What is worked out along with `HeaderSplit.found` already: the bytes of a TCP header, options included; whether addresses
+are looked up; an admitted neighbour discovery message; a solicitation to a group, which is for its target. Then, piece by
+piece, whether the destination MAC is that of the destination's group, whether source and destination are the target,
+whether the destination is such a group as neighbour discovery uses and which, and whether the option at byte 8 or 24 has the
+sender's own link-layer address."""
+
+
+def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value) -> data.View:
+    """The `EARLY` of a frame whose header is about to be split off, without a register."""
+    early, c = Signal(EARLY), captured
+    offset = c[12][4:]
+    source, destination = captured_value(meta.addresses, range(16)), captured_value(meta.addresses, range(16, 32))
+    target = captured_value(c, range(8, 24))
+    group_mac = Cat(Const(0x3333, 16), *(meta.addresses[28 + k] for k in range(4)))
+    own_mac = Cat(*(meta.ethernet.source_mac[k] for k in range(6)))
+
+    def owned(at: int, kind: ValueLike) -> Value:
+        return _same(Cat(*(c[at + k] for k in range(8))), Cat(Cat(kind, Const(0, 8))[:8], Const(1, 8), own_mac))
+
+    m.d.comb += [
+        early.header.eq(Mux(offset < 5, 20, offset << 2)),
+        early.lookup.eq(Mux(meta.ethernet.network == Network.ARP, ~meta.arp_fields, meta.transport != Transport.NONE)),
+        early.neighbour.eq(neighbour),
+        early.target.eq(neighbour & (c[0] == 135) & (meta.addresses[16] == 0xFF)),
+        early.group_mac.eq(_same(meta.ethernet.destination_mac.as_value(), group_mac)),
+        early.from_target.eq(_same(target, source)),
+        early.to_target.eq(_same(target, destination)),
+        early.to_group.eq(_same(destination[40:], Const(GROUP_PREFIX, 88))),
+        early.to_nodes.eq(destination[:40] == 1),
+        early.to_routers.eq(destination[:40] == 2),
+        early.to_solicited.eq((destination[24:40] == 0x01FF) & (destination[:24] == target[:24])),
+        early.owned_8.eq(owned(8, Const(1, 2))),
+        early.owned_24.eq(owned(24, Mux(c[0] == 136, 2, 1))),
+    ]
+    return early
+
+
+def _same(left: Value, right: Value) -> Value:
+    """For each piece, whether it is equal."""
+    pieces = [slice(at, at + COMPARED_BITS) for at in range(0, len(left), COMPARED_BITS)]
+    return Cat(left[piece] == right[piece] for piece in pieces)
 
 
 def describe(m: Module, found: data.View, early: data.View, policy: data.View) -> data.View:
@@ -31,14 +89,13 @@ def describe(m: Module, found: data.View, early: data.View, policy: data.View) -
     o = Signal(TRANSPORT)
     arp = meta.ethernet.network == Network.ARP
     mac = meta.ethernet.destination_mac
-    group_mac = Cat(Const(0x3333, 16), *(meta.destination[12 + k] for k in range(4)))
-    group = meta.destination[0] == 0xFF
+    group = meta.addresses[16] == 0xFF
     icmpv6 = meta.transport == Transport.ICMPV6
     m.d.comb += [
         o.network.eq(meta),
-        o.lookup.eq(Mux(arp, ~meta.arp_fields, meta.transport != Transport.NONE)),
+        o.lookup.eq(early.lookup),
         o.link_group.eq(
-            Mux(arp, meta.request & mac.as_value().all(), icmpv6 & group & (mac.as_value() == group_mac)),
+            Mux(arp, meta.request & mac.as_value().all(), icmpv6 & group & early.group_mac.all()),
         ),
         o.group.eq(icmpv6 & group),
     ]
@@ -51,9 +108,7 @@ def describe(m: Module, found: data.View, early: data.View, policy: data.View) -
             _icmp(m, found, o, policy, early, group)
     with m.If(meta.ethernet.network == Network.IPV6):
         m.d.comb += o.network.altered.ipv6_hop_limit.eq(meta.hop_limit != Mux(early.neighbour, 255, policy.ttl))
-    # A neighbour solicitation to a group is for its target: that is the address to look up.
-    with m.If(early.target):
-        m.d.comb += [o.network.destination[k].eq(found.captured[8 + k]) for k in range(16)]
+    m.d.comb += [o.target_address[k].eq(found.captured[8 + k]) for k in range(16)]
     return o
 
 
@@ -107,7 +162,6 @@ def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, early: d
     kind = c[0]
     echo, advertises, solicits_router = (Signal(name=name) for name in ("echo", "advertises", "solicits_router"))
     neighbour, icmpv6 = early.neighbour, meta.transport == Transport.ICMPV6
-    own_mac = Cat(Const(1, 8), *(meta.ethernet.source_mac[k] for k in range(6)))
     solicits_neighbour = kind == 135
     m.d.comb += [
         solicits_router.eq(kind == 133),
@@ -121,8 +175,7 @@ def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, early: d
         ),
     ]
     fixed, above_fixed = Mux(solicits_router, 8, 24), Mux(solicits_router, meta.above_8, meta.above_24)
-    destination, target = captured_value(meta.destination, range(16)), captured_value(c, range(8, 24))
-    to_group = destination[40:] == GROUP_PREFIX
+    to_group = early.to_group.all()
     m.d.comb += [
         o.section.eq(found.length),
         o.payload.eq(meta.length - 8),
@@ -131,19 +184,13 @@ def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, early: d
         o.target.eq(early.target),
         o.transport_length.eq((meta.length < 8) | (neighbour & (meta.length < fixed))),
         o.icmp_type.eq(~echo & ~neighbour),
-        nd.from_target.eq(_same_halves(target, captured_value(meta.source, range(16)))),
-        nd.to_target.eq(_same_halves(target, destination)),
-        nd.to_nodes.eq(to_group & (destination[:40] == 1)),
-        nd.to_routers.eq(to_group & (destination[:40] == 2)),
-        nd.to_solicited.eq(to_group & (destination[24:40] == 0x01FF) & (destination[:24] == target[:24])),
+        nd.from_target.eq(early.from_target.all()),
+        nd.to_target.eq(early.to_target.all()),
+        nd.to_nodes.eq(to_group & early.to_nodes),
+        nd.to_routers.eq(to_group & early.to_routers),
+        nd.to_solicited.eq(to_group & early.to_solicited),
         nd.given.eq(above_fixed & ~meta.unspecified),
-        nd.owned.eq(
-            Mux(
-                solicits_router,
-                (c[8] == 1) & (Cat(*(c[k] for k in range(9, 16))) == own_mac),
-                (c[24] == Mux(advertises, 2, 1)) & (Cat(*(c[k] for k in range(25, 32))) == own_mac),
-            )
-        ),
+        nd.owned.eq(Mux(solicits_router, early.owned_8.all(), early.owned_24.all())),
         nd.fields.eq((meta.hop_limit != 255) | c[1].any() | (nd.given & (meta.length < fixed + 8))),
         a.icmp_code.eq(echo & c[1].any()),
         a.nd_reserved.eq(neighbour & (Mux(advertises, c[4][:5], c[4]).any() | Cat(c[5], c[6], c[7]).any())),
@@ -153,7 +200,3 @@ def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, early: d
         m.d.comb += nd.kind.eq(NeighbourKind.ROUTER_SOLICITATION)
     with m.Elif(solicits_neighbour):
         m.d.comb += nd.kind.eq(NeighbourKind.SOLICITATION)
-
-
-def _same_halves(left: Value, right: Value) -> Value:
-    return Cat(left[:64] == right[:64], left[64:] == right[64:])

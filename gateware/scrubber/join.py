@@ -19,7 +19,7 @@ class Join(wiring.Component):
     """Concatenates a frame's ``head`` and ``tail`` pieces.
 
     Args:
-        lanes: bytes per beat.
+        lanes: bytes per beat, more than one; `SerialJoin` is for one.
         lengths: every length of a head, in bytes; 0 for an empty one.
 
     Latency 1 cycle; a beat out per cycle, none more than the bytes need; registered output, ready goes straight through.
@@ -50,8 +50,8 @@ class Join(wiring.Component):
         with m.If(room):
             m.d.sync += [self.o.valid.eq(valid), self.o.payload.eq(out)]
 
-        start = Mux(shifting, offset, head.count[: max(1, (lanes - 1).bit_length())] if lanes > 1 else 0)
         bits = (lanes - 1).bit_length()
+        start = Mux(shifting, offset, head.count[:bits])
         front = Mux(shifting, carry, head.data.as_value())
         shifted = Signal(16 * lanes)
         with m.Switch(start):

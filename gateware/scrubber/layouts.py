@@ -87,8 +87,7 @@ NETWORK = data.StructLayout(
         "unspecified": 1,
         "before_minimum": 6,
         "hop_limit": 8,
-        "source": data.ArrayLayout(unsigned(8), 16),
-        "destination": data.ArrayLayout(unsigned(8), 16),
+        "addresses": data.ArrayLayout(unsigned(8), 32),
         "request": 1,
         "probe": 1,
         "gratuitous": 1,
@@ -97,8 +96,12 @@ NETWORK = data.StructLayout(
 )
 """``length`` is that of the IP payload in bytes, 2047 where it cannot fit a frame, and ``above_8`` and ``above_24`` compare
 that of IPv6; ``unspecified``: an IPv6 source of all zeros; ``before_minimum`` how many of the bytes
-after the network header are still within the 60 of the smallest frame. ARP addresses stand as ``source`` and
-``destination`` too, IPv4 and ARP ones in their first four bytes."""
+after the network header are still within the 60 of the smallest frame. ``addresses`` are bytes 8 to 39 of the network
+header, in which addresses stand where `SOURCES` and `DESTINATIONS` say."""
+
+SOURCES = {Network.IPV6: (0, 16), Network.IPV4: (4, 4), Network.ARP: (6, 4)}
+DESTINATIONS = {Network.IPV6: (16, 16), Network.IPV4: (8, 4), Network.ARP: (16, 4)}
+"""Offset and length of an address in ``addresses``; of ARP, the sender's and the target's protocol address."""
 
 TRANSPORT = data.StructLayout(
     {
@@ -114,13 +117,14 @@ TRANSPORT = data.StructLayout(
         "neighbour": 1,
         "group": 1,
         "target": 1,
+        "target_address": data.ArrayLayout(unsigned(8), 16),
         "transport_length": 1,
         "icmp_type": 1,
         "nd": data.StructLayout(
             {
                 "kind": NeighbourKind,
-                "from_target": 2,
-                "to_target": 2,
+                "from_target": 1,
+                "to_target": 1,
                 "to_routers": 1,
                 "to_nodes": 1,
                 "to_solicited": 1,
@@ -137,8 +141,8 @@ TRANSPORT = data.StructLayout(
     }
 )
 """``section``, ``options`` and ``payload`` are bytes; the first is the canonical transport header without options.
-``target``: the destination to look up is a neighbour solicitation's target. ``unchecked``: a UDP checksum of zero.
-``nd``: of neighbour discovery, who sends to whom (an address in two halves), whether a link-layer address is ``given``
+``target``: the destination to look up is a neighbour solicitation's ``target_address``. ``unchecked``: a UDP checksum of
+zero. ``nd``: of neighbour discovery, who sends to whom, whether a link-layer address is ``given``
 and is the sender's own (``owned``), and ``fields``: a hop limit, code or length is wrong. ``udp_port``: which group
 denies a port. ``link_group``: the destination MAC is the group that the frame must go to. ``lookup``: addresses are
 looked up."""

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The address table: which MAC, IPv4 and IPv6 addresses are behind which port."""
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_, xor
 
-from amaranth import Cat, Const, Module, Mux, Signal
-from amaranth.hdl import Value
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -22,7 +23,7 @@ from custodes.registers import (
     next_row,
 )
 from custodes.table import Port
-from gateware.scrubber.layouts import FOUND, LOOKUP, TRANSPORT, Network
+from gateware.scrubber.layouts import DESTINATIONS, FOUND, LOOKUP, SOURCES, TRANSPORT, Network
 
 WORD = data.StructLayout({"key": WORD_BITS, "bound": BOUND_BITS})
 BOUND = data.StructLayout({"kind": 2, "ports": 2, "station": 8, "unused": 4})
@@ -147,7 +148,10 @@ class AddressTable(wiring.Component):
         m.submodules[f"rows_{table}"] = memory = Memory(shape=entry, depth=self.slices << ROW_BITS, init=[])
         # No read while there is a write: Yosys sees that, and adds no bypass around the block RAM.
         read, write = memory.read_port(domain="comb"), memory.write_port(granularity=1)
-        place, held = Signal(entry, reset_less=True, name=f"place_{table}"), Signal(entry, name=f"held_{table}")
+        place, held = (
+            Signal(entry, reset_less=True, name=f"place_{table}"),
+            Signal(entry, reset_less=True, name=f"held_{table}"),
+        )
         writes = self.write_valid & (self.write.table == table)
         chosen = self.write.number[: (self.words - 1).bit_length()]
         m.d.comb += [
@@ -169,11 +173,11 @@ def _linear(value: Value, images: list[int]) -> Value:
 
 class Lookup(wiring.Component):
     """Looks up a frame's four addresses: one after the other in one table up to 8 lanes, where a frame that needs it
-    has at least the 34 bytes of an Ethernet and an IPv4 header, and in four copies of the table above.
+    has at least the 42 bytes of three headers, and in four copies of the table above.
 
     Members:
         valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up; its addresses stay until the next that does.
-        o_valid, o: one `LOOKUP` per frame that does, in order: 49, 14 and 9 cycles later with 1, 8 and 64 lanes.
+        o_valid, o: one `LOOKUP` per frame that does, in order: 50, 15 and 9 cycles later with 1, 8 and 64 lanes.
         write_valid, write: replaces a word of a row.
     """
 
@@ -201,46 +205,77 @@ class Lookup(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        network = self.i.network
         asks = self.valid & self.i.lookup
-        ipv6 = network.ethernet.network == Network.IPV6
-        keys = [network.ethernet.source_mac, network.ethernet.destination_mac, network.source, network.destination]
         outputs = [self.o.source_mac, self.o.destination_mac, self.o.source, self.o.destination]
-        tables = [AddressTable(self.port, self.slices) for _ in (keys if self.parallel else keys[:1])]
+        tables = [AddressTable(self.port, self.slices) for _ in (outputs if self.parallel else outputs[:1])]
         for number, table in enumerate(tables):
             m.submodules[f"table_{number}"] = table
             m.d.comb += [table.write_valid.eq(self.write_valid), table.write.eq(self.write)]
         if self.parallel:
-            for table, key, output in zip(tables, keys, outputs, strict=True):
-                kind = KIND_MAC if len(key.as_value()) == 48 else Mux(ipv6, KIND_IPV6, KIND_IPV4)
-                m.d.comb += [
-                    table.valid.eq(asks),
-                    table.key.eq(key.as_value()),
-                    table.kind.eq(kind),
-                    output.eq(table.o),
-                ]
-            m.d.comb += self.o_valid.eq(tables[0].o_valid)
-            return m
+            self._at_once(m, asks, tables, outputs)
+        else:
+            self._in_turn(m, asks, tables[0], outputs)
+        return m
 
-        table = tables[0]
-        # The kind is kept beside the addresses: another frame's description is here before all of them are looked up. Each
-        # piece has a bit that gates it in its turn: far smaller than a switch.
-        is_ipv6, turn = Signal(), Signal(len(keys) * self.slices)
-        answered = Signal(range(len(keys)))
+    def _keys(self, network: Value, target: Value) -> Sequence[Sequence[tuple[ValueLike, range]]]:
+        """Source MAC, destination MAC, source, destination: when, and where among the bytes of `_fields`. A neighbour
+        solicitation to a group is for its target: that is the address to look up."""
+
+        def places(where: dict[Network, tuple[int, int]]) -> list[tuple[Value, range]]:
+            return [(network == kind, range(12 + at, 12 + at + size)) for kind, (at, size) in where.items()]
+
+        (is_ipv6, destination), *others = places(DESTINATIONS)
+        return [
+            [(1, range(6))],
+            [(1, range(6, 12))],
+            places(SOURCES),
+            [(is_ipv6 & ~target, destination), (is_ipv6 & target, range(44, 60)), *others],
+        ]
+
+    def _fields(self) -> Value:
+        """The bytes that can be addresses."""
+        ethernet, i = self.i.network.ethernet, self.i
+        return Cat(ethernet.source_mac, ethernet.destination_mac, i.network.addresses, i.target_address)
+
+    def _at_once(self, m: Module, asks: Value, tables: list[AddressTable], outputs: list[data.View]) -> None:
+        network, fields = self.i.network.ethernet.network, self._fields()
+        for table, key, output in zip(tables, self._keys(network, self.i.target), outputs, strict=True):
+            places = (Mux(when, fields[8 * where.start : 8 * where.stop], 0) for when, where in key)
+            m.d.comb += [
+                table.valid.eq(asks),
+                table.key.eq(reduce(or_, places)),
+                table.kind.eq(KIND_MAC if len(key) == 1 else Mux(network == Network.IPV6, KIND_IPV6, KIND_IPV4)),
+                output.eq(table.o),
+            ]
+        m.d.comb += self.o_valid.eq(tables[0].o_valid)
+
+    def _in_turn(self, m: Module, asks: Value, table: AddressTable, outputs: list[data.View]) -> None:
+        # What says where the addresses are is kept beside them: another frame's description is here before all of them are
+        # looked up. Every place has a registered bit that gates it in its turn: far smaller than a switch.
+        network, target = Signal(Network), Signal()
+        turn, answered = Signal(len(outputs) * self.slices), Signal(range(len(outputs)))
         m.d.sync += turn.eq(Cat(asks, turn))
         with m.If(asks):
-            m.d.sync += is_ipv6.eq(ipv6)
-        width = len(table.key)
-        pieces = [Cat(key.as_value(), Const(0, 128))[at : at + width] for key in keys for at in range(0, 128, width)]
-        m.d.comb += [
+            m.d.sync += [network.eq(self.i.network.ethernet.network), target.eq(self.i.target)]
+        size = len(table.key) // 8
+        turns: dict[range, list[Value]] = {}
+        for number, key in enumerate(self._keys(network.as_value(), target)):
+            for when, where in key:
+                for piece, at in enumerate(range(where.start, where.stop, size)):
+                    place = range(at, min(at + size, where.stop))
+                    turns.setdefault(place, []).append(turn[number * self.slices + piece] & when)
+        fields, gates = self._fields(), Signal(len(turns))
+        places = (Mux(gate, fields[8 * at.start : 8 * at.stop], 0) for gate, at in zip(gates, turns, strict=True))
+        ip = Mux(network == Network.IPV6, KIND_IPV6, KIND_IPV4)
+        m.d.sync += [
+            gates.eq(Cat(Cat(*when).any() for when in turns.values())),
             table.valid.eq(turn[:: self.slices].any()),
-            table.key.eq(reduce(or_, (Mux(mine, piece, 0) for mine, piece in zip(turn, pieces, strict=True)))),
-            table.kind.eq(Mux(turn[: 2 * self.slices].any(), KIND_MAC, Mux(is_ipv6, KIND_IPV6, KIND_IPV4))),
+            table.kind.eq(Mux(turn[: 2 * self.slices].any(), KIND_MAC, ip)),
         ]
+        m.d.comb += table.key.eq(reduce(or_, places))
         with m.If(table.o_valid):
             m.d.sync += answered.eq(answered + 1)
         for number, output in enumerate(outputs):
             with m.If(table.o_valid & (answered == number)):
                 m.d.sync += output.eq(table.o)
-        m.d.sync += self.o_valid.eq(table.o_valid & (answered == len(keys) - 1))
-        return m
+        m.d.sync += self.o_valid.eq(table.o_valid & (answered == len(outputs) - 1))

@@ -169,14 +169,7 @@ class NetworkLayer(wiring.Component):
             o.probe.eq(request & unspecified),
             o.gratuitous.eq(request & (Cat(*arp_source) == Cat(*arp_target))),
         ]
-        for k in range(16):
-            source, target = c[8 + k], c[24 + k]
-            if k < 4:
-                source = Mux(ipv6, source, Mux(ipv4, c[12 + k], arp_source[k]))
-                target = Mux(ipv6, target, Mux(ipv4, c[16 + k], arp_target[k]))
-            else:
-                source, target = Mux(ipv6, source, 0), Mux(ipv6, target, 0)
-            m.d.sync += [o.source[k].eq(source), o.destination[k].eq(target)]
+        m.d.sync += [o.addresses[k].eq(c[8 + k]) for k in range(32)]
         a = o.altered
         m.d.sync += [
             a.eq(0),

@@ -24,7 +24,7 @@ class PayloadLayer(wiring.Component):
         sum_valid, sum: one sum per frame over the payload as it came.
         end_valid, end: how the frame ended, once per frame.
 
-    Latency 1 cycle, of the sum that of `ByteSum`; one beat per cycle.
+    Latency 1 cycle, of the sum one more than that of `ByteSum`; one beat per cycle.
     """
 
     i: LayerInterface
@@ -76,11 +76,14 @@ class PayloadLayer(wiring.Component):
                 self.section.payload.last.eq(last),
             ]
         m.submodules.sum = unit = ByteSum(self.lanes)
-        m.d.comb += [
+        # Which bytes count comes late.
+        m.d.sync += [
             unit.valid.eq(self.i.valid),
             unit.bytes.eq(i.data),
             unit.mask.eq(present),
             unit.last.eq(i.last),
+        ]
+        m.d.comb += [
             self.sum_valid.eq(unit.o_valid),
             self.sum.eq(unit.o),
             self.end_valid.eq(self.i.valid & i.last),

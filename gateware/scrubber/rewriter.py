@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rewriter: canonical frames from the stores, with every verdict known."""
 
+from collections.abc import Iterable
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -11,9 +13,12 @@ from gateware.scrubber.join import Join, piece_beat
 from gateware.scrubber.layouts import POLICY, VERDICT, Network
 from gateware.scrubber.mask import lanes_before
 from gateware.scrubber.pieces import OptionWords, SackEdges, Section, drive_edits, network_edits, transport_edits
+from gateware.scrubber.serial_join import SerialJoin
 from gateware.stream import FrameSignature, SkidBuffer
 
 VERDICT_PORTS = ("ethernet", "network", "transport", "words", "edges", "payload")
+JOINED = {"ethernet": (14, 18), "network": (20, 28, 40), "transport": (0, 8, 16, 20, 24, 32)}
+"""The sections in the order in which they leave, and how long they can be."""
 STORES = ("ethernet", "network", "transport", "options", "payload")
 
 
@@ -68,10 +73,14 @@ class Rewriter(wiring.Component):
         m.submodules.words = words = OptionWords(lanes)
         m.submodules.edges = edges = SackEdges(lanes)
         wiring.connect(m, wiring.flipped(self.verdict_words), words.verdict)
-        wiring.connect(m, wiring.flipped(self.verdict_edges), edges.verdict)
-        m.submodules.skid_options = skid = SkidBuffer(section_entry(lanes))
-        wiring.connect(m, wiring.flipped(self.store_options), skid.i)
-        wiring.connect(m, skid.o, edges.store)
+        # Which edges there are is found out on the way to both of its inputs' ready.
+        for name, source, port in (
+            ("options", self.store_options, edges.store),
+            ("verdict_edges", self.verdict_edges, edges.verdict),
+        ):
+            m.submodules[f"skid_{name}"] = skid = SkidBuffer(port.payload.shape())
+            wiring.connect(m, wiring.flipped(source), skid.i)
+            wiring.connect(m, skid.o, port)
 
         network = section["network"].verdict.payload.network
         m.d.comb += [
@@ -87,28 +96,36 @@ class Rewriter(wiring.Component):
         drive_edits(m, section["network"], network_edits(section["network"].verdict.payload, self.policy.ttl))
         drive_edits(m, section["transport"], transport_edits(section["transport"].verdict.payload))
 
-        m.submodules.skid_payload = skid = SkidBuffer(piece_beat(lanes))
-        wiring.connect(m, section["payload"].o, skid.i)
-        tail = skid.o
-        for name, head, lengths in (
-            ("edges", edges.o, range(0, 33, 8)),
-            ("words", words.o, range(0, 13, 4)),
-            ("transport", section["transport"].o, (0, 8, 16, 20, 24, 32)),
-            ("network", section["network"].o, (20, 28, 40)),
-            ("ethernet", section["ethernet"].o, (14, 18)),
-        ):
-            m.submodules[f"join_{name}"] = join = Join(lanes, lengths)
-            m.submodules[f"skid_to_{name}"] = skid = SkidBuffer(piece_beat(lanes))
-            wiring.connect(m, head, skid.i)
-            wiring.connect(m, skid.o, join.head)
-            wiring.connect(m, tail, join.tail)
-            m.submodules[f"skid_{name}"] = skid = SkidBuffer(piece_beat(lanes))
-            wiring.connect(m, join.o, skid.i)
-            tail = skid.o
+        pieces = [
+            *((section[name].o, lengths) for name, lengths in JOINED.items()),
+            (words.o, range(0, 13, 4)),
+            (edges.o, range(0, 33, 8)),
+            (section["payload"].o, ()),
+        ]
+        m.submodules.skid_joined = joined = SkidBuffer(piece_beat(lanes))
+        if lanes == 1:
+            m.submodules.join = join = SerialJoin(len(pieces))
+            for (piece, _), port in zip(pieces, join.pieces, strict=True):
+                wiring.connect(m, piece, port)
+            wiring.connect(m, join.o, joined.i)
+        else:
+            self._join(m, pieces, joined.i)
         m.submodules.pad = pad = Pad(lanes)
-        wiring.connect(m, tail, pad.i)
+        wiring.connect(m, joined.o, pad.i)
         wiring.connect(m, pad.o, wiring.flipped(self.o))
         return m
+
+    def _join(self, m: Module, pieces: list[tuple[stream.Interface, Iterable[int]]], o: stream.Interface) -> None:
+        """From the back to the front, with a register slice before and behind every join."""
+        *heads, (tail, _) = pieces
+        for number, (head, lengths) in reversed(list(enumerate(heads))):
+            m.submodules[f"join_{number}"] = join = Join(self.lanes, lengths)
+            for name, piece, port in (("head", head, join.head), ("tail", tail, join.tail)):
+                m.submodules[f"skid_{name}_{number}"] = skid = SkidBuffer(piece_beat(self.lanes))
+                wiring.connect(m, piece, skid.i)
+                wiring.connect(m, skid.o, port)
+            tail = join.o
+        wiring.connect(m, tail, o)
 
 
 class Pad(wiring.Component):

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
 from gateware.scrubber.bytesum import ByteSum, sum_layout
-from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, describe
+from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, anticipate, describe
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
 from gateware.scrubber.mask import lanes_below
 from gateware.scrubber.network import UNFIT
@@ -84,12 +84,8 @@ class TransportLayer(wiring.Component):
         self._write(m, split, kinds)
         self._sum_all(m, split, covered)
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
-        early, offset = Signal(EARLY), c[12][4:]
-        m.d.sync += [
-            early.header.eq(Mux(offset < 5, 20, offset << 2)),
-            early.neighbour.eq(neighbour),
-            early.target.eq(neighbour & (c[0] == 135) & (meta.destination[0] == 0xFF)),
-        ]
+        early = Signal(EARLY)
+        m.d.sync += early.eq(anticipate(m, c, meta, neighbour))
         o = describe(m, split.found, early, self.policy)
         with m.If(split.found_valid):
             self._register(m, o)
@@ -102,17 +98,13 @@ class TransportLayer(wiring.Component):
         with m.If(o.lookup):
             m.d.sync += [
                 *(meta.network.ethernet[key].eq(ethernet[key]) for key in held),
-                meta.network.source.eq(network.source),
-                meta.network.destination.eq(network.destination),
+                meta.network.addresses.eq(network.addresses),
+                meta.target_address.eq(o.target_address),
             ]
         m.d.sync += [
             *(meta.network.ethernet[key].eq(ethernet[key]) for key in ETHERNET.members if key not in held),
-            *(
-                meta.network[key].eq(network[key])
-                for key in NETWORK.members
-                if key not in {"ethernet", "source", "destination"}
-            ),
-            *(meta[key].eq(o[key]) for key in TRANSPORT.members if key != "network"),
+            *(meta.network[key].eq(network[key]) for key in NETWORK.members if key not in {"ethernet", "addresses"}),
+            *(meta[key].eq(o[key]) for key in TRANSPORT.members if key not in {"network", "target_address"}),
         ]
 
     def _write(self, m: Module, split: HeaderSplit, kinds: dict[Transport, Signal]) -> None:

@@ -234,8 +234,8 @@ class Verdict(wiring.Component):
             nd.to_routers,
             Mux(
                 nd.kind == NeighbourKind.ADVERTISEMENT,
-                nd.from_target.all() & ~unspecified & (~t.group | nd.to_nodes),
-                Mux(t.group, nd.to_solicited, nd.to_target.all() & ~unspecified),
+                nd.from_target & ~unspecified & (~t.group | nd.to_nodes),
+                Mux(t.group, nd.to_solicited, nd.to_target & ~unspecified),
             ),
         )
         nd_bound = Mux(unspecified, ~t.target | own_target, bound & (~t.target | known_target))

@@ -7,26 +7,27 @@ from typing import Any, NamedTuple
 
 import cocotb
 
-from gateware.scrubber.layouts import Network
+from gateware.scrubber.layouts import DESTINATIONS, SOURCES, Network
 from tests.cocotb_benches.address_writer import AddressWriter
 from tests.cocotb_benches.designs import design_under_test
 from tests.cocotb_benches.tb import TB, Agent
 from tests.gateware.stream.bench import PAUSES, Pause
 
-SPACING_CYCLES = {1: 34, 8: 5, 64: 1}
+SPACING_CYCLES = {1: 42, 8: 6, 64: 1}
 """Lanes -> the shortest frame that needs a look-up."""
 Table = dict[bytes, tuple[int, int]]
 
 
 class Request(NamedTuple):
-    """The addresses of a frame; it asks where they are if ``lookup`` is 1."""
+    """The addresses of a frame; it asks where they are if ``lookup`` is 1; its destination is a target if ``target`` is."""
 
-    ipv6: bool
+    network: Network
     source_mac: bytes
     destination_mac: bytes
     source: bytes
     destination: bytes
     lookup: int = 1
+    target: int = 0
 
 
 class Found(NamedTuple):
@@ -75,11 +76,20 @@ class Frames(Agent):
         if not request.lookup:
             return
         self._wait = self.spacing
-        dut.i_network_ethernet_network.value = (Network.IPV6 if request.ipv6 else Network.IPV4).value
+        dut.i_network_ethernet_network.value = request.network.value
+        dut.i_target.value = request.target
         for name, address in zip(("ethernet_source_mac", "ethernet_destination_mac"), request[1:3], strict=True):
             getattr(dut, f"i_network_{name}").value = int.from_bytes(address, "little")
-        dut.i_network_source.value = int.from_bytes(request.source, "little")
-        dut.i_network_destination.value = int.from_bytes(request.destination, "little")
+        addresses, target = bytearray(self.tb.random.randbytes(32)), self.tb.random.randbytes(16)
+        at, size = SOURCES[request.network]
+        addresses[at : at + size] = request.source
+        at, size = DESTINATIONS[request.network]
+        if request.target:
+            target = request.destination
+        else:
+            addresses[at : at + size] = request.destination
+        dut.i_network_addresses.value = int.from_bytes(addresses, "little")
+        dut.i_target_address.value = int.from_bytes(target, "little")
 
     def restart(self) -> None:
         self.requests.clear()
@@ -131,9 +141,11 @@ def ask(source: random.Random, table: Table, hit_share: float = 0.7, lookup_shar
         flip = 0 if source.random() < hit_share else 1 << source.randrange(8 * size)
         return (int.from_bytes(chosen, "little") ^ flip).to_bytes(size, "little")
 
-    ipv6 = bool(source.getrandbits(1))
-    ip = 16 if ipv6 else 4
-    return Request(ipv6, address(6), address(6), address(ip), address(ip), int(source.random() < lookup_share))
+    network = source.choice(list(SOURCES))
+    _, ip = SOURCES[network]
+    target = source.getrandbits(1) if network is Network.IPV6 else 0
+    asks = int(source.random() < lookup_share)
+    return Request(network, address(6), address(6), address(ip), address(ip), asks, target)
 
 
 @cocotb.test()
@@ -154,8 +166,8 @@ async def an_ipv4_address_is_not_an_ipv6_address_of_the_same_bytes(dut: Any) -> 
     await bench.tb.start()
     table: Table = {b"\x0a\x00\x00\x01": (3, 7), b"\x0a\x00\x00\x02" + bytes(12): (3, 9)}
     await bench.writer.fill(table)
-    as_ipv4 = Request(False, bytes(6), bytes(6), b"\x0a\x00\x00\x01", b"\x0a\x00\x00\x02")
-    as_ipv6 = Request(True, bytes(6), bytes(6), as_ipv4.source + bytes(12), as_ipv4.destination + bytes(12))
+    as_ipv4 = Request(Network.IPV4, bytes(6), bytes(6), b"\x0a\x00\x00\x01", b"\x0a\x00\x00\x02")
+    as_ipv6 = Request(Network.IPV6, bytes(6), bytes(6), as_ipv4.source + bytes(12), as_ipv4.destination + bytes(12))
     await bench.check([as_ipv4, as_ipv6], table)
     await bench.writer.clear(table)
 

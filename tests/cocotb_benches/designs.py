@@ -15,6 +15,7 @@ from gateware.scrubber.bytesum import ByteSum
 from gateware.scrubber.counters import Counters
 from gateware.scrubber.join import Join
 from gateware.scrubber.lookup import Lookup
+from gateware.scrubber.serial_join import SerialJoin
 from gateware.stream import (
     ClockCrossing,
     FrameFIFO,
@@ -27,6 +28,8 @@ from gateware.stream import (
 
 HEAD_BYTES = (0, 1, 7, 8, 9, 14, 20, 40, 63, 64, 65, 128)
 """Lengths of the heads that are sent into a Join."""
+PIECES = 4
+"""Of a frame that a SerialJoin puts together."""
 COUNTERS_SPACING = 5
 FIFO_DEPTHS = {1: 64, 8: 16}
 """Lanes -> beats."""
@@ -83,7 +86,8 @@ DESIGNS: dict[str, Design] = {
     "stream_checker": Design(lambda: StreamChecker(4), "bench_stream_checker"),
     "queue": Design(lambda: Queue(16, 8), "bench_queue"),
     **{f"byte_sum_{lanes}": _byte_sum(lanes) for lanes in (1, 8, 64)},
-    **{f"join_{lanes}": _join(lanes) for lanes in (1, 8, 64)},
+    **{f"join_{lanes}": _join(lanes) for lanes in (8, 64)},
+    "serial_join": Design(lambda: SerialJoin(PIECES), "bench_serial_join"),
     "counters": Design(lambda: Counters(COUNTERS_SPACING), "bench_counters"),
 }
 
