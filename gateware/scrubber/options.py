@@ -25,6 +25,8 @@ class OptionsLayer(wiring.Component):
     With one lane the walk goes along with the bytes; with more it is a pipeline, of as many stages as it takes for how
     close frames can come to each other. Should one come closer yet, the frame before it is malformed.
 
+    What is found in options that the frame ends in the middle of means nothing.
+
     Members:
         i: frames from the options on, with the `TRANSPORT` found.
         section: the options as they came.
@@ -78,8 +80,7 @@ class OptionsLayer(wiring.Component):
         with m.If(split.i.valid):
             m.d.sync += [begins.eq(split.i.payload.last), starts.eq(begins)]
         m.d.sync += [fresh.eq(starts), moves.eq(split.new)]
-        inside = (split.index < split.length) & split.held.keep[0]
-        byte = decode(m, split.held.data[0], inside, split.index + 1)
+        byte = decode(m, split.held.data[0], split.index < split.length, split.index + 1)
         m.d.comb += [before.eq(walk), before.state.eq(Mux(fresh, START, walk.state.as_value()))]
         after = step(m, before, byte)
         with m.If(moves):
