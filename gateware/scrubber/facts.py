@@ -7,16 +7,13 @@ from amaranth.lib import data
 
 from gateware.scrubber.layouts import DENY_GROUPS, TRANSPORT, NeighbourKind, Network, Transport
 from gateware.scrubber.network import UNFIT
-from gateware.scrubber.split import captured_value
+from gateware.scrubber.split import captured_value, same_pieces
 
 FIN, SYN, RST, PSH, ACK, URG = range(6)
 LEGAL_FLAGS = ((SYN,), (SYN, ACK), (ACK,), (FIN, ACK), (RST,), (RST, ACK))
 GROUP_PREFIX = 0xFF02 << 72
 """The first 11 bytes of every group that neighbour discovery uses (RFC 4291 section 2.7.1)."""
 
-
-COMPARED_BITS = 16
-"""Longer values are compared in pieces, and the pieces put together a cycle later."""
 
 EARLY = data.StructLayout(
     {
@@ -52,17 +49,17 @@ def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value
     own_mac = Cat(*(meta.ethernet.source_mac[k] for k in range(6)))
 
     def owned(at: int, kind: ValueLike) -> Value:
-        return _same(Cat(*(c[at + k] for k in range(8))), Cat(Cat(kind, Const(0, 8))[:8], Const(1, 8), own_mac))
+        return same_pieces(Cat(*(c[at + k] for k in range(8))), Cat(Cat(kind, Const(0, 8))[:8], Const(1, 8), own_mac))
 
     m.d.comb += [
         early.header.eq(Mux(offset < 5, 20, offset << 2)),
         early.lookup.eq(Mux(meta.ethernet.network == Network.ARP, ~meta.arp_fields, meta.transport != Transport.NONE)),
         early.neighbour.eq(neighbour),
         early.target.eq(neighbour & (c[0] == 135) & (meta.addresses[16] == 0xFF)),
-        early.group_mac.eq(_same(meta.ethernet.destination_mac.as_value(), group_mac)),
-        early.from_target.eq(_same(target, source)),
-        early.to_target.eq(_same(target, destination)),
-        early.to_group.eq(_same(destination[40:], Const(GROUP_PREFIX, 88))),
+        early.group_mac.eq(same_pieces(meta.ethernet.destination_mac.as_value(), group_mac)),
+        early.from_target.eq(same_pieces(target, source)),
+        early.to_target.eq(same_pieces(target, destination)),
+        early.to_group.eq(same_pieces(destination[40:], Const(GROUP_PREFIX, 88))),
         early.to_nodes.eq(destination[:40] == 1),
         early.to_routers.eq(destination[:40] == 2),
         early.to_solicited.eq((destination[24:40] == 0x01FF) & (destination[:24] == target[:24])),
@@ -70,12 +67,6 @@ def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value
         early.owned_24.eq(owned(24, Mux(c[0] == 136, 2, 1))),
     ]
     return early
-
-
-def _same(left: Value, right: Value) -> Value:
-    """For each piece, whether it is equal."""
-    pieces = [slice(at, at + COMPARED_BITS) for at in range(0, len(left), COMPARED_BITS)]
-    return Cat(left[piece] == right[piece] for piece in pieces)
 
 
 def describe(m: Module, found: data.View, early: data.View, policy: data.View) -> data.View:

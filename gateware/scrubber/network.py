@@ -9,10 +9,14 @@ from amaranth.lib.wiring import In, Out
 from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
 from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, Network, Transport
-from gateware.scrubber.split import Edits, HeaderSplit, captured_value, write_section
+from gateware.scrubber.split import Edits, HeaderSplit, captured_value, same_pieces, write_section
 
-ARP_FIXED = 0x00010800060400
+ARP_FIXED = int.from_bytes(bytes.fromhex("00010800060400"), "little")
 UNFIT = 2047
+
+EARLY = data.StructLayout({"fixed": 4, "sender": 3, "target": 3, "no_sender": 2, "gratuitous": 2, "unspecified": 8})
+"""What is compared along with `HeaderSplit.found` already, piece by piece: ARP's first seven bytes, its hardware addresses
+with those of the frame, its protocol addresses with zero and with each other; whether an IPv6 source is all zeros."""
 
 
 class NetworkLayer(wiring.Component):
@@ -87,9 +91,11 @@ class NetworkLayer(wiring.Component):
         write_section(m, split, self.section, canonical_length, edits)
 
         self._sums(m, split, ipv4, ipv6)
+        early = Signal(EARLY)
+        m.d.sync += early.eq(self._anticipate(m, c, split.meta))
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
         with m.If(split.found_valid):
-            self._describe(m, split.found)
+            self._describe(m, split.found, early)
         return m
 
     def _sums(self, m: Module, split: HeaderSplit, ipv4: Value, ipv6: Value) -> None:
@@ -117,7 +123,25 @@ class NetworkLayer(wiring.Component):
             self.address_sum.eq(address.o),
         ]
 
-    def _describe(self, m: Module, found: data.View) -> None:
+    @staticmethod
+    def _anticipate(m: Module, c: data.View, meta: data.View) -> data.View:
+        """The `EARLY` of a frame whose header is about to be split off, without a register."""
+
+        def part(start: int, size: int) -> Value:
+            return Cat(*(c[start + k] for k in range(size)))
+
+        early = Signal(EARLY)
+        m.d.comb += [
+            early.fixed.eq(same_pieces(part(0, 7), Const(ARP_FIXED, 56))),
+            early.sender.eq(same_pieces(part(8, 6), meta.source_mac.as_value())),
+            early.target.eq(same_pieces(part(18, 6), meta.destination_mac.as_value())),
+            early.no_sender.eq(same_pieces(part(14, 4), Const(0, 32))),
+            early.gratuitous.eq(same_pieces(part(14, 4), part(24, 4))),
+            early.unspecified.eq(same_pieces(part(8, 16), Const(0, 128))),
+        ]
+        return early
+
+    def _describe(self, m: Module, found: data.View, early: data.View) -> None:
         c, o, short, kind = found.captured, self.o.meta, found.short, found.meta.network
         ipv4, ipv6, arp = kind == Network.IPV4, kind == Network.IPV6, kind == Network.ARP
         request = c[7] == 1
@@ -139,9 +163,6 @@ class NetworkLayer(wiring.Component):
         length = Signal(16)
         m.d.comb += length.eq(Mux(ipv4, total - found.length, Mux(ipv6, payload, 0)))
         minimum = Mux(found.meta.tagged, 42, 46)
-        arp_source = [c[14 + k] for k in range(4)]
-        arp_target = [c[24 + k] for k in range(4)]
-        unspecified = Cat(*arp_source) == 0
         m.d.sync += [
             o.ethernet.eq(found.meta),
             o.transport.eq(Mux(good, transport, Transport.NONE)),
@@ -149,10 +170,10 @@ class NetworkLayer(wiring.Component):
                 arp
                 & (
                     short
-                    | (captured_value(c, range(7)) != ARP_FIXED)
+                    | ~early.fixed.all()
                     | ((c[7] != 1) & (c[7] != 2))
-                    | (Cat(*(c[8 + k] for k in range(6))) != found.meta.source_mac.as_value())
-                    | (~request & (Cat(*(c[18 + k] for k in range(6))) != found.meta.destination_mac.as_value()))
+                    | ~early.sender.all()
+                    | (~request & ~early.target.all())
                 )
             ),
             o.ip_header.eq((ipv4 | ipv6) & ~short & malformed),
@@ -162,12 +183,12 @@ class NetworkLayer(wiring.Component):
             o.length.eq(Mux(length[11:].any(), UNFIT, length[:11])),
             o.above_8.eq(payload > 8),
             o.above_24.eq(payload > 24),
-            o.unspecified.eq(Cat(*(c[8 + k] for k in range(16))) == 0),
+            o.unspecified.eq(early.unspecified.all()),
             o.before_minimum.eq(Mux(minimum > found.length, (minimum - found.length)[:6], 0)),
             o.hop_limit.eq(Mux(ipv4, c[8], c[7])),
             o.request.eq(request),
-            o.probe.eq(request & unspecified),
-            o.gratuitous.eq(request & (Cat(*arp_source) == Cat(*arp_target))),
+            o.probe.eq(request & early.no_sender.all()),
+            o.gratuitous.eq(request & early.gratuitous.all()),
         ]
         m.d.sync += [o.addresses[k].eq(c[8 + k]) for k in range(32)]
         a = o.altered

@@ -13,6 +13,16 @@ from gateware.scrubber.layouts import VERDICT, Network, Transport
 MAX_WORDS = 12
 
 
+def decided(m: Module, lanes: int, verdict: stream.Interface, done: Value) -> Value:
+    """Whether there is a verdict to go by; the next one is asked for when the frame is ``done``. Up to 8 lanes that takes a
+    cycle more, in which other pieces of the frame move: it keeps the queue out of a long path."""
+    if lanes > 8:
+        m.d.comb += verdict.ready.eq(done)
+        return verdict.valid
+    m.d.sync += verdict.ready.eq(done)
+    return verdict.valid & ~verdict.ready
+
+
 class Section(wiring.Component):
     """Takes a frame's section out of its store: hands it on, or throws it away where the verdict is to drop.
 
@@ -53,11 +63,11 @@ class Section(wiring.Component):
         m = Module()
         lanes, entry, drop = self.lanes, self.store.payload, self.verdict.payload.drop
         moves = Signal()
+        active = decided(m, lanes, self.verdict, moves & entry.last)
         m.d.comb += [
-            self.o.valid.eq(self.store.valid & self.verdict.valid & ~drop),
-            self.store.ready.eq(self.verdict.valid & (drop | self.o.ready)),
+            self.o.valid.eq(self.store.valid & active & ~drop),
+            self.store.ready.eq(active & (drop | self.o.ready)),
             moves.eq(self.store.valid & self.store.ready),
-            self.verdict.ready.eq(moves & entry.last),
             self.o.payload.last.eq(entry.last),
         ]
         if not self.bytes_max:
@@ -164,12 +174,14 @@ class OptionWords(wiring.Component):
         begun = Cat(Const(0, bits), index) if bits else index
         left = Signal(range(MAX_WORDS + 1))
         out = self.o.payload
+        done = Signal()
+        active = decided(m, lanes, self.verdict, done)
         m.d.comb += [
             left.eq(length - begun),
             out.count.eq(Mux(left > lanes, lanes, left)),
             out.last.eq(left <= lanes),
-            self.o.valid.eq(self.verdict.valid & ~v.drop),
-            self.verdict.ready.eq(v.drop | (self.o.ready & out.last)),
+            self.o.valid.eq(active & ~v.drop),
+            done.eq(active & (v.drop | (self.o.ready & out.last))),
         ]
         with m.Switch(index):
             for at in range(MAX_WORDS // lanes + 1):
@@ -212,6 +224,10 @@ class SackEdges(wiring.Component):
         held, full = Signal(section_entry(lanes)), Signal()
         index = Signal(range(40 // lanes + 2))
         emit, complete, advance = Signal(), Signal(), Signal()
+        # Where the edges are is compared with the number of the beat to come; with the first, it is compared with 0.
+        first, inside, final = Signal(init=1), Signal(), Signal()
+        within, ends = Mux(first, v.sack_first == 0, inside), Mux(first, v.sack_last == 0, final)
+        following = Signal.like(index)
         follows = Mux(held.last, 0, self.store.payload.data.as_value())
         window = Cat(held.data.as_value(), follows)
         shifted = Signal(data.ArrayLayout(8, lanes))
@@ -223,17 +239,23 @@ class SackEdges(wiring.Component):
                     with m.Case(residue):
                         m.d.comb += shifted.eq(window[8 * residue : 8 * (residue + lanes)])
         m.d.comb += [
-            complete.eq(full & self.verdict.valid & (held.last | self.store.valid)),
-            emit.eq(~v.drop & Mux(v.has_sack, (index >= v.sack_first) & (index <= v.sack_last), held.last)),
+            complete.eq(full & decided(m, lanes, self.verdict, advance & held.last) & (held.last | self.store.valid)),
+            emit.eq(~v.drop & Mux(v.has_sack, within, held.last)),
+            following.eq(index + 1),
             self.o.valid.eq(complete & emit),
             advance.eq(complete & (~emit | self.o.ready)),
             out.count.eq(Mux(v.has_sack, min(lanes, 32) if lanes < 16 else v.sack_blocks << 3, 0)),
-            out.last.eq(~v.has_sack | (index == v.sack_last)),
+            out.last.eq(~v.has_sack | ends),
             out.data.eq(masked(shifted, lanes, out.count)),
             self.store.ready.eq(advance | ~full),
-            self.verdict.ready.eq(advance & held.last),
         ]
         with m.If(self.store.ready):
             m.d.sync += [full.eq(self.store.valid), held.eq(self.store.payload)]
-            m.d.sync += index.eq(Mux(full & ~held.last, index + 1, 0))
+        with m.If(advance):
+            m.d.sync += [
+                first.eq(held.last),
+                index.eq(Mux(held.last, 0, following)),
+                inside.eq((following >= v.sack_first) & (following <= v.sack_last)),
+                final.eq(following == v.sack_last),
+            ]
         return m

@@ -73,14 +73,10 @@ class Rewriter(wiring.Component):
         m.submodules.words = words = OptionWords(lanes)
         m.submodules.edges = edges = SackEdges(lanes)
         wiring.connect(m, wiring.flipped(self.verdict_words), words.verdict)
-        # Which edges there are is found out on the way to both of its inputs' ready.
-        for name, source, port in (
-            ("options", self.store_options, edges.store),
-            ("verdict_edges", self.verdict_edges, edges.verdict),
-        ):
-            m.submodules[f"skid_{name}"] = skid = SkidBuffer(port.payload.shape())
-            wiring.connect(m, wiring.flipped(source), skid.i)
-            wiring.connect(m, skid.o, port)
+        wiring.connect(m, wiring.flipped(self.verdict_edges), edges.verdict)
+        m.submodules.skid_options = skid = SkidBuffer(section_entry(lanes))
+        wiring.connect(m, wiring.flipped(self.store_options), skid.i)
+        wiring.connect(m, skid.o, edges.store)
 
         network = section["network"].verdict.payload.network
         m.d.comb += [

@@ -209,3 +209,9 @@ def write_section(m: Module, split: HeaderSplit, port: SectionInterface, length:
 def captured_value(captured: data.View, positions: Sequence[int]) -> Value:
     """Captured bytes as one number, the first the most significant."""
     return Cat(*(captured[at] for at in reversed(positions)))
+
+
+def same_pieces(left: Value, right: Value) -> Value:
+    """Whether two numbers are equal, for each 16 bits of them: long ones are compared in one cycle and put together in the
+    next."""
+    return Cat(left[at : at + 16] == right[at : at + 16] for at in range(0, len(left), 16))

@@ -62,26 +62,13 @@ class TransportLayer(wiring.Component):
         kinds = {kind: Signal(name=kind.name.lower()) for kind in Transport if kind is not Transport.NONE}
         for kind, signal in kinds.items():
             m.d.comb += signal.eq(meta.transport == kind)
-        solicits_router = c[0] == 133
-        neighbour = Signal()
+        neighbour = self._measure(m, split)
         covered = Signal(11)
         udp_length = captured_value(c, (4, 5))
-        m.d.comb += [
-            neighbour.eq(kinds[Transport.ICMPV6] & self.policy.nd & (solicits_router | (c[0] == 135) | (c[0] == 136))),
-            split.length.eq(8),
-            covered.eq(meta.length),
-        ]
-        with m.If(kinds[Transport.TCP]):
-            m.d.comb += split.length.eq(20)
-        with m.Elif(neighbour):
-            # The link-layer address is kept where there is one and the source address is not the unspecified one.
-            with m.If(solicits_router):
-                m.d.comb += split.length.eq(Mux(meta.above_8 & ~meta.unspecified, 16, 8))
-            with m.Else():
-                m.d.comb += split.length.eq(Mux(meta.above_24 & ~meta.unspecified, 32, 24))
+        m.d.comb += covered.eq(meta.length)
         with m.If(kinds[Transport.UDP]):
             m.d.comb += covered.eq(Mux(udp_length[11:].any(), UNFIT, udp_length[:11]))
-        self._write(m, split, kinds)
+        self._write(m, split, kinds, neighbour)
         self._sum_all(m, split, covered)
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
         early = Signal(EARLY)
@@ -90,6 +77,30 @@ class TransportLayer(wiring.Component):
         with m.If(split.found_valid):
             self._register(m, o)
         return m
+
+    def _measure(self, m: Module, split: HeaderSplit) -> Value:
+        """Finds the header's length, and whether it is an admitted message of neighbour discovery, from its first byte as it
+        comes in: both are there along with the held beat."""
+        i, kind, begins = self.i, self.i.payload.data[0], Signal(init=1)
+        neighbour, length = Signal(), Signal.like(split.length)
+        solicits_router = kind == 133
+        # The link-layer address is kept where there is one and the source address is not the unspecified one.
+        given = Mux(solicits_router, i.meta.above_8, i.meta.above_24) & ~i.meta.unspecified
+        admitted = (
+            (i.meta.transport == Transport.ICMPV6) & self.policy.nd & (solicits_router | (kind == 135) | (kind == 136))
+        )
+        tcp = i.meta.transport == Transport.TCP
+        with m.If(i.valid):
+            m.d.sync += begins.eq(i.payload.last)
+        with m.If(i.valid & begins):
+            m.d.sync += [
+                neighbour.eq(admitted),
+                length.eq(
+                    Mux(tcp, 20, Mux(admitted, Mux(solicits_router, Mux(given, 16, 8), Mux(given, 32, 24)), 8)),
+                ),
+            ]
+        m.d.comb += split.length.eq(length)
+        return neighbour
 
     def _register(self, m: Module, o: data.View) -> None:
         """The addresses stay for the look-up, which takes a few cycles, until the next frame that asks for one."""
@@ -107,7 +118,7 @@ class TransportLayer(wiring.Component):
             *(meta[key].eq(o[key]) for key in TRANSPORT.members if key not in {"network", "target_address"}),
         ]
 
-    def _write(self, m: Module, split: HeaderSplit, kinds: dict[Transport, Signal]) -> None:
+    def _write(self, m: Module, split: HeaderSplit, kinds: dict[Transport, Signal], neighbour: Value) -> None:
         c, meta = split.captured, split.meta
         tcp, udp = kinds[Transport.TCP], kinds[Transport.UDP]
         icmp = kinds[Transport.ICMP] | kinds[Transport.ICMPV6]
@@ -119,7 +130,6 @@ class TransportLayer(wiring.Component):
         with m.If(~flags[RST]):
             m.d.comb += [high.eq(_top_bit(c[14])), low.eq(Mux(c[14].any(), 0, _top_bit(c[15])))]
         reserved = Mux(c[0] == 136, c[4] & 0xE0, 0)
-        neighbour = icmp & kinds[Transport.ICMPV6] & (c[0] >= 133)
         edits: Edits = {
             **dict.fromkeys((1, 2, 3), (icmp, 0)),
             4: (neighbour, reserved),

@@ -13,7 +13,7 @@ from tests.cocotb_benches.designs import design_under_test
 from tests.cocotb_benches.tb import TB, Agent
 from tests.gateware.stream.bench import PAUSES, Pause
 
-SPACING_CYCLES = {1: 42, 8: 6, 64: 1}
+SPACING_CYCLES = {1: 40, 8: 5, 64: 1}
 """Lanes -> the shortest frame that needs a look-up."""
 Table = dict[bytes, tuple[int, int]]
 
