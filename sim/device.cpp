@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A verilated device behind a C ABI: frames in, verdicts and frames out, registers. See README.md of this folder.
+// A device behind a C ABI: frames in, verdicts and frames out, registers. See README.md of this folder.
 //
-// LANES comes from the command line; Vdevice is the verilated `FlatTop` of the device.
+// LANES comes from the command line; Vdevice is the `FlatTop` of the device: written by model.py, or,
+// with VM_TRACE, verilated.
 
 #include <bit>
 #include <cerrno>
@@ -12,8 +13,8 @@
 #include <vector>
 
 #include "Vdevice.h"
-#include "verilated.h"
 #if VM_TRACE
+#include "verilated.h"
 #include "verilated_vcd_c.h"
 #endif
 
@@ -56,7 +57,9 @@ struct TraceFile final : VerilatedVcdFile {
 #endif
 
 struct Device {
+#if VM_TRACE
     VerilatedContext context;
+#endif
     std::unique_ptr<Vdevice> top;
 #if VM_TRACE
     TraceFile trace_file;
@@ -129,8 +132,8 @@ struct Device {
     void dump() {
 #if VM_TRACE
         if (trace) trace->dump(context.time());
-#endif
         context.timeInc(1);
+#endif
     }
 
     void step() {
@@ -190,8 +193,10 @@ Device* custodes_open(const char* trace_path) {
     auto* device = new Device;
 #if VM_TRACE
     device->context.traceEverOn(true);
-#endif
     device->top = std::make_unique<Vdevice>(&device->context);
+#else
+    device->top = std::make_unique<Vdevice>();
+#endif
     if (trace_path) {
 #if VM_TRACE
         device->trace = std::make_unique<VerilatedVcdC>(&device->trace_file);
@@ -280,6 +285,9 @@ void custodes_write(Device* device, uint32_t address, uint32_t value) {
 uint32_t custodes_read(Device* device, uint32_t address) {
     device->top->bus_address = address;
     for (int i = 0; i < 5; i++) device->step();
+    // The outputs are worked out while the clock is low.
+    device->top->clk = 0;
+    device->top->eval();
     return device->top->bus_read_data;
 }
 }
