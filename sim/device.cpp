@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A device behind a C ABI: frames in, verdicts and frames out, registers. See README.md of this folder.
+// A verilated device behind a C ABI: frames in, verdicts and frames out, registers. See README.md of this folder.
 //
-// LANES comes from the command line; Vdevice is the `FlatTop` of the device: written by model.py, or,
-// with VM_TRACE, verilated.
+// LANES comes from the command line; Vdevice is the verilated `FlatTop` of the device.
 
 #include <bit>
 #include <cerrno>
@@ -13,8 +12,8 @@
 #include <vector>
 
 #include "Vdevice.h"
-#if VM_TRACE
 #include "verilated.h"
+#if VM_TRACE
 #include "verilated_vcd_c.h"
 #endif
 
@@ -57,9 +56,7 @@ struct TraceFile final : VerilatedVcdFile {
 #endif
 
 struct Device {
-#if VM_TRACE
     VerilatedContext context;
-#endif
     std::unique_ptr<Vdevice> top;
 #if VM_TRACE
     TraceFile trace_file;
@@ -132,8 +129,8 @@ struct Device {
     void dump() {
 #if VM_TRACE
         if (trace) trace->dump(context.time());
-        context.timeInc(1);
 #endif
+        context.timeInc(1);
     }
 
     void step() {
@@ -193,10 +190,8 @@ Device* custodes_open(const char* trace_path) {
     auto* device = new Device;
 #if VM_TRACE
     device->context.traceEverOn(true);
-    device->top = std::make_unique<Vdevice>(&device->context);
-#else
-    device->top = std::make_unique<Vdevice>();
 #endif
+    device->top = std::make_unique<Vdevice>(&device->context);
     if (trace_path) {
 #if VM_TRACE
         device->trace = std::make_unique<VerilatedVcdC>(&device->trace_file);
@@ -285,9 +280,6 @@ void custodes_write(Device* device, uint32_t address, uint32_t value) {
 uint32_t custodes_read(Device* device, uint32_t address) {
     device->top->bus_address = address;
     for (int i = 0; i < 5; i++) device->step();
-    // The outputs are worked out while the clock is low.
-    device->top->clk = 0;
-    device->top->eval();
     return device->top->bus_read_data;
 }
 }
