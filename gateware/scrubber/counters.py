@@ -15,6 +15,7 @@ from custodes.table import SCRUBBED, Reason
 
 SLOTS = 32
 COUNT_BITS = 32
+CHOSEN = 8
 
 
 class Counters(wiring.Component):
@@ -24,13 +25,14 @@ class Counters(wiring.Component):
     counter of its own, which is added to its total when its turn comes round.
 
     Args:
-        spacing: the least number of cycles between two frames with altered fields.
+        spacing: the least number of cycles between two frames with altered fields; above 1, no two verdicts come in
+            consecutive cycles either.
 
     Members:
-        valid, reason, altered: a verdict; one per cycle.
+        valid, reason, altered: a verdict; at most one per cycle.
         address, value: a counter (a `Reason`, or 32 + row) and its total 2 cycles later.
 
-    An event shows up at most 35 cycles after it happened. Totals start over after 2^32; reset leaves them as they are.
+    An event shows up at most 36 cycles after it happened. Totals start over after 2^32; reset leaves them as they are.
     """
 
     valid: Signal
@@ -61,7 +63,8 @@ class Counters(wiring.Component):
     def _reasons(self, m: Module) -> Value:
         m.submodules.reasons = totals = Memory(shape=COUNT_BITS, depth=SLOTS, init=[])
         write = totals.write_port()
-        read, host = totals.read_port(transparent_for=[write]), totals.read_port()
+        # With a cycle between verdicts, a total is written before it can be read again.
+        read, host = totals.read_port(transparent_for=[write] if self.spacing == 1 else []), totals.read_port()
         m.d.comb += [
             read.addr.eq(self.reason),
             write.data.eq(read.data + 1),
@@ -76,7 +79,7 @@ class Counters(wiring.Component):
         slot = Signal(range(SLOTS))
         total = Signal(COUNT_BITS, reset_less=True)
         width = (SLOTS // self.spacing + 1).bit_length()
-        taken, added = Signal(width), Signal(width)
+        added = Signal(width)
         turn = Signal(SLOTS, init=1)  # one bit per slot, that of `slot` set
         m.d.sync += turn.eq(turn.rotate_left(1))
         chosen: list[Value] = []
@@ -88,16 +91,19 @@ class Counters(wiring.Component):
             with m.Elif(event):
                 m.d.sync += waiting.eq(waiting + 1)
             chosen.append(Mux(turn[row], waiting, 0))
-        m.d.comb += taken.eq(reduce(or_, chosen))
-        # The row written is always the one before the row read, and not through a register: Yosys needs no bypass.
-        before = Signal(range(SLOTS))
+        # Of so many rows one is chosen in two steps. Its total is read after the first, and the total written is always that
+        # of the row before the one read, and not through a register: so Yosys needs no bypass.
+        chosen_of = [Signal(width, name=f"chosen_of_{at}") for at in range(0, len(chosen), CHOSEN)]
+        m.d.sync += [some.eq(reduce(or_, chosen[CHOSEN * k :][:CHOSEN])) for k, some in enumerate(chosen_of)]
+        reads, writes = Signal(range(SLOTS)), Signal(range(SLOTS))
         m.d.comb += [
-            before.eq(slot - 1),
-            read.addr.eq(slot),
-            write.addr.eq(before),
+            reads.eq(slot - 1),
+            writes.eq(slot - 2),
+            read.addr.eq(reads),
+            write.addr.eq(writes),
             write.data.eq(total + added),
             write.en.eq(1),
             host.addr.eq(self.address),
         ]
-        m.d.sync += [slot.eq(slot + 1), total.eq(read.data), added.eq(taken)]
+        m.d.sync += [slot.eq(slot + 1), total.eq(read.data), added.eq(reduce(or_, chosen_of))]
         return host.data

@@ -30,8 +30,9 @@ BOUND = data.StructLayout({"kind": 2, "ports": 2, "station": 8, "unused": 4})
 """What the ``bound`` bits of a row's words make together."""
 WRITE = data.StructLayout({"word": WORD, "number": range(ROW_WORDS), "row": ROW_BITS, "table": 1})
 HASHED_BITS = 32
-SLICES = {1: 8, 8: 1, 64: 1}
-"""In how many cycles the table takes a key: with one lane there are eight for each of the four of the shortest frame."""
+SLICES = {1: 4, 8: 1, 64: 1}
+"""In how many cycles the table takes a key. With one lane there are ten for each of a frame's four keys; in four pieces, a
+row's words fill block RAMs of 9 bits side by side, with no multiplexer behind them."""
 
 
 class AddressTable(wiring.Component):
@@ -177,7 +178,7 @@ class Lookup(wiring.Component):
 
     Members:
         valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up; its addresses stay until the next that does.
-        o_valid, o: one `LOOKUP` per frame that does, in order: 49, 14 and 9 cycles later with 1, 8 and 64 lanes.
+        o_valid, o: one `LOOKUP` per frame that does, in order: 29, 14 and 9 cycles later with 1, 8 and 64 lanes.
         write_valid, write: replaces a word of a row.
     """
 

@@ -24,19 +24,17 @@ def lanes_below(lanes: int, beat: ValueLike, end: ValueLike) -> Value:
 class Countdown:
     """Counts the bytes that are left until an end, beat by beat.
 
-    ``left`` is the count before the beat at hand: ``total`` in a frame's first beat, then what was carried over.
+    ``left`` is the count before the beat that was there a cycle ago: ``total`` in a frame's first beat, then what was
+    carried over. ``mask`` and ``ends`` are about that beat, too.
     """
 
     def __init__(self, m: Module, name: str, lanes: int, valid: ValueLike, first: ValueLike, total: ValueLike) -> None:
         total = Value.cast(total)
         carried = Signal(total.shape(), name=f"{name}_carried")
         self.left = Signal(total.shape(), name=f"{name}_left")
-        after = Signal(total.shape(), name=f"{name}_after")
-        m.d.comb += [
-            self.left.eq(Mux(first, total, carried)),
-            after.eq(Mux(self.left > lanes, self.left - lanes, 0)),
-        ]
+        before = Mux(first, total, carried)
         with m.If(valid):
-            m.d.sync += carried.eq(after)
+            m.d.sync += carried.eq(Mux(before > lanes, before - lanes, 0))
+        m.d.sync += self.left.eq(before)
         self.mask = lanes_before(lanes, self.left)
         self.ends = self.left <= lanes

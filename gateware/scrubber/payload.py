@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The end of the parser: payload, and what can only be known once a frame has ended."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
+from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature, layer_beat
 from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.layouts import NETWORK, TRANSPORT
 from gateware.scrubber.mask import Countdown
@@ -24,7 +24,7 @@ class PayloadLayer(wiring.Component):
         sum_valid, sum: one sum per frame over the payload as it came.
         end_valid, end: how the frame ended, once per frame.
 
-    Latency 1 cycle, of the sum one more than that of `ByteSum`; one beat per cycle.
+    Latency 2 cycles, of the sum one more than that of `ByteSum`; one beat per cycle.
     """
 
     i: LayerInterface
@@ -53,42 +53,42 @@ class PayloadLayer(wiring.Component):
         m = Module()
         i = self.i.payload
         first = Signal(init=1)
-        done = Signal()
-        write = Signal()
-        last = Signal()
         with m.If(self.i.valid):
             m.d.sync += first.eq(i.last)
-        count = Countdown(m, "payload", self.lanes, self.i.valid, first, self.i.meta.payload)
-        present = count.mask & i.keep
-        length = Signal(self.lanes.bit_length())
         m.d.comb += [
             self.begins.eq(self.i.valid & first),
-            last.eq(self.i.meta.trim | count.ends | i.last),
-            write.eq(self.i.valid & (first | ~done)),
+            self.end_valid.eq(self.i.valid & i.last),
+            self.end.error.eq(i.error),
+            self.end.oversize.eq(i.oversize),
+        ]
+
+        # How much is left comes late: the beat is cut a cycle later.
+        count = Countdown(m, "payload", self.lanes, self.i.valid, first, self.i.meta.payload)
+        valid, beat, begins, trim = Signal(), Signal(layer_beat(self.lanes)), Signal(), Signal()
+        m.d.sync += [valid.eq(self.i.valid), beat.eq(i), begins.eq(first), trim.eq(self.i.meta.trim)]
+        done, write, last = Signal(), Signal(), Signal()
+        length = Signal(self.lanes.bit_length())
+        m.d.comb += [
+            last.eq(trim | count.ends | beat.last),
+            write.eq(valid & (begins | ~done)),
             length.eq(Mux(count.left > self.lanes, self.lanes, count.left)),
         ]
         m.d.sync += self.section.valid.eq(write)
         with m.If(write):
             m.d.sync += [
                 done.eq(last),
-                self.section.payload.data.eq(i.data),
-                self.section.payload.count.eq(Mux(self.i.meta.trim, 0, length)),
+                self.section.payload.data.eq(beat.data),
+                self.section.payload.count.eq(Mux(trim, 0, length)),
                 self.section.payload.last.eq(last),
             ]
         m.submodules.sum = unit = ByteSum(self.lanes)
-        # Which bytes count comes late.
-        m.d.sync += [
-            unit.valid.eq(self.i.valid),
-            unit.bytes.eq(i.data),
-            unit.mask.eq(present),
-            unit.last.eq(i.last),
-        ]
         m.d.comb += [
+            unit.valid.eq(valid),
+            unit.bytes.eq(beat.data),
+            unit.mask.eq(count.mask & beat.keep),
+            unit.last.eq(beat.last),
             self.sum_valid.eq(unit.o_valid),
             self.sum.eq(unit.o),
-            self.end_valid.eq(self.i.valid & i.last),
-            self.end.error.eq(i.error),
-            self.end.oversize.eq(i.oversize),
         ]
         return m
 
@@ -101,7 +101,7 @@ class Tail(wiring.Component):
         o_valid, o: one `TAIL` per frame: ``padding`` where the bytes past the end are not all zero or go on past the size
             of the smallest frame, ``too_short`` where the frame ends before the IP length does.
 
-    Latency 1 cycle, one beat per cycle.
+    Latency 2 cycles, one beat per cycle.
     """
 
     i: LayerInterface
@@ -116,19 +116,24 @@ class Tail(wiring.Component):
         m = Module()
         i, lanes = self.i.payload, self.lanes
         first = Signal(init=1)
-        seen = Signal()
-        padding = Signal()
         with m.If(self.i.valid):
             m.d.sync += first.eq(i.last)
+        # How much is left comes late: the beat is looked at a cycle later.
         end = Countdown(m, "end", lanes, self.i.valid, first, self.i.meta.length)
         minimum = Countdown(m, "minimum", lanes, self.i.valid, first, self.i.meta.before_minimum)
-        beyond = i.keep & ~end.mask
-        covert = Signal(lanes)
-        for lane in range(lanes):
-            m.d.comb += covert[lane].eq(beyond[lane] & (i.data[lane].any() | ~minimum.mask[lane]))
-        m.d.comb += padding.eq(covert.any() | (seen & ~first))
-        with m.If(self.i.valid):
+        valid, begins, last = Signal(), Signal(), Signal()
+        keep, filled = Signal(lanes), Signal(lanes)
+        m.d.sync += [
+            valid.eq(self.i.valid),
+            begins.eq(first),
+            last.eq(i.last),
+            keep.eq(i.keep),
+            filled.eq(Cat(i.data[lane].any() for lane in range(lanes))),
+        ]
+        seen, padding = Signal(), Signal()
+        m.d.comb += padding.eq((keep & ~end.mask & (filled | ~minimum.mask)).any() | (seen & ~begins))
+        with m.If(valid):
             m.d.sync += seen.eq(padding)
-        m.d.sync += self.o_valid.eq(self.i.valid & i.last)
-        m.d.sync += [self.o.padding.eq(padding), self.o.too_short.eq((end.mask & ~i.keep).any() | ~end.ends)]
+        m.d.sync += self.o_valid.eq(valid & last)
+        m.d.sync += [self.o.padding.eq(padding), self.o.too_short.eq((end.mask & ~keep).any() | ~end.ends)]
         return m

@@ -11,6 +11,7 @@ from gateware.scrubber.join import masked, piece_beat
 from gateware.scrubber.layouts import VERDICT, Network, Transport
 
 MAX_WORDS = 12
+EDIT = data.StructLayout({"set": 1, "byte": 8})
 
 
 def decided(m: Module, lanes: int, verdict: stream.Interface, done: Value) -> Value:
@@ -54,7 +55,7 @@ class Section(wiring.Component):
                 "store": In(stream.Signature(section_entry(lanes))),
                 "verdict": In(stream.Signature(VERDICT)),
                 "length": In(range(bytes_max + 1)),
-                "edits": In(data.ArrayLayout(data.StructLayout({"set": 1, "byte": 8}), max(1, bytes_max))),
+                "edits": In(data.ArrayLayout(EDIT, max(1, bytes_max))),
                 "o": Out(stream.Signature(piece_beat(lanes))),
             }
         )
@@ -91,11 +92,22 @@ class Section(wiring.Component):
             self.o.payload.count.eq(count),
             self.o.payload.data.eq(masked(edited, lanes, count)),
         ]
+        ahead = int(lanes == 1)
+        chosen = Signal(data.ArrayLayout(EDIT, lanes))
         for lane in range(lanes):
             with m.Switch(index):
-                for at in range(lane, self.bytes_max, lanes):
-                    with m.Case(at // lanes), m.If(self.edits[at].set):
-                        m.d.comb += edited[lane].eq(self.edits[at].byte)
+                for at in range(lane + ahead, self.bytes_max, lanes):
+                    with m.Case(at // lanes - ahead):
+                        m.d.comb += chosen[lane].eq(self.edits[at])
+        if ahead:
+            # Nothing edits a header's first byte, so that a byte's edit can be chosen along with the byte before.
+            following = Signal.like(chosen)
+            with m.If(moves):
+                m.d.sync += following.eq(Mux(entry.last, 0, chosen.as_value()))
+            chosen = following
+        for lane in range(lanes):
+            with m.If(chosen[lane].set):
+                m.d.comb += edited[lane].eq(chosen[lane].byte)
         return m
 
 

@@ -125,7 +125,7 @@ class Rewriter(wiring.Component):
 
 
 class Pad(wiring.Component):
-    """Pads frames with zeros to the size of the smallest. Latency 1 cycle, one beat per cycle."""
+    """Pads frames with zeros to the size of the smallest. Latency 2 cycles, one beat per cycle."""
 
     i: stream.Interface
     o: stream.Interface
@@ -140,13 +140,14 @@ class Pad(wiring.Component):
         final = -(-MIN_FRAME_BYTES // lanes) - 1
         final_count = MIN_FRAME_BYTES - final * lanes
         index = Signal(range(final + 2))
-        padding, room, valid, last = Signal(), Signal(), Signal(), Signal()
+        padding, room, last = Signal(), Signal(), Signal()
+        beat, beat_valid, beat_room = Signal(piece_beat(lanes)), Signal(), Signal()
         count = Signal(range(lanes + 1))
         at_end = index == final
         m.d.comb += [
             room.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(room & ~padding),
-            valid.eq(padding | self.i.valid),
+            beat_room.eq(~beat_valid | room),
+            self.i.ready.eq(beat_room & ~padding),
             last.eq((padding | i.last) & (index >= final)),
             count.eq(Mux(padding, 0, i.count)),
         ]
@@ -154,14 +155,22 @@ class Pad(wiring.Component):
             m.d.comb += count.eq(lanes)
         with m.Elif((padding | i.last) & at_end & (padding | (i.count < final_count))):
             m.d.comb += count.eq(final_count)
-        with m.If(room):
-            m.d.sync += self.o.valid.eq(valid)
-            with m.If(valid):
+        with m.If(beat_room):
+            m.d.sync += beat_valid.eq(padding | self.i.valid)
+            with m.If(padding | self.i.valid):
                 m.d.sync += [
-                    o.data.eq(Mux(padding, 0, i.data.as_value())),
-                    o.keep.eq(lanes_before(lanes, count)),
-                    o.last.eq(last),
+                    beat.data.eq(Mux(padding, 0, i.data.as_value())),
+                    beat.count.eq(count),
+                    beat.last.eq(last),
                     padding.eq((padding | i.last) & ~last),
                     index.eq(Mux(last, 0, Mux(index > final, index, index + 1))),
                 ]
+        # Which bytes there are is said a cycle later.
+        with m.If(room):
+            m.d.sync += [
+                self.o.valid.eq(beat_valid),
+                o.data.eq(beat.data),
+                o.keep.eq(lanes_before(lanes, beat.count)),
+                o.last.eq(beat.last),
+            ]
         return m

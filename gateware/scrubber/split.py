@@ -141,12 +141,15 @@ class HeaderSplit(wiring.Component):
         ends = Signal()
         m.d.comb += ends.eq(~self.held.last & i.last & (left == 0))
         rest, rest_valid = Signal(layer_beat(lanes)), Signal()
+        with m.If(self.first):
+            m.d.sync += [
+                self.found.captured.eq(self.captured),
+                self.found.meta.eq(self.meta),
+                self.found.length.eq(self.length),
+                self.found.short.eq(self.held.last & self._shorter(shift, whole)),
+            ]
         m.d.sync += [
             self.found_valid.eq(self.first),
-            self.found.captured.eq(self.captured),
-            self.found.meta.eq(self.meta),
-            self.found.length.eq(self.length),
-            self.found.short.eq(self.held.last & self._shorter(shift, whole)),
             rest_valid.eq(emit),
             absorbed.eq((absorbed & ~self.new) | (emit & ends)),
             self.o_valid.eq(rest_valid),

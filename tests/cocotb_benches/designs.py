@@ -30,7 +30,8 @@ HEAD_BYTES = (0, 1, 7, 8, 9, 14, 20, 40, 63, 64, 65, 128)
 """Lengths of the heads that are sent into a Join."""
 PIECES = 4
 """Of a frame that a SerialJoin puts together."""
-COUNTERS_SPACING = 5
+COUNTERS_SPACING = {8: 5, 64: 1}
+"""Lanes -> the least number of cycles between two frames with altered fields."""
 FIFO_DEPTHS = {1: 64, 8: 16}
 """Lanes -> beats."""
 
@@ -72,6 +73,10 @@ def _join(lanes: int) -> Design:
     return Design(lambda: Join(lanes, HEAD_BYTES), "bench_join", lanes)
 
 
+def _counters(lanes: int) -> Design:
+    return Design(lambda: Counters(COUNTERS_SPACING[lanes]), "bench_counters", lanes)
+
+
 # The slowest to build come first, so that they do not come last on one of many cores.
 DESIGNS: dict[str, Design] = {
     "scrubber_8_world": _scrubber(8, Port.WORLD),
@@ -88,7 +93,7 @@ DESIGNS: dict[str, Design] = {
     **{f"byte_sum_{lanes}": _byte_sum(lanes) for lanes in (1, 8, 64)},
     **{f"join_{lanes}": _join(lanes) for lanes in (8, 64)},
     "serial_join": Design(lambda: SerialJoin(PIECES), "bench_serial_join"),
-    "counters": Design(lambda: Counters(COUNTERS_SPACING), "bench_counters"),
+    **{f"counters_{lanes}": _counters(lanes) for lanes in COUNTERS_SPACING},
 }
 
 
