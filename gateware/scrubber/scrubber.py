@@ -35,8 +35,9 @@ class JudgedInterface(wiring.PureInterface):
 
 JUDGED = wiring.Signature({"valid": Out(1), "reason": Out(Reason), "altered": Out(len(SCRUBBED))})
 """For one cycle per frame, in order: why it was dropped, or `Reason.FORWARDED` and the rows of the table altered in it."""
-FINDINGS_DEPTH = {1: 16, 8: 64, 64: 128}
-"""For each lane count, more than the frames that can follow a frame before the last of its findings is there."""
+FINDINGS_DEPTH = {1: 16, 8: 16, 64: 128}
+"""For each lane count, more than the frames that can follow a frame before the last of its findings is there: that is what
+the options walk finds, some 60 cycles after the payload begins, and payloads begin 42, 5 and 1 cycles apart at least."""
 VERDICT_DEPTH = 512
 FRAMES_INSIDE = 384
 """So many frames at most are inside when another is let in; each has a verdict at most in each queue."""
