@@ -18,6 +18,8 @@ GROUP_PREFIX = 0xFF02 << 72
 EARLY = data.StructLayout(
     {
         "header": 6,
+        "covered": 11,
+        "udp_length": 1,
         "lookup": 1,
         "neighbour": 1,
         "target": 1,
@@ -32,11 +34,11 @@ EARLY = data.StructLayout(
         "owned_24": 4,
     }
 )
-"""What is worked out along with `HeaderSplit.found` already: the bytes of a TCP header, options included; whether addresses
-are looked up; an admitted neighbour discovery message; a solicitation to a group, which is for its target. Then, piece by
-piece, whether the destination MAC is that of the destination's group, whether source and destination are the target,
-whether the destination is such a group as neighbour discovery uses and which, and whether the option at byte 8 or 24 has the
-sender's own link-layer address."""
+"""What is worked out along with `HeaderSplit.found` already: the bytes of a TCP header, options included; those that the UDP
+length covers, and whether it cannot be; whether addresses are looked up; an admitted neighbour discovery message; a
+solicitation to a group, which is for its target. Then, piece by piece, whether the destination MAC is that of the
+destination's group, whether source and destination are the target, whether the destination is such a group as neighbour
+discovery uses and which, and whether the option at byte 8 or 24 has the sender's own link-layer address."""
 
 
 def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value) -> data.View:
@@ -51,8 +53,11 @@ def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value
     def owned(at: int, kind: ValueLike) -> Value:
         return same_pieces(Cat(*(c[at + k] for k in range(8))), Cat(Cat(kind, Const(0, 8))[:8], Const(1, 8), own_mac))
 
+    udp_length = captured_value(c, (4, 5))
     m.d.comb += [
         early.header.eq(Mux(offset < 5, 20, offset << 2)),
+        early.covered.eq(Mux(udp_length[11:].any(), UNFIT, udp_length[:11])),
+        early.udp_length.eq((udp_length < 8) | (udp_length > meta.length)),
         early.lookup.eq(Mux(meta.ethernet.network == Network.ARP, ~meta.arp_fields, meta.transport != Transport.NONE)),
         early.neighbour.eq(neighbour),
         early.target.eq(neighbour & (c[0] == 135) & (meta.addresses[16] == 0xFF)),
@@ -94,7 +99,7 @@ def describe(m: Module, found: data.View, early: data.View, policy: data.View) -
         with m.Case(Transport.TCP):
             _tcp(m, found, o, early.header)
         with m.Case(Transport.UDP):
-            _udp(m, found, o, policy)
+            _udp(m, found, o, early, policy)
         with m.Case(Transport.ICMP, Transport.ICMPV6):
             _icmp(m, found, o, policy, early, group)
     with m.If(meta.ethernet.network == Network.IPV6):
@@ -131,17 +136,15 @@ def _tcp(m: Module, found: data.View, o: data.View, header: Value) -> None:
     ]
 
 
-def _udp(m: Module, found: data.View, o: data.View, policy: data.View) -> None:
+def _udp(m: Module, found: data.View, o: data.View, early: data.View, policy: data.View) -> None:
     c, meta = found.captured, found.meta
-    length, covered = captured_value(c, (4, 5)), Signal(11)
     ports = captured_value(c, (0, 1)), captured_value(c, (2, 3))
     m.d.comb += [
-        covered.eq(Mux(length[11:].any(), UNFIT, length[:11])),
         o.section.eq(8),
-        o.payload.eq(covered - 8),
+        o.payload.eq(early.covered - 8),
         o.unchecked.eq(Cat(c[6], c[7]) == 0),
-        o.transport_length.eq((meta.length < 8) | (length < 8) | (length > meta.length)),
-        o.network.altered.udp_surplus.eq(meta.length > covered),
+        o.transport_length.eq((meta.length < 8) | early.udp_length),
+        o.network.altered.udp_surplus.eq(meta.length > early.covered),
     ]
     for group in range(DENY_GROUPS):
         denied = [policy.deny_ports[k] for k in range(group, 8, DENY_GROUPS)]

@@ -47,7 +47,7 @@ class AddressTable(wiring.Component):
         o_valid, o: the answer.
         write_valid, write: replaces a word of a row. What is looked up in that cycle is not found.
 
-    Latency 2 * ``slices`` + 7 cycles; throughput one key in ``slices`` cycles.
+    Latency 2 * ``slices`` + 8 cycles; throughput one key in ``slices`` cycles.
     """
 
     valid: Signal
@@ -77,15 +77,15 @@ class AddressTable(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         slices = self.slices
-        # Keys come late, and so do words from the block RAM: they are registered once more, then compared word by word, then
-        # as a whole.
-        begins = self._delayed(m, self.valid, 2 * slices + 7, "begins")
-        keys = self._delayed(m, self.key, slices + 5, "key")
-        kinds = self._delayed(m, self.kind, slices + 5, "kind")
+        # Keys come late, and words from the block RAM even later: they are registered twice more, then compared word by
+        # word, then as a whole.
+        compared = slices + 6  # cycles until its first piece is
+        begins = self._delayed(m, self.valid, compared + slices + 2, "begins")
+        keys = self._delayed(m, self.key, compared, "key")
+        kinds = self._delayed(m, self.kind, compared, "kind")
         number = Signal(range(slices))  # of the piece that is read
         m.d.sync += number.eq(Mux(begins[slices + 2], 0, number + 1))
-        sound, still_sound = Signal(), Signal()
-        m.d.sync += [sound.eq(~self.write_valid), still_sound.eq(sound)]
+        sound = self._delayed(m, ~self.write_valid, 3, "sound")
         answers = []
         for table in range(TABLES):
             row = self._row(m, table, keys[1], kinds[2], begins)
@@ -93,14 +93,14 @@ class AddressTable(wiring.Component):
             same = Signal(self.words + 1, name=f"same_{table}")
             found, bound = Signal(name=f"found_{table}"), Signal(BOUND, name=f"bound_{table}")
             bits = Cat(word.bound for word in held)
-            kind_differs = begins[slices + 5] & (bits[:2] != kinds[slices + 5])
+            kind_differs = begins[compared] & (bits[:2] != kinds[compared])
             m.d.sync += [
-                *(same[at].eq(held[at].key == keys[slices + 5].word_select(at, WORD_BITS)) for at in range(self.words)),
-                same[-1].eq(still_sound & ~kind_differs),
+                *(same[at].eq(held[at].key == keys[compared].word_select(at, WORD_BITS)) for at in range(self.words)),
+                same[-1].eq(sound[3] & ~kind_differs),
                 bound.eq(Cat(bound, bits)[len(bits) :]),
             ]
             late = Signal.like(bound, name=f"late_{table}")
-            m.d.sync += [late.eq(bound), found.eq(same.all() & (begins[slices + 6] | found))]
+            m.d.sync += [late.eq(bound), found.eq(same.all() & (begins[compared + 1] | found))]
             answers.append(Mux(found, late.as_value(), 0))
         either = BOUND(answers[0] | answers[1])
         m.d.sync += [
@@ -108,7 +108,7 @@ class AddressTable(wiring.Component):
             self.o.egress.eq(either.ports[self.port.other]),
             self.o.station.eq(either.station),
         ]
-        m.d.comb += self.o_valid.eq(begins[2 * slices + 7])
+        m.d.comb += self.o_valid.eq(begins[compared + slices + 2])
         return m
 
     @staticmethod
@@ -144,14 +144,13 @@ class AddressTable(wiring.Component):
         return whole
 
     def _read(self, m: Module, table: int, row: Value, number: Value) -> data.View:
-        """Piece ``number`` of a row, two cycles later."""
+        """Piece ``number`` of a row, three cycles later."""
         entry = data.ArrayLayout(WORD, self.words)
         m.submodules[f"rows_{table}"] = memory = Memory(shape=entry, depth=self.slices << ROW_BITS, init=[])
         # No read while there is a write: Yosys sees that, and adds no bypass around the block RAM.
         read, write = memory.read_port(domain="comb"), memory.write_port(granularity=1)
-        place, held = (
-            Signal(entry, reset_less=True, name=f"place_{table}"),
-            Signal(entry, reset_less=True, name=f"held_{table}"),
+        place, near, held = (
+            Signal(entry, reset_less=True, name=f"{name}_{table}") for name in ("place", "near", "held")
         )
         writes = self.write_valid & (self.write.table == table)
         chosen = self.write.number[: (self.words - 1).bit_length()]
@@ -163,7 +162,7 @@ class AddressTable(wiring.Component):
         ]
         with m.If(~self.write_valid):
             m.d.sync += place.eq(read.data)
-        m.d.sync += held.eq(place)
+        m.d.sync += [near.eq(place), held.eq(near)]
         return held
 
 
@@ -178,7 +177,7 @@ class Lookup(wiring.Component):
 
     Members:
         valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up; its addresses stay until the next that does.
-        o_valid, o: one `LOOKUP` per frame that does, in order: 29, 14 and 9 cycles later with 1, 8 and 64 lanes.
+        o_valid, o: one `LOOKUP` per frame that does, in order: 30, 15 and 10 cycles later with 1, 8 and 64 lanes.
         write_valid, write: replaces a word of a row.
     """
 

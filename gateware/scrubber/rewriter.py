@@ -31,7 +31,7 @@ class Rewriter(wiring.Component):
         o: canonical frames, padded with zeros to 60 bytes.
         dropped: a frame has been thrown away.
 
-    Latency 13 cycles; as many beats out as the bytes need, one per cycle.
+    Latency from idle 3 cycles with one lane, 15 with 64; as many beats out as the bytes need, one per cycle.
     """
 
     store_ethernet: stream.Interface

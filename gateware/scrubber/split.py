@@ -141,7 +141,8 @@ class HeaderSplit(wiring.Component):
         ends = Signal()
         m.d.comb += ends.eq(~self.held.last & i.last & (left == 0))
         rest, rest_valid = Signal(layer_beat(lanes)), Signal()
-        with m.If(self.first):
+        # Nothing new is found once the rest is on its way; that it starts in this very cycle would be known too late.
+        with m.If(~started):
             m.d.sync += [
                 self.found.captured.eq(self.captured),
                 self.found.meta.eq(self.meta),
