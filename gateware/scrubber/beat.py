@@ -50,12 +50,14 @@ class SectionInterface(wiring.PureInterface):
 
 
 class SectionSignature(wiring.Signature):
-    """Writes into one store: ``data`` in the order of the wire, ``count`` bytes of it, ``last`` of the frame's section."""
+    """Writes into one store: ``data`` in the order of the wire, ``last`` of the frame's section; see `section_entry`."""
 
-    def __init__(self, lanes: int) -> None:
-        super().__init__({"valid": Out(1), "payload": Out(section_entry(lanes))})
+    def __init__(self, lanes: int, counted: bool = False) -> None:
+        super().__init__({"valid": Out(1), "payload": Out(section_entry(lanes, counted))})
 
 
-def section_entry(lanes: int) -> data.StructLayout:
-    """One entry of a section store; ``count`` counts bytes and is 0 in the one entry of an empty section."""
-    return data.StructLayout({"data": data.ArrayLayout(unsigned(8), lanes), "count": lanes.bit_length(), "last": 1})
+def section_entry(lanes: int, counted: bool = False) -> data.StructLayout:
+    """One entry of a section store; an empty section has one, too. How many bytes of it count is told by the verdict in a
+    header's section, and by ``count`` where the section is ``counted``."""
+    count = {"count": lanes.bit_length()} if counted else {}
+    return data.StructLayout({"data": data.ArrayLayout(unsigned(8), lanes), **count, "last": 1})

@@ -4,7 +4,7 @@
 from functools import reduce
 from operator import or_
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -32,7 +32,7 @@ class Counters(wiring.Component):
         valid, reason, altered: a verdict; at most one per cycle.
         address, value: a counter (a `Reason`, or 32 + row) and its total 2 cycles later.
 
-    An event shows up at most 36 cycles after it happened. Totals start over after 2^32; reset leaves them as they are.
+    An event shows up at most 37 cycles after it happened. Totals start over after 2^32; reset leaves them as they are.
     """
 
     valid: Signal
@@ -77,7 +77,7 @@ class Counters(wiring.Component):
         m.submodules.fields = totals = Memory(shape=COUNT_BITS, depth=SLOTS, init=[])
         read, host, write = totals.read_port(domain="comb"), totals.read_port(), totals.write_port()
         slot = Signal(range(SLOTS))
-        total = Signal(COUNT_BITS, reset_less=True)
+        total, raised = Signal(COUNT_BITS, reset_less=True), Signal(COUNT_BITS, reset_less=True)
         width = (SLOTS // self.spacing + 1).bit_length()
         added = Signal(width)
         turn = Signal(SLOTS, init=1)  # one bit per slot, that of `slot` set
@@ -91,19 +91,26 @@ class Counters(wiring.Component):
             with m.Elif(event):
                 m.d.sync += waiting.eq(waiting + 1)
             chosen.append(Mux(turn[row], waiting, 0))
-        # Of so many rows one is chosen in two steps. Its total is read after the first, and the total written is always that
-        # of the row before the one read, and not through a register: so Yosys needs no bypass.
+        # Of so many rows one is chosen in two steps. Its total is read after the first, and the row written is always two
+        # before the one read, and its number not kept in a register: so Yosys needs no bypass.
         chosen_of = [Signal(width, name=f"chosen_of_{at}") for at in range(0, len(chosen), CHOSEN)]
         m.d.sync += [some.eq(reduce(or_, chosen[CHOSEN * k :][:CHOSEN])) for k, some in enumerate(chosen_of)]
         reads, writes = Signal(range(SLOTS)), Signal(range(SLOTS))
+        running = Signal(3)  # what is to be written has been read since the last reset
         m.d.comb += [
             reads.eq(slot - 1),
-            writes.eq(slot - 2),
+            writes.eq(slot - 3),
             read.addr.eq(reads),
             write.addr.eq(writes),
-            write.data.eq(total + added),
-            write.en.eq(1),
+            write.data.eq(raised),
+            write.en.eq(running[-1]),
             host.addr.eq(self.address),
         ]
-        m.d.sync += [slot.eq(slot + 1), total.eq(read.data), added.eq(reduce(or_, chosen_of))]
+        m.d.sync += [
+            slot.eq(slot + 1),
+            running.eq(Cat(1, running)),
+            total.eq(read.data),
+            added.eq(reduce(or_, chosen_of)),
+            raised.eq(total + added),
+        ]
         return host.data

@@ -40,7 +40,7 @@ class PayloadLayer(wiring.Component):
         super().__init__(
             {
                 "i": In(LayerSignature(lanes, TRANSPORT)),
-                "section": Out(SectionSignature(lanes)),
+                "section": Out(SectionSignature(lanes, counted=True)),
                 "begins": Out(1),
                 "sum_valid": Out(1),
                 "sum": Out(sum_layout(lanes)),

@@ -52,7 +52,7 @@ class Section(wiring.Component):
         self.bytes_max = bytes_max
         super().__init__(
             {
-                "store": In(stream.Signature(section_entry(lanes))),
+                "store": In(stream.Signature(section_entry(lanes, not bytes_max))),
                 "verdict": In(stream.Signature(VERDICT)),
                 "length": In(range(bytes_max + 1)),
                 "edits": In(data.ArrayLayout(EDIT, max(1, bytes_max))),

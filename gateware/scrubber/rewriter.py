@@ -53,7 +53,7 @@ class Rewriter(wiring.Component):
         self.lanes = lanes
         super().__init__(
             {
-                **{f"store_{name}": In(stream.Signature(section_entry(lanes))) for name in STORES},
+                **{f"store_{name}": In(stream.Signature(section_entry(lanes, name == "payload"))) for name in STORES},
                 **{f"verdict_{name}": In(stream.Signature(VERDICT)) for name in VERDICT_PORTS},
                 "policy": In(POLICY),
                 "o": Out(FrameSignature(lanes)),

@@ -190,7 +190,7 @@ class Scrubber(wiring.Component):
         full = Signal(len(STORES))
         for number, name in enumerate(STORES):
             depth = 512 if self.lanes > 1 else 4096 if name == "payload" else 2048
-            m.submodules[f"store_{name}"] = store = Queue(section_entry(self.lanes), depth)
+            m.submodules[f"store_{name}"] = store = Queue(section_entry(self.lanes, name == "payload"), depth)
             m.d.comb += [store.i.valid.eq(sections[name].valid), store.i.payload.eq(sections[name].payload)]
             m.d.sync += full[number].eq(store.level[-1] | store.level[-3:-1].all())
             wiring.connect(m, store.o, getattr(rewriter, f"store_{name}"))

@@ -203,7 +203,6 @@ def write_section(m: Module, split: HeaderSplit, port: SectionInterface, length:
         last.eq((((split.index + 1) << (lanes - 1).bit_length()) >= length) | split.held.last),
         write.eq(split.new & ((split.index == 0) | ~done)),
         entry.last.eq(last),
-        entry.count.eq(lanes),
     ]
     m.d.sync += port.valid.eq(write)
     with m.If(write):

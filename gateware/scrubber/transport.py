@@ -6,7 +6,7 @@ from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
+from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature, layer_beat
 from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, anticipate, describe
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
@@ -165,19 +165,23 @@ class TransportLayer(wiring.Component):
         beat = Signal(range(2048 // self.lanes))
         with m.If(split.new):
             m.d.sync += beat.eq(Mux(split.held.last, 0, beat + 1))
-        # Where the end is comes late: the beat is compared with it a cycle later.
-        end, held_beat = Signal(11), Signal.like(beat)
+        # Where the end is comes late: the beat is compared with it a cycle later, and summed after another one.
+        valid, held, end, held_beat = Signal(), Signal(layer_beat(self.lanes)), Signal(11), Signal.like(beat)
         m.d.sync += [
-            unit.valid.eq(split.new),
-            unit.bytes.eq(split.held.data),
-            unit.last.eq(split.held.last),
+            valid.eq(split.new),
+            held.eq(split.held),
             end.eq(covered),
             held_beat.eq(beat),
         ]
         # Only with few lanes is a UDP header's beginning here before its length is.
         header = (held_beat < 8 // self.lanes).replicate(self.lanes if self.lanes < 8 else 0)
-        m.d.comb += [
+        m.d.sync += [
+            unit.valid.eq(valid),
+            unit.bytes.eq(held.data),
+            unit.last.eq(held.last),
             unit.mask.eq(lanes_below(self.lanes, held_beat, end) | header),
+        ]
+        m.d.comb += [
             self.all_valid.eq(unit.o_valid),
             self.all_sum.eq(unit.o),
         ]
