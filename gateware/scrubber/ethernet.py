@@ -112,10 +112,17 @@ class EthernetLayer(wiring.Component):
         m.d.sync += self.enters.eq(taken & begins)
         spacing = MIN_SPACING_CYCLES[self.lanes]
         if spacing > 1:
+            # The count starts a cycle late, which keeps it off the way from the input.
+            ended = Signal()
+            m.d.sync += ended.eq(taken & i.last)
+            with m.If(ended):
+                m.d.sync += gap.eq(spacing - 2)
+            with m.Elif(gap.any()):
+                m.d.sync += gap.eq(gap - 1)
             with m.If(taken & i.last):
-                m.d.sync += [gap.eq(spacing - 1), waits.eq(1)]
-            with m.Elif(waits):
-                m.d.sync += [gap.eq(gap - 1), waits.eq(gap != 1)]
+                m.d.sync += waits.eq(1)
+            with m.Elif(gap == 1):
+                m.d.sync += waits.eq(0)
         with m.If(taken):
             m.d.sync += begins.eq(i.last)
             m.d.sync += [
