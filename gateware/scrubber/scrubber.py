@@ -207,7 +207,7 @@ class Scrubber(wiring.Component):
         m.submodules.vlans = vlans = Memory(shape=1, depth=4096, init=[])
         read, write = vlans.read_port(), vlans.write_port()
         tag = payload.i.meta.network.ethernet
-        valid, reserved, admitted = Signal(2), Signal(), Signal()
+        valid, reserved, bit, admitted = Signal(3), Signal(2), Signal(), Signal()
         m.d.comb += [
             read.addr.eq(Mux(tag.tagged, tag.vid, UNTAGGED_VID)),
             write.addr.eq(self.vlan.vid),
@@ -215,11 +215,12 @@ class Scrubber(wiring.Component):
             write.en.eq(self.vlan_valid),
         ]
         m.d.sync += [
-            valid.eq(Cat(payload.begins, valid[0])),
-            reserved.eq(tag.tagged & (tag.vid == UNTAGGED_VID)),
-            admitted.eq(read.data & ~reserved),
+            valid.eq(Cat(payload.begins, valid)),
+            reserved.eq(Cat(tag.tagged & (tag.vid == UNTAGGED_VID), reserved)),
+            bit.eq(read.data),
+            admitted.eq(bit & ~reserved[1]),
         ]
-        return valid[1], admitted
+        return valid[2], admitted
 
     def _collect(
         self,
