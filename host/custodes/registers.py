@@ -74,10 +74,6 @@ def next_row(table: int, row: int, word: int) -> int:
     return row
 
 
-VOCABULARY_VALUE = zlib.crc32(repr((TURNS, ENABLE_BITS, [*Reason], [row.key for row in SCRUBBED])).encode())
-"""Of all that host and device must agree on: a device of another build reads differently."""
-
-
 def address_key(address: bytes) -> int:
     """The number the table compares: the address, its first byte the least significant, and its kind above."""
     kind = {6: KIND_MAC, 4: KIND_IPV4, 16: KIND_IPV6}[len(address)]
@@ -90,6 +86,12 @@ def table_row(table: int, key: int) -> int:
     for at in range(0, 128, WORD_BITS):
         row = next_row(table, row, key >> at & 0xFFFF)
     return row
+
+
+_ROWS = [table_row(table, 1 << bit) for table in range(TABLES) for bit in range(130)]
+VOCABULARY_VALUE = zlib.crc32(repr((_ROWS, ENABLE_BITS, [*Reason], [row.key for row in SCRUBBED])).encode())
+"""Of all that host and device must agree on, `table_row` included, which is linear: a device of another build reads
+differently."""
 
 
 def row_words(key: int, ports: int, station: int) -> list[int]:
