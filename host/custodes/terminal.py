@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -32,8 +32,18 @@ def shown(path: Path) -> str:
 
 def error_line(text: str) -> None:
     """Say on stderr, in one line, why a command fails."""
-    with suppress(BrokenPipeError):
+    try:
         print(f"custodes: {_printable(' '.join(text.split()))}", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _give_up(sys.stderr)
+
+
+def _give_up(stream: TextIO) -> None:
+    """Let what is still in the buffer not fail again when Python ends."""
+    with suppress(OSError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def _printable(text: str) -> str:
@@ -47,6 +57,7 @@ class _Notes(Console):
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
+        _give_up(sys.stderr)
 
 
 class Screen:
@@ -86,10 +97,7 @@ class Screen:
             sys.stdout.write("\n".join(line.rstrip() for line in lines))
             sys.stdout.flush()
         except OSError as error:
-            with suppress(OSError):  # what is still in the buffer is not to fail again when Python ends
-                null = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(null, sys.stdout.fileno())
-                os.close(null)
+            _give_up(sys.stdout)
             if not isinstance(error, BrokenPipeError):
                 raise CaptureError(f"standard output: {error.strerror}") from None
 

@@ -19,11 +19,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def python(code: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
+    """A program with buffered streams that answers Ctrl-C, however the tests themselves are run."""
     path = os.pathsep.join(map(str, (ROOT, ROOT / "host")))
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": path},
+        env={key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"} | {"PYTHONPATH": path},
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         **({"stderr": subprocess.PIPE} | options),  # pyright: ignore[reportArgumentType, reportCallIssue]
     )
 
