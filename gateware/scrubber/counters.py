@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from custodes.registers import FIELD_OFFSET
 from custodes.table import SCRUBBED, Reason
+from gateware.scrubber.mask import gated
 
 SLOTS = 32
 COUNT_BITS = 32
@@ -82,7 +83,7 @@ class Counters(wiring.Component):
         added = Signal(width)
         turn = Signal(SLOTS, init=1)  # one bit per slot, that of `slot` set
         m.d.sync += turn.eq(turn.rotate_left(1))
-        chosen: list[Value] = []
+        chosen: list[tuple[Value, Value]] = []
         for row in range(len(SCRUBBED)):
             event = self.valid & self.altered[row]
             waiting = Signal(width, name=f"waiting_{row}")
@@ -90,11 +91,11 @@ class Counters(wiring.Component):
                 m.d.sync += waiting.eq(event)
             with m.Elif(event):
                 m.d.sync += waiting.eq(waiting + 1)
-            chosen.append(Mux(turn[row], waiting, 0))
+            chosen.append((turn[row], waiting))
         # Of so many rows one is chosen in two steps. Its total is read after the first, and the row written is always two
         # before the one read, and its number not kept in a register: so Yosys needs no bypass.
         chosen_of = [Signal(width, name=f"chosen_of_{at}") for at in range(0, len(chosen), CHOSEN)]
-        m.d.sync += [some.eq(reduce(or_, chosen[CHOSEN * k :][:CHOSEN])) for k, some in enumerate(chosen_of)]
+        m.d.sync += [some.eq(gated(chosen[CHOSEN * k :][:CHOSEN])) for k, some in enumerate(chosen_of)]
         reads, writes = Signal(range(SLOTS)), Signal(range(SLOTS))
         running = Signal(3)  # what is to be written has been read since the last reset
         m.d.comb += [

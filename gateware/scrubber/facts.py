@@ -41,10 +41,21 @@ destination's group, whether source and destination are the target, whether the 
 discovery uses and which, and whether the option at byte 8 or 24 has the sender's own link-layer address."""
 
 
+def tcp_header(captured: data.View) -> Value:
+    """The bytes of a TCP header, options included; what is too short to be one counts as the shortest."""
+    offset = captured[12][4:]
+    return Mux(offset < 5, 20, offset << 2)
+
+
+def udp_lengths(captured: data.View) -> tuple[Value, Value]:
+    """The UDP length, and the bytes that it covers: 2047 where they cannot fit a frame."""
+    length = captured_value(captured, (4, 5))
+    return length, Mux(length[11:].any(), UNFIT, length[:11])
+
+
 def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value) -> data.View:
     """The `EARLY` of a frame whose header is about to be split off, without a register."""
     early, c = Signal(EARLY), captured
-    offset = c[12][4:]
     source, destination = captured_value(meta.addresses, range(16)), captured_value(meta.addresses, range(16, 32))
     target = captured_value(c, range(8, 24))
     group_mac = Cat(Const(0x3333, 16), *(meta.addresses[28 + k] for k in range(4)))
@@ -53,10 +64,10 @@ def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value
     def owned(at: int, kind: ValueLike) -> Value:
         return same_pieces(Cat(*(c[at + k] for k in range(8))), Cat(Cat(kind, Const(0, 8))[:8], Const(1, 8), own_mac))
 
-    udp_length = captured_value(c, (4, 5))
+    udp_length, covered = udp_lengths(c)
     m.d.comb += [
-        early.header.eq(Mux(offset < 5, 20, offset << 2)),
-        early.covered.eq(Mux(udp_length[11:].any(), UNFIT, udp_length[:11])),
+        early.header.eq(tcp_header(c)),
+        early.covered.eq(covered),
         early.udp_length.eq((udp_length < 8) | (udp_length > meta.length)),
         early.lookup.eq(Mux(meta.ethernet.network == Network.ARP, ~meta.arp_fields, meta.transport != Transport.NONE)),
         early.neighbour.eq(neighbour),

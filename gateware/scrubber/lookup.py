@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 from functools import reduce
-from operator import or_, xor
+from operator import xor
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value, ValueLike
@@ -24,6 +24,7 @@ from custodes.registers import (
 )
 from custodes.table import Port
 from gateware.scrubber.layouts import DESTINATIONS, FOUND, LOOKUP, SOURCES, TRANSPORT, Network
+from gateware.scrubber.mask import gated
 
 WORD = data.StructLayout({"key": WORD_BITS, "bound": BOUND_BITS})
 BOUND = data.StructLayout({"kind": 2, "ports": 2, "station": 8, "unused": 4})
@@ -240,10 +241,10 @@ class Lookup(wiring.Component):
     def _at_once(self, m: Module, asks: Value, tables: list[AddressTable], outputs: list[data.View]) -> None:
         network, fields = self.i.network.ethernet.network, self._fields()
         for table, key, output in zip(tables, self._keys(network, self.i.target), outputs, strict=True):
-            places = (Mux(when, fields[8 * where.start : 8 * where.stop], 0) for when, where in key)
+            places = ((when, fields[8 * where.start : 8 * where.stop]) for when, where in key)
             m.d.comb += [
                 table.valid.eq(asks),
-                table.key.eq(reduce(or_, places)),
+                table.key.eq(gated(places)),
                 table.kind.eq(KIND_MAC if len(key) == 1 else Mux(network == Network.IPV6, KIND_IPV6, KIND_IPV4)),
                 output.eq(table.o),
             ]
@@ -266,14 +267,14 @@ class Lookup(wiring.Component):
                     place = range(at, min(at + size, where.stop))
                     turns.setdefault(place, []).append(turn[number * self.slices + piece] & when)
         fields, gates = self._fields(), Signal(len(turns))
-        places = (Mux(gate, fields[8 * at.start : 8 * at.stop], 0) for gate, at in zip(gates, turns, strict=True))
+        places = ((gate, fields[8 * at.start : 8 * at.stop]) for gate, at in zip(gates, turns, strict=True))
         ip = Mux(network == Network.IPV6, KIND_IPV6, KIND_IPV4)
         m.d.sync += [
             gates.eq(Cat(Cat(*when).any() for when in turns.values())),
             table.valid.eq(turn[:: self.slices].any()),
             table.kind.eq(Mux(turn[: 2 * self.slices].any(), KIND_MAC, ip)),
         ]
-        m.d.comb += table.key.eq(reduce(or_, places))
+        m.d.comb += table.key.eq(gated(places))
         with m.If(table.o_valid):
             m.d.sync += answered.eq(answered + 1)
         for number, output in enumerate(outputs):

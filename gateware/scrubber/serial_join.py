@@ -4,12 +4,13 @@
 from functools import reduce
 from operator import or_
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.join import piece_beat
+from gateware.scrubber.mask import gated
 
 
 class SerialJoin(wiring.Component):
@@ -63,7 +64,7 @@ class SerialJoin(wiring.Component):
         m.d.comb += [
             *(piece.ready.eq((mine[k] & self.o.ready) | skips[k]) for k, piece in enumerate(self.pieces)),
             self.o.valid.eq((mine & valid).any()),
-            self.o.payload.data.eq(reduce(or_, (Mux(turn[k], beats[k].data.as_value(), 0) for k in numbers))),
+            self.o.payload.data.eq(gated((turn[k], beats[k].data.as_value()) for k in numbers)),
             self.o.payload.count.eq(1),
             self.o.payload.last.eq(ends),
             takes.eq(self.o.valid & self.o.ready),

@@ -8,11 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature, layer_beat
 from gateware.scrubber.bytesum import ByteSum, sum_layout
-from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, anticipate, describe
+from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, anticipate, describe, tcp_header, udp_lengths
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
 from gateware.scrubber.mask import lanes_below
-from gateware.scrubber.network import UNFIT
-from gateware.scrubber.split import Edits, HeaderSplit, captured_value, write_section
+from gateware.scrubber.split import Edits, HeaderSplit, write_section
 
 
 class TransportLayer(wiring.Component):
@@ -64,10 +63,9 @@ class TransportLayer(wiring.Component):
             m.d.comb += signal.eq(meta.transport == kind)
         neighbour = self._measure(m, split)
         covered = Signal(11)
-        udp_length = captured_value(c, (4, 5))
         m.d.comb += covered.eq(meta.length)
         with m.If(kinds[Transport.UDP]):
-            m.d.comb += covered.eq(Mux(udp_length[11:].any(), UNFIT, udp_length[:11]))
+            m.d.comb += covered.eq(udp_lengths(c)[1])
         self._write(m, split, kinds, neighbour)
         self._sum_all(m, split, covered)
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
@@ -123,8 +121,7 @@ class TransportLayer(wiring.Component):
         tcp, udp = kinds[Transport.TCP], kinds[Transport.UDP]
         icmp = kinds[Transport.ICMP] | kinds[Transport.ICMPV6]
         flags = c[13]
-        header = Mux(c[12][4:] < 5, 20, c[12][4:] << 2)
-        data = (meta.length > header) & ~flags[SYN] & ~flags[RST]
+        data = (meta.length > tcp_header(c)) & ~flags[SYN] & ~flags[RST]
         new_flags = Cat(flags[FIN], flags[SYN], flags[RST], data, flags[ACK], Const(0, 3))
         high, low = Signal(8), Signal(8)
         with m.If(~flags[RST]):
