@@ -55,12 +55,9 @@ class EthernetLayer(wiring.Component):
         m = Module()
         lanes = self.lanes
         m.submodules.split = split = HeaderSplit(lanes, NOTHING, 18, (14, 18))
-        self._guard(m, split)
-
-        c = split.captured
-        tagged = Signal()
-        m.d.comb += [tagged.eq(captured_value(c, (12, 13)) == 0x8100), split.length.eq(Mux(tagged, 18, 14))]
-        write_section(m, split, self.section, split.length, {14: (tagged, c[14] & 0x0F)})
+        tagged = self._guard(m, split)
+        m.d.comb += split.length.eq(Mux(tagged, 18, 14))
+        write_section(m, split, self.section, split.length, {14: (tagged, split.captured[14] & 0x0F)})
 
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
         with m.If(split.found_valid):
@@ -93,8 +90,9 @@ class EthernetLayer(wiring.Component):
         for k in range(6):
             m.d.sync += [o.destination_mac[k].eq(c[k]), o.source_mac[k].eq(c[6 + k])]
 
-    def _guard(self, m: Module, split: HeaderSplit) -> None:
-        """Ends a frame at the beat in which it turns out too long, marks it, and swallows the remainder."""
+    def _guard(self, m: Module, split: HeaderSplit) -> Signal:
+        """Ends a frame at the beat in which it turns out too long, marks it, and swallows the remainder. Returns whether the
+        frame has a tag, which is there along with the held beat."""
         i = self.i.payload
         limit, spare = divmod(MAX_FRAME_BYTES, self.lanes)
         index = Signal(range(limit + 1))
@@ -138,3 +136,15 @@ class EthernetLayer(wiring.Component):
                 m.d.sync += swallow.eq(1)
             with m.Else():
                 m.d.sync += index.eq(index + 1)
+
+        # Byte 12 is in the beat of byte 13 or, with one lane, in the one before.
+        before = i.data if self.lanes > 1 else split.i.payload.data
+        told, tag, tagged = Signal(), Signal(), Signal()
+        with m.If(taken):
+            m.d.sync += [
+                told.eq(index == 13 // self.lanes),
+                tag.eq((before[12 % self.lanes] == 0x81) & (i.data[13 % self.lanes] == 0x00)),
+            ]
+        with m.If(split.i.valid & told):
+            m.d.sync += tagged.eq(tag)
+        return tagged

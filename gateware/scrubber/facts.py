@@ -1,44 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a transport header says: RFC 9293 (TCP), RFC 768 (UDP), RFC 792 and 4443 (ICMP), RFC 4861 (ND)."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
-from amaranth.hdl import Value, ValueLike
+from collections.abc import Sequence
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import data
 
-from gateware.scrubber.layouts import DENY_GROUPS, TRANSPORT, NeighbourKind, Network, Transport
+from gateware.scrubber.layouts import TRANSPORT, NeighbourKind, Network, Transport
+from gateware.scrubber.match import same_bytes
 from gateware.scrubber.network import UNFIT
-from gateware.scrubber.split import captured_value, same_pieces
+from gateware.scrubber.split import HeaderSplit, captured_value
 
 FIN, SYN, RST, PSH, ACK, URG = range(6)
 LEGAL_FLAGS = ((SYN,), (SYN, ACK), (ACK,), (FIN, ACK), (RST,), (RST, ACK))
-GROUP_PREFIX = 0xFF02 << 72
-"""The first 11 bytes of every group that neighbour discovery uses (RFC 4291 section 2.7.1)."""
 
-
-EARLY = data.StructLayout(
-    {
-        "header": 6,
-        "covered": 11,
-        "udp_length": 1,
-        "lookup": 1,
-        "neighbour": 1,
-        "target": 1,
-        "group_mac": 3,
-        "from_target": 8,
-        "to_target": 8,
-        "to_group": 6,
-        "to_nodes": 1,
-        "to_routers": 1,
-        "to_solicited": 1,
-        "owned_8": 4,
-        "owned_24": 4,
-    }
-)
+EARLY = data.StructLayout({"header": 6, "covered": 11, "udp_length": 1, "lookup": 1, "neighbour": 1, "target": 1})
 """What is worked out along with `HeaderSplit.found` already: the bytes of a TCP header, options included; those that the UDP
 length covers, and whether it cannot be; whether addresses are looked up; an admitted neighbour discovery message; a
-solicitation to a group, which is for its target. Then, piece by piece, whether the destination MAC is that of the
-destination's group, whether source and destination are the target, whether the destination is such a group as neighbour
-discovery uses and which, and whether the option at byte 8 or 24 has the sender's own link-layer address."""
+solicitation to a group, which is for its target."""
 
 
 def tcp_header(captured: data.View) -> Value:
@@ -56,14 +36,6 @@ def udp_lengths(captured: data.View) -> tuple[Value, Value]:
 def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value) -> data.View:
     """The `EARLY` of a frame whose header is about to be split off, without a register."""
     early, c = Signal(EARLY), captured
-    source, destination = captured_value(meta.addresses, range(16)), captured_value(meta.addresses, range(16, 32))
-    target = captured_value(c, range(8, 24))
-    group_mac = Cat(Const(0x3333, 16), *(meta.addresses[28 + k] for k in range(4)))
-    own_mac = Cat(*(meta.ethernet.source_mac[k] for k in range(6)))
-
-    def owned(at: int, kind: ValueLike) -> Value:
-        return same_pieces(Cat(*(c[at + k] for k in range(8))), Cat(Cat(kind, Const(0, 8))[:8], Const(1, 8), own_mac))
-
     udp_length, covered = udp_lengths(c)
     m.d.comb += [
         early.header.eq(tcp_header(c)),
@@ -72,25 +44,40 @@ def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value
         early.lookup.eq(Mux(meta.ethernet.network == Network.ARP, ~meta.arp_fields, meta.transport != Transport.NONE)),
         early.neighbour.eq(neighbour),
         early.target.eq(neighbour & (c[0] == 135) & (meta.addresses[16] == 0xFF)),
-        early.group_mac.eq(same_pieces(meta.ethernet.destination_mac.as_value(), group_mac)),
-        early.from_target.eq(same_pieces(target, source)),
-        early.to_target.eq(same_pieces(target, destination)),
-        early.to_group.eq(same_pieces(destination[40:], Const(GROUP_PREFIX, 88))),
-        early.to_nodes.eq(destination[:40] == 1),
-        early.to_routers.eq(destination[:40] == 2),
-        early.to_solicited.eq((destination[24:40] == 0x01FF) & (destination[:24] == target[:24])),
-        early.owned_8.eq(owned(8, Const(1, 2))),
-        early.owned_24.eq(owned(24, Mux(c[0] == 136, 2, 1))),
     ]
     return early
 
 
-def describe(m: Module, found: data.View, early: data.View, policy: data.View) -> data.View:
+def compare(
+    m: Module, split: HeaderSplit, source: Sequence[Value], destination: Sequence[Value], policy: data.View
+) -> dict[str, Value]:
+    """What is the same as something else in the header of `HeaderSplit.found`: ``source`` and ``destination`` as a neighbour
+    discovery message's target, and the last bytes of both; an option at byte 8 or 24 as one with the sender's own
+    link-layer address; a UDP port as one of those that are denied."""
+    mac, kind = split.meta.ethernet.source_mac, split.captured[0]
+    own = [Mux(kind == 136, 2, 1), 1, *(mac[k] for k in range(6))]
+    denied = [
+        same_bytes(m, split, start, [policy.deny_ports[k][8:], policy.deny_ports[k][:8]])
+        for start in (0, 2)
+        for k in range(len(policy.deny_ports))
+    ]
+    return {
+        "from_target": same_bytes(m, split, 8, source),
+        "to_target": same_bytes(m, split, 8, destination),
+        "to_solicited": same_bytes(m, split, 21, destination[13:]),
+        "owned_8": same_bytes(m, split, 8, own),
+        "owned_24": same_bytes(m, split, 24, own),
+        "denied": Cat(*denied).any(),
+    }
+
+
+def describe(m: Module, found: data.View, early: data.View, same: dict[str, Value], policy: data.View) -> data.View:
     """The `TRANSPORT` of a frame whose header has been split off, without a register.
 
     Args:
         found: what `HeaderSplit` captured: the first 32 bytes of the transport layer, and the `NETWORK` as ``meta``.
         early: the `EARLY` of the same frame.
+        same: what `compare` says of it.
     """
     meta = found.meta
     o = Signal(TRANSPORT)
@@ -102,7 +89,7 @@ def describe(m: Module, found: data.View, early: data.View, policy: data.View) -
         o.network.eq(meta),
         o.lookup.eq(early.lookup),
         o.link_group.eq(
-            Mux(arp, meta.request & mac.as_value().all(), icmpv6 & group & early.group_mac.all()),
+            Mux(arp, meta.request & mac.as_value().all(), icmpv6 & group & meta.group_mac),
         ),
         o.group.eq(icmpv6 & group),
     ]
@@ -110,9 +97,9 @@ def describe(m: Module, found: data.View, early: data.View, policy: data.View) -
         with m.Case(Transport.TCP):
             _tcp(m, found, o, early.header)
         with m.Case(Transport.UDP):
-            _udp(m, found, o, early, policy)
+            _udp(m, found, o, early, policy.deny & same["denied"])
         with m.Case(Transport.ICMP, Transport.ICMPV6):
-            _icmp(m, found, o, policy, early, group)
+            _icmp(m, found, o, policy, early, same, group)
     with m.If(meta.ethernet.network == Network.IPV6):
         m.d.comb += o.network.altered.ipv6_hop_limit.eq(meta.hop_limit != Mux(early.neighbour, 255, policy.ttl))
     m.d.comb += [o.target_address[k].eq(found.captured[8 + k]) for k in range(16)]
@@ -147,22 +134,27 @@ def _tcp(m: Module, found: data.View, o: data.View, header: Value) -> None:
     ]
 
 
-def _udp(m: Module, found: data.View, o: data.View, early: data.View, policy: data.View) -> None:
+def _udp(m: Module, found: data.View, o: data.View, early: data.View, denied: Value) -> None:
     c, meta = found.captured, found.meta
-    ports = captured_value(c, (0, 1)), captured_value(c, (2, 3))
     m.d.comb += [
         o.section.eq(8),
         o.payload.eq(early.covered - 8),
         o.unchecked.eq(Cat(c[6], c[7]) == 0),
         o.transport_length.eq((meta.length < 8) | early.udp_length),
         o.network.altered.udp_surplus.eq(meta.length > early.covered),
+        o.udp_port.eq(denied),
     ]
-    for group in range(DENY_GROUPS):
-        denied = [policy.deny_ports[k] for k in range(group, 8, DENY_GROUPS)]
-        m.d.comb += o.udp_port[group].eq(policy.deny & Cat(port == number for number in denied for port in ports).any())
 
 
-def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, early: data.View, group: Value) -> None:
+def _icmp(
+    m: Module,
+    found: data.View,
+    o: data.View,
+    policy: data.View,
+    early: data.View,
+    same: dict[str, Value],
+    group: Value,
+) -> None:
     c, meta, a, nd = found.captured, found.meta, o.network.altered, o.nd
     kind = c[0]
     echo, advertises, solicits_router = (Signal(name=name) for name in ("echo", "advertises", "solicits_router"))
@@ -180,7 +172,6 @@ def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, early: d
         ),
     ]
     fixed, above_fixed = Mux(solicits_router, 8, 24), Mux(solicits_router, meta.above_8, meta.above_24)
-    to_group = early.to_group.all()
     m.d.comb += [
         o.section.eq(found.length),
         o.payload.eq(meta.length - 8),
@@ -189,13 +180,13 @@ def _icmp(m: Module, found: data.View, o: data.View, policy: data.View, early: d
         o.target.eq(early.target),
         o.transport_length.eq((meta.length < 8) | (neighbour & (meta.length < fixed))),
         o.icmp_type.eq(~echo & ~neighbour),
-        nd.from_target.eq(early.from_target.all()),
-        nd.to_target.eq(early.to_target.all()),
-        nd.to_nodes.eq(to_group & early.to_nodes),
-        nd.to_routers.eq(to_group & early.to_routers),
-        nd.to_solicited.eq(to_group & early.to_solicited),
+        nd.from_target.eq(same["from_target"]),
+        nd.to_target.eq(same["to_target"]),
+        nd.to_nodes.eq(meta.all_nodes),
+        nd.to_routers.eq(meta.all_routers),
+        nd.to_solicited.eq(meta.solicited_node & same["to_solicited"]),
         nd.given.eq(above_fixed & ~meta.unspecified),
-        nd.owned.eq(Mux(solicits_router, early.owned_8.all(), early.owned_24.all())),
+        nd.owned.eq(Mux(solicits_router, same["owned_8"], same["owned_24"])),
         nd.fields.eq((meta.hop_limit != 255) | c[1].any() | (nd.given & (meta.length < fixed + 8))),
         a.icmp_code.eq(echo & c[1].any()),
         a.nd_reserved.eq(neighbour & (Mux(advertises, c[4][:5], c[4]).any() | Cat(c[5], c[6], c[7]).any())),

@@ -34,9 +34,6 @@ class NeighbourKind(enum.Enum, shape=2):
     ROUTER_SOLICITATION = 2
 
 
-DENY_GROUPS = 4
-"""Denied UDP ports are compared in so many groups, of which each has an answer of its own."""
-
 POLICY = data.StructLayout(
     {
         "arp": 1,
@@ -85,6 +82,10 @@ NETWORK = data.StructLayout(
         "above_8": 1,
         "above_24": 1,
         "unspecified": 1,
+        "group_mac": 1,
+        "all_nodes": 1,
+        "all_routers": 1,
+        "solicited_node": 1,
         "before_minimum": 6,
         "hop_limit": 8,
         "addresses": data.ArrayLayout(unsigned(8), 32),
@@ -95,9 +96,11 @@ NETWORK = data.StructLayout(
     }
 )
 """``length`` is that of the IP payload in bytes, 2047 where it cannot fit a frame, and ``above_8`` and ``above_24`` compare
-that of IPv6; ``unspecified``: an IPv6 source of all zeros; ``before_minimum`` how many of the bytes
-after the network header are still within the 60 of the smallest frame. ``addresses`` are bytes 8 to 39 of the network
-header, in which addresses stand where `SOURCES` and `DESTINATIONS` say."""
+that of IPv6; ``unspecified``: an IPv6 source of all zeros; of an IPv6 destination that is a group, ``group_mac``: the
+destination MAC is the group's (RFC 2464 section 7), and ``all_nodes``, ``all_routers``, ``solicited_node``: which it is (RFC
+4291 section 2.7.1); ``before_minimum``: how many of the bytes after the network header are within the 60 of the smallest
+frame. ``addresses`` are bytes 8 to 39 of the network header, in which addresses stand where `SOURCES` and `DESTINATIONS`
+say."""
 
 SOURCES = {Network.IPV6: (0, 16), Network.IPV4: (4, 4), Network.ARP: (6, 4)}
 DESTINATIONS = {Network.IPV6: (16, 16), Network.IPV4: (8, 4), Network.ARP: (16, 4)}
@@ -134,7 +137,7 @@ TRANSPORT = data.StructLayout(
             }
         ),
         "tcp_flags": 1,
-        "udp_port": DENY_GROUPS,
+        "udp_port": 1,
         "unchecked": 1,
         "link_group": 1,
         "lookup": 1,
@@ -143,8 +146,8 @@ TRANSPORT = data.StructLayout(
 """``section``, ``options`` and ``payload`` are bytes; the first is the canonical transport header without options.
 ``target``: the destination to look up is a neighbour solicitation's ``target_address``. ``unchecked``: a UDP checksum of
 zero. ``nd``: of neighbour discovery, who sends to whom, whether a link-layer address is ``given``
-and is the sender's own (``owned``), and ``fields``: a hop limit, code or length is wrong. ``udp_port``: which group
-denies a port. ``link_group``: the destination MAC is the group that the frame must go to. ``lookup``: addresses are
+and is the sender's own (``owned``), and ``fields``: a hop limit, code or length is wrong. ``udp_port``: a port is
+denied. ``link_group``: the destination MAC is the group that the frame must go to. ``lookup``: addresses are
 looked up."""
 
 OPTIONS = data.StructLayout(

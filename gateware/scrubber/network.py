@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network layer of the parser: RFC 826 (ARP), RFC 791 (IPv4), RFC 8200 (IPv6)."""
 
+from ipaddress import IPv6Address
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
 from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, Network, Transport
-from gateware.scrubber.split import Edits, HeaderSplit, captured_value, same_pieces, write_section
+from gateware.scrubber.match import same_bytes
+from gateware.scrubber.split import Edits, HeaderSplit, captured_value, write_section
 
-ARP_FIXED = int.from_bytes(bytes.fromhex("00010800060400"), "little")
+ARP_FIXED = bytes.fromhex("00010800060400")
 UNFIT = 2047
-
-EARLY = data.StructLayout({"fixed": 4, "sender": 3, "target": 3, "no_sender": 2, "gratuitous": 2, "unspecified": 8})
-"""What is compared along with `HeaderSplit.found` already, piece by piece: ARP's first seven bytes, its hardware addresses
-with those of the frame, its protocol addresses with zero and with each other; whether an IPv6 source is all zeros."""
+ALL_NODES, ALL_ROUTERS, SOLICITED_NODE = (
+    IPv6Address(group).packed[:size] for group, size in (("ff02::1", 16), ("ff02::2", 16), ("ff02::1:ff00:0", 13))
+)
+"""The groups that neighbour discovery uses (RFC 4291 section 2.7.1); the last ends with three bytes of an address."""
 
 
 class NetworkLayer(wiring.Component):
@@ -28,6 +32,8 @@ class NetworkLayer(wiring.Component):
         o: the rest, with the `NETWORK` found.
         header_valid, header_sum: one sum per frame over the IPv4 header.
         address_valid, address_sum: one sum per frame over both IP addresses.
+        recall, source_byte, destination_byte: with one lane, the byte of either IPv6 address of the frame before, at once.
+            ``recall`` is its place in the address plus 8, modulo 16, which it had in the network header.
 
     Latency 3 cycles, one beat per cycle.
     """
@@ -40,6 +46,9 @@ class NetworkLayer(wiring.Component):
     header_sum: data.View
     address_valid: Signal
     address_sum: data.View
+    recall: Signal
+    source_byte: Signal
+    destination_byte: Signal
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
@@ -53,6 +62,9 @@ class NetworkLayer(wiring.Component):
                 "header_sum": Out(sum_layout(lanes)),
                 "address_valid": Out(1),
                 "address_sum": Out(sum_layout(lanes)),
+                "recall": In(4),
+                "source_byte": Out(8),
+                "destination_byte": Out(8),
             }
         )
 
@@ -91,11 +103,13 @@ class NetworkLayer(wiring.Component):
         write_section(m, split, self.section, canonical_length, edits)
 
         self._sums(m, split, ipv4, ipv6)
-        early = Signal(EARLY)
-        m.d.sync += early.eq(self._anticipate(m, c, split.meta))
+        if self.lanes == 1:
+            self._remember(m, split, 8, self.source_byte)
+            self._remember(m, split, 24, self.destination_byte)
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
+        same = self._compare(m, split)
         with m.If(split.found_valid):
-            self._describe(m, split.found, early)
+            self._describe(m, split.found, same)
         return m
 
     def _sums(self, m: Module, split: HeaderSplit, ipv4: Value, ipv6: Value) -> None:
@@ -123,25 +137,39 @@ class NetworkLayer(wiring.Component):
             self.address_sum.eq(address.o),
         ]
 
-    @staticmethod
-    def _anticipate(m: Module, c: data.View, meta: data.View) -> data.View:
-        """The `EARLY` of a frame whose header is about to be split off, without a register."""
-
-        def part(start: int, size: int) -> Value:
-            return Cat(*(c[start + k] for k in range(size)))
-
-        early = Signal(EARLY)
+    def _remember(self, m: Module, split: HeaderSplit, start: int, byte: Value) -> None:
+        """Keep an IPv6 address where its bytes can be read one after the other. The next frame's header is not here before
+        those bytes of this one that are compared with it have passed."""
+        m.submodules[f"bytes_{start}"] = memory = Memory(shape=8, depth=16, init=[])
+        read, write = memory.read_port(domain="comb"), memory.write_port()
         m.d.comb += [
-            early.fixed.eq(same_pieces(part(0, 7), Const(ARP_FIXED, 56))),
-            early.sender.eq(same_pieces(part(8, 6), meta.source_mac.as_value())),
-            early.target.eq(same_pieces(part(18, 6), meta.destination_mac.as_value())),
-            early.no_sender.eq(same_pieces(part(14, 4), Const(0, 32))),
-            early.gratuitous.eq(same_pieces(part(14, 4), part(24, 4))),
-            early.unspecified.eq(same_pieces(part(8, 16), Const(0, 128))),
+            write.addr.eq(split.index),
+            write.data.eq(split.held.data),
+            write.en.eq(split.new & (split.index >= start) & (split.index < start + 16)),
+            read.addr.eq(self.recall),
+            byte.eq(read.data),
         ]
-        return early
 
-    def _describe(self, m: Module, found: data.View, early: data.View) -> None:
+    @staticmethod
+    def _compare(m: Module, split: HeaderSplit) -> dict[str, Value]:
+        """What is the same as something else in the header of `HeaderSplit.found`."""
+        source, destination = split.meta.source_mac, split.meta.destination_mac
+        places = {
+            "arp_fixed": (0, ARP_FIXED),
+            "sender": (8, [source[k] for k in range(6)]),
+            "target": (18, [destination[k] for k in range(6)]),
+            "no_target": (18, bytes(6)),
+            "no_sender": (14, bytes(4)),
+            "gratuitous": (24, [split.captured[14 + k] for k in range(4)]),
+            "unspecified": (8, bytes(16)),
+            "group_mac": (36, [destination[k] for k in range(2, 6)]),
+            "all_nodes": (24, ALL_NODES),
+            "all_routers": (24, ALL_ROUTERS),
+            "solicited_node": (24, SOLICITED_NODE),
+        }
+        return {name: same_bytes(m, split, start, wanted) for name, (start, wanted) in places.items()}
+
+    def _describe(self, m: Module, found: data.View, same: dict[str, Value]) -> None:
         c, o, short, kind = found.captured, self.o.meta, found.short, found.meta.network
         ipv4, ipv6, arp = kind == Network.IPV4, kind == Network.IPV6, kind == Network.ARP
         request = c[7] == 1
@@ -170,10 +198,10 @@ class NetworkLayer(wiring.Component):
                 arp
                 & (
                     short
-                    | ~early.fixed.all()
+                    | ~same["arp_fixed"]
                     | ((c[7] != 1) & (c[7] != 2))
-                    | ~early.sender.all()
-                    | (~request & ~early.target.all())
+                    | ~same["sender"]
+                    | (~request & ~same["target"])
                 )
             ),
             o.ip_header.eq((ipv4 | ipv6) & ~short & malformed),
@@ -183,19 +211,21 @@ class NetworkLayer(wiring.Component):
             o.length.eq(Mux(length[11:].any(), UNFIT, length[:11])),
             o.above_8.eq(payload > 8),
             o.above_24.eq(payload > 24),
-            o.unspecified.eq(early.unspecified.all()),
+            o.unspecified.eq(same["unspecified"]),
             o.before_minimum.eq(Mux(minimum > found.length, (minimum - found.length)[:6], 0)),
             o.hop_limit.eq(Mux(ipv4, c[8], c[7])),
+            o.group_mac.eq((found.meta.destination_mac.as_value()[:16] == 0x3333) & same["group_mac"]),
+            *(o[name].eq(same[name]) for name in ("all_nodes", "all_routers", "solicited_node")),
             o.request.eq(request),
-            o.probe.eq(request & early.no_sender.all()),
-            o.gratuitous.eq(request & early.gratuitous.all()),
+            o.probe.eq(request & same["no_sender"]),
+            o.gratuitous.eq(request & same["gratuitous"]),
         ]
         m.d.sync += [o.addresses[k].eq(c[8 + k]) for k in range(32)]
         a = o.altered
         m.d.sync += [
             a.eq(0),
             a.vlan_priority.eq(found.meta.vlan_priority),
-            a.arp_target_ha.eq(arp & request & Cat(*(c[18 + k] for k in range(6))).any()),
+            a.arp_target_ha.eq(arp & request & ~same["no_target"]),
             a.ipv4_options.eq(ipv4 & (c[0][:4] != 5)),
             a.ipv4_dscp.eq(ipv4 & c[1][2:].any()),
             a.ipv4_ecn.eq(ipv4 & c[1][:2].any()),

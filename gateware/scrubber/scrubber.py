@@ -120,6 +120,9 @@ class Scrubber(wiring.Component):
         with m.If(transport.o.valid):
             m.d.sync += begins.eq(transport.o.payload.last)
         m.d.comb += [
+            network.recall.eq(transport.recall),
+            transport.source_byte.eq(network.source_byte),
+            transport.destination_byte.eq(network.destination_byte),
             tail.i.valid.eq(network.o.valid),
             tail.i.payload.eq(network.o.payload),
             tail.i.meta.eq(network.o.meta),

@@ -31,6 +31,7 @@ class HeaderSplit(wiring.Component):
         o_valid, o_payload: the rest, registered; every frame has at least one beat of it, empty where nothing is left.
         held, meta, new, index: the held beat, the ``meta`` of its frame, whether this is the beat's first cycle, and its
             number in the frame (which stops at the highest number that matters).
+        coming: the number of the beat that comes next.
         captured: the first bytes of the frame; those past the held beat are left over from an earlier frame.
         first: the rest's first beat is on its way.
         found_valid, found: one cycle after ``first``, for one cycle: ``captured``, ``meta`` and ``length`` as they were, and
@@ -48,6 +49,7 @@ class HeaderSplit(wiring.Component):
     meta: data.View
     new: Signal
     index: Signal
+    coming: Signal
     captured: data.View
     first: Signal
     found_valid: Signal
@@ -67,6 +69,7 @@ class HeaderSplit(wiring.Component):
                 "meta": Out(meta),
                 "new": Out(1),
                 "index": Out(range(self.top + 1)),
+                "coming": Out(range(self.top + 1)),
                 "captured": Out(data.ArrayLayout(8, max(1, capture))),
                 "first": Out(1),
                 "found_valid": Out(1),
@@ -88,19 +91,18 @@ class HeaderSplit(wiring.Component):
         m = Module()
         lanes, i = self.lanes, self.i.payload
         begins = Signal(init=1)
-        index = Signal.like(self.index)  # of the beat to come
         m.d.sync += self.new.eq(self.i.valid)
         with m.If(self.i.valid):
             m.d.sync += [
                 self.held.eq(i),
-                self.index.eq(index),
+                self.index.eq(self.coming),
                 begins.eq(i.last),
-                index.eq(Mux(i.last, 0, index + (index != self.top))),
+                self.coming.eq(Mux(i.last, 0, self.coming + (self.coming != self.top))),
             ]
             with m.If(begins):
                 m.d.sync += self.meta.eq(self.i.meta)
             for at in range(self.capture):
-                with m.If(index == at // lanes):
+                with m.If(self.coming == at // lanes):
                     m.d.sync += self.captured[at].eq(i.data[at % lanes])
 
         shift = self.length[: (lanes - 1).bit_length()] if lanes > 1 else Value.cast(0)
@@ -212,9 +214,3 @@ def write_section(m: Module, split: HeaderSplit, port: SectionInterface, length:
 def captured_value(captured: data.View, positions: Sequence[int]) -> Value:
     """Captured bytes as one number, the first the most significant."""
     return Cat(*(captured[at] for at in reversed(positions)))
-
-
-def same_pieces(left: Value, right: Value) -> Value:
-    """Whether two numbers are equal, for each 16 bits of them: long ones are compared in one cycle and put together in the
-    next."""
-    return Cat(left[at : at + 16] == right[at : at + 16] for at in range(0, len(left), 16))

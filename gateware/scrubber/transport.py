@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature, layer_beat
 from gateware.scrubber.bytesum import ByteSum, sum_layout
-from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, anticipate, describe, tcp_header, udp_lengths
+from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, anticipate, compare, describe, tcp_header, udp_lengths
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
 from gateware.scrubber.mask import lanes_below
 from gateware.scrubber.split import Edits, HeaderSplit, write_section
@@ -25,6 +25,7 @@ class TransportLayer(wiring.Component):
         o: the rest, with the `TRANSPORT` found.
         all_valid, all_sum: one sum per frame over the transport layer as it came.
         header_valid, header_sum: one sum per frame over the canonical header, acknowledgement number left out.
+        recall, source_byte, destination_byte: see `NetworkLayer`.
 
     Latency 3 cycles, one beat per cycle.
     """
@@ -37,6 +38,9 @@ class TransportLayer(wiring.Component):
     all_sum: data.View
     header_valid: Signal
     header_sum: data.View
+    recall: Signal
+    source_byte: Signal
+    destination_byte: Signal
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
@@ -50,6 +54,9 @@ class TransportLayer(wiring.Component):
                 "all_sum": Out(sum_layout(lanes)),
                 "header_valid": Out(1),
                 "header_sum": Out(sum_layout(lanes)),
+                "recall": Out(4),
+                "source_byte": In(8),
+                "destination_byte": In(8),
             }
         )
 
@@ -68,13 +75,21 @@ class TransportLayer(wiring.Component):
             m.d.comb += covered.eq(udp_lengths(c)[1])
         self._write(m, split, kinds, neighbour)
         self._sum_all(m, split, covered)
-        m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
+        m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload), self.recall.eq(split.coming)]
         early = Signal(EARLY)
         m.d.sync += early.eq(anticipate(m, c, meta, neighbour))
-        o = describe(m, split.found, early, self.policy)
+        same = compare(m, split, *self._addresses(split), self.policy)
+        o = describe(m, split.found, early, same, self.policy)
         with m.If(split.found_valid):
             self._register(m, o)
         return m
+
+    def _addresses(self, split: HeaderSplit) -> tuple[list[Value], list[Value]]:
+        """The bytes of source and destination, those of an IPv6 header, for comparison with a header's."""
+        if self.lanes == 1:
+            return [self.source_byte] * 16, [self.destination_byte] * 16
+        addresses = split.meta.addresses
+        return [addresses[k] for k in range(16)], [addresses[k] for k in range(16, 32)]
 
     def _measure(self, m: Module, split: HeaderSplit) -> Value:
         """Finds the header's length, and whether it is an admitted message of neighbour discovery, from its first byte as it

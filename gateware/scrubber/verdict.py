@@ -264,7 +264,7 @@ class Verdict(wiring.Component):
             Reason.TCP_FLAGS: t.tcp_flags,
             Reason.TCP_AUTHENTICATED: i.options.authenticated,
             Reason.TCP_OPTION: i.options.malformed,
-            Reason.UDP_PORT: t.udp_port.any(),
+            Reason.UDP_PORT: t.udp_port,
         }
         return Cat(*(Value.cast(flags.get(reason, 0))[0] for reason in Reason))
 
