@@ -21,9 +21,9 @@ length covers, and whether it cannot be; whether addresses are looked up; an adm
 solicitation to a group, which is for its target."""
 
 
-def tcp_header(captured: data.View) -> Value:
+def tcp_header(byte_12: Value) -> Value:
     """The bytes of a TCP header, options included; what is too short to be one counts as the shortest."""
-    offset = captured[12][4:]
+    offset = byte_12[4:]
     return Mux(offset < 5, 20, offset << 2)
 
 
@@ -38,7 +38,7 @@ def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value
     early, c = Signal(EARLY), captured
     udp_length, covered = udp_lengths(c)
     m.d.comb += [
-        early.header.eq(tcp_header(c)),
+        early.header.eq(tcp_header(c[12])),
         early.covered.eq(covered),
         early.udp_length.eq((udp_length < 8) | (udp_length > meta.length)),
         early.lookup.eq(Mux(meta.ethernet.network == Network.ARP, ~meta.arp_fields, meta.transport != Transport.NONE)),

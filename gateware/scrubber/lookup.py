@@ -48,7 +48,7 @@ class AddressTable(wiring.Component):
         o_valid, o: the answer.
         write_valid, write: replaces a word of a row. What is looked up in that cycle is not found.
 
-    Latency 2 * ``slices`` + 8 cycles; throughput one key in ``slices`` cycles.
+    Latency 2 * ``slices`` + 9 cycles; throughput one key in ``slices`` cycles.
     """
 
     valid: Signal
@@ -78,15 +78,15 @@ class AddressTable(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         slices = self.slices
-        # Keys come late, and words from the block RAM even later: they are registered twice more, then compared word by
-        # word, then as a whole.
-        compared = slices + 6  # cycles until its first piece is
+        # Keys come late, and words from the block RAM even later: they are registered three times more, compared word by
+        # word, and then as a whole.
+        compared = slices + 7  # cycles until its first piece is
         begins = self._delayed(m, self.valid, compared + slices + 2, "begins")
         keys = self._delayed(m, self.key, compared, "key")
         kinds = self._delayed(m, self.kind, compared, "kind")
         number = Signal(range(slices))  # of the piece that is read
         m.d.sync += number.eq(Mux(begins[slices + 2], 0, number + 1))
-        sound = self._delayed(m, ~self.write_valid, 3, "sound")
+        sound = self._delayed(m, ~self.write_valid, 4, "sound")
         answers = []
         for table in range(TABLES):
             row = self._row(m, table, keys[1], kinds[2], begins)
@@ -97,7 +97,7 @@ class AddressTable(wiring.Component):
             kind_differs = begins[compared] & (bits[:2] != kinds[compared])
             m.d.sync += [
                 *(same[at].eq(held[at].key == keys[compared].word_select(at, WORD_BITS)) for at in range(self.words)),
-                same[-1].eq(sound[3] & ~kind_differs),
+                same[-1].eq(sound[4] & ~kind_differs),
                 bound.eq(Cat(bound, bits)[len(bits) :]),
             ]
             late = Signal.like(bound, name=f"late_{table}")
@@ -145,13 +145,13 @@ class AddressTable(wiring.Component):
         return whole
 
     def _read(self, m: Module, table: int, row: Value, number: Value) -> data.View:
-        """Piece ``number`` of a row, three cycles later."""
+        """Piece ``number`` of a row, four cycles later: block RAMs stand far apart, and their outputs come late."""
         entry = data.ArrayLayout(WORD, self.words)
         m.submodules[f"rows_{table}"] = memory = Memory(shape=entry, depth=self.slices << ROW_BITS, init=[])
         # No read while there is a write: Yosys sees that, and adds no bypass around the block RAM.
         read, write = memory.read_port(domain="comb"), memory.write_port(granularity=1)
-        place, near, held = (
-            Signal(entry, reset_less=True, name=f"{name}_{table}") for name in ("place", "near", "held")
+        place, near, nearer, held = (
+            Signal(entry, reset_less=True, name=f"{name}_{table}") for name in ("place", "near", "nearer", "held")
         )
         writes = self.write_valid & (self.write.table == table)
         chosen = self.write.number[: (self.words - 1).bit_length()]
@@ -163,7 +163,7 @@ class AddressTable(wiring.Component):
         ]
         with m.If(~self.write_valid):
             m.d.sync += place.eq(read.data)
-        m.d.sync += [near.eq(place), held.eq(near)]
+        m.d.sync += [near.eq(place), nearer.eq(near), held.eq(nearer)]
         return held
 
 
@@ -178,7 +178,7 @@ class Lookup(wiring.Component):
 
     Members:
         valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up; its addresses stay until the next that does.
-        o_valid, o: one `LOOKUP` per frame that does, in order: 30, 15 and 10 cycles later with 1, 8 and 64 lanes.
+        o_valid, o: one `LOOKUP` per frame that does, in order: 31, 16 and 11 cycles later with 1, 8 and 64 lanes.
         write_valid, write: replaces a word of a row.
     """
 

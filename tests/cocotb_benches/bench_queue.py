@@ -9,7 +9,7 @@ from tests.cocotb_benches.codecs import WordCodec
 from tests.cocotb_benches.tb import TB, Agent, full_rate
 from tests.gateware.stream.bench import PAUSES
 
-ON_THEIR_WAY_OUT = 2
+ON_THEIR_WAY_OUT = 3
 
 
 class LevelWatch(Agent):

@@ -295,7 +295,7 @@ def stream_checker(h: Harness, lanes: int = 3) -> None:
 
 
 def queue(h: Harness, depth: int = 2) -> None:
-    """Counts entries and follows the tagged one. What is inside comes out within two cycles of being offered a place."""
+    """Counts entries and follows the tagged one. What is inside comes out within three cycles of being offered a place."""
     dut = h.device(lambda: Queue(4, depth))
     i_moves, o_moves, given, inside, tag, seen = follow(h, dut, bits=4)
     waits = Signal(3)
@@ -303,26 +303,26 @@ def queue(h: Harness, depth: int = 2) -> None:
         h.m.d.sync += waits.eq(0)
     with h.m.Elif(waits != 7):
         h.m.d.sync += waits.eq(waits + 1)
-    # Both places behind the memory fill up while the output stalls.
-    stalls = Signal(2)
+    # All three places behind the memory fill up while the output stalls.
+    stalls = Signal(3)
     with h.m.If(o_moves | (dut.level == 0)):
         h.m.d.sync += stalls.eq(0)
-    with h.m.Elif(stalls != 3):
+    with h.m.Elif(stalls != 7):
         h.m.d.sync += stalls.eq(stalls + 1)
 
     h.check(h.held(dut.o))
-    h.check(inside <= depth + 2)
+    h.check(inside <= depth + 3)
     h.check(~dut.o.valid | (inside != 0))
     h.check(dut.i.ready == (dut.level != depth))
     h.check(dut.level <= inside)
-    h.check(inside <= dut.level + 2)
-    h.check(~((stalls >= 2) & (dut.level != 0)) | (inside == dut.level + 2))
-    h.check(waits <= 2)
+    h.check(inside <= dut.level + 3)
+    h.check(~((stalls >= 3) & (dut.level != 0)) | (inside == dut.level + 3))
+    h.check(waits <= 3)
     h.check(~(dut.o.valid & (given == tag)) | (dut.o.payload == seen))
 
-    h.cover(inside == depth + 2)
+    h.cover(inside == depth + 3)
     h.cover(given == 2 * depth + 1)  # every pointer has wrapped
-    h.cover((inside == 2) & i_moves & o_moves & (given == 5))
+    h.cover((inside == 3) & i_moves & o_moves & (given == 5))
     h.cover(o_moves & (given == tag) & (tag == 3) & (seen == 0xA))
 
 
