@@ -4,7 +4,7 @@
 The parser never waits, so that its beats have no ready: room for what is inside it is kept free in the stores.
 """
 
-from amaranth import Signal, unsigned
+from amaranth import Module, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
@@ -40,6 +40,14 @@ class LayerSignature(wiring.Signature):
 
     def __init__(self, lanes: int, meta: data.StructLayout) -> None:
         super().__init__({"valid": Out(1), "payload": Out(layer_beat(lanes)), "meta": Out(meta)})
+
+
+def begins(m: Module, layer: LayerInterface) -> Signal:
+    """Whether the beat that comes next is its frame's first."""
+    first = Signal(init=1)
+    with m.If(layer.valid):
+        m.d.sync += first.eq(layer.payload.last)
+    return first
 
 
 class SectionInterface(wiring.PureInterface):

@@ -6,7 +6,7 @@ from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
+from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature, begins
 from gateware.scrubber.layouts import OPTIONS, POLICY, TRANSPORT
 from gateware.scrubber.split import HeaderSplit, write_section
 from gateware.scrubber.stages import FLAGS, MAX_OPTIONS, WalkStages
@@ -75,10 +75,9 @@ class OptionsLayer(wiring.Component):
     def _serial(self, m: Module, split: HeaderSplit) -> None:
         """The walk comes one cycle after the held byte."""
         walk, before = Signal(WALK), Signal(WALK)
-        begins, starts = Signal(init=1), Signal()
-        fresh, moves = Signal(), Signal()
+        first, starts, fresh, moves = begins(m, split.i), Signal(), Signal(), Signal()
         with m.If(split.i.valid):
-            m.d.sync += [begins.eq(split.i.payload.last), starts.eq(begins)]
+            m.d.sync += starts.eq(first)
         m.d.sync += [fresh.eq(starts), moves.eq(split.new)]
         byte = decode(m, split.held.data[0], split.index < split.length, split.index + 1)
         m.d.comb += [before.eq(walk), before.state.eq(Mux(fresh, START, walk.state.as_value()))]

@@ -5,7 +5,14 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature, layer_beat
+from gateware.scrubber.beat import (
+    LayerInterface,
+    LayerSignature,
+    SectionInterface,
+    SectionSignature,
+    begins,
+    layer_beat,
+)
 from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.layouts import NETWORK, TRANSPORT
 from gateware.scrubber.mask import Countdown
@@ -52,9 +59,7 @@ class PayloadLayer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         i = self.i.payload
-        first = Signal(init=1)
-        with m.If(self.i.valid):
-            m.d.sync += first.eq(i.last)
+        first = begins(m, self.i)
         m.d.comb += [
             self.begins.eq(self.i.valid & first),
             self.end_valid.eq(self.i.valid & i.last),
@@ -64,13 +69,13 @@ class PayloadLayer(wiring.Component):
 
         # How much is left comes late: the beat is cut a cycle later.
         count = Countdown(m, "payload", self.lanes, self.i.valid, first, self.i.meta.payload)
-        valid, beat, begins, trim = Signal(), Signal(layer_beat(self.lanes)), Signal(), Signal()
-        m.d.sync += [valid.eq(self.i.valid), beat.eq(i), begins.eq(first), trim.eq(self.i.meta.trim)]
+        valid, beat, starts, trim = Signal(), Signal(layer_beat(self.lanes)), Signal(), Signal()
+        m.d.sync += [valid.eq(self.i.valid), beat.eq(i), starts.eq(first), trim.eq(self.i.meta.trim)]
         done, write, last = Signal(), Signal(), Signal()
         length = Signal(self.lanes.bit_length())
         m.d.comb += [
             last.eq(trim | count.ends | beat.last),
-            write.eq(valid & (begins | ~done)),
+            write.eq(valid & (starts | ~done)),
             length.eq(Mux(count.left > self.lanes, self.lanes, count.left)),
         ]
         m.d.sync += self.section.valid.eq(write)
@@ -115,18 +120,16 @@ class Tail(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         i, lanes = self.i.payload, self.lanes
-        first = Signal(init=1)
-        with m.If(self.i.valid):
-            m.d.sync += first.eq(i.last)
+        first = begins(m, self.i)
         # How much is left comes late: each byte is looked at a cycle later, and all of them after another one.
         end = Countdown(m, "end", lanes, self.i.valid, first, self.i.meta.length)
         minimum = Countdown(m, "minimum", lanes, self.i.valid, first, self.i.meta.before_minimum)
-        valid, begins, last = Signal(2), Signal(2), Signal(2)
+        valid, starts, last = Signal(2), Signal(2), Signal(2)
         keep, filled = Signal(lanes), Signal(lanes)
         beyond, missing, ends = Signal(lanes), Signal(lanes), Signal()
         m.d.sync += [
             valid.eq(Cat(self.i.valid, valid)),
-            begins.eq(Cat(first, begins)),
+            starts.eq(Cat(first, starts)),
             last.eq(Cat(i.last, last)),
             keep.eq(i.keep),
             filled.eq(Cat(i.data[lane].any() for lane in range(lanes))),
@@ -135,7 +138,7 @@ class Tail(wiring.Component):
             ends.eq(end.ends),
         ]
         seen, padding = Signal(), Signal()
-        m.d.comb += padding.eq(beyond.any() | (seen & ~begins[1]))
+        m.d.comb += padding.eq(beyond.any() | (seen & ~starts[1]))
         with m.If(valid[1]):
             m.d.sync += seen.eq(padding)
         m.d.sync += [

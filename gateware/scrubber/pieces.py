@@ -168,7 +168,7 @@ class OptionWords(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes, v = self.lanes, self.verdict.payload
-        permitted, scale, sack = v.has_sack_permitted, v.has_window_scale, v.sack_blocks != 0
+        permitted, scale, sack = v.has_sack_permitted, v.has_window_scale, v.has_sack
         mss_word = Cat(Const(2, 8), Const(4, 8), v.mss[8:], v.mss[:8])
         permitted_word = Cat(Const(1, 8), Const(1, 8), Const(4, 8), Const(2, 8))
         scale_word = Cat(Const(1, 8), Const(3, 8), Const(3, 8), v.window_scale, Const(0, 4))

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from custodes.registers import COUNTERS_PER_PORT, UNTAGGED_VID
 from custodes.table import SCRUBBED, Port, Reason
-from gateware.scrubber.beat import SectionInterface, section_entry
+from gateware.scrubber.beat import SectionInterface, begins, section_entry
 from gateware.scrubber.counters import Counters
 from gateware.scrubber.ethernet import EthernetLayer
 from gateware.scrubber.layouts import LOOKUP, POLICY, TRANSPORT, VERDICT
@@ -116,9 +116,6 @@ class Scrubber(wiring.Component):
         wiring.connect(m, transport.o, options.i)
         wiring.connect(m, options.o, payload.i)
         wiring.connect(m, rewriter.o, wiring.flipped(self.o))
-        begins = Signal(init=1)
-        with m.If(transport.o.valid):
-            m.d.sync += begins.eq(transport.o.payload.last)
         m.d.comb += [
             network.recall.eq(transport.recall),
             transport.source_byte.eq(network.source_byte),
@@ -126,7 +123,7 @@ class Scrubber(wiring.Component):
             tail.i.valid.eq(network.o.valid),
             tail.i.payload.eq(network.o.payload),
             tail.i.meta.eq(network.o.meta),
-            lookup.valid.eq(transport.o.valid & begins),
+            lookup.valid.eq(transport.o.valid & begins(m, transport.o)),
             lookup.i.eq(transport.o.meta),
             lookup.write_valid.eq(self.address_valid),
             lookup.write.eq(self.address),

@@ -8,7 +8,7 @@ from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, layer_beat, section_entry
+from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, begins, layer_beat, section_entry
 
 Edits = dict[int, tuple[ValueLike, ValueLike]]
 """Position in a header -> (whether to replace the byte there, by which)."""
@@ -90,16 +90,15 @@ class HeaderSplit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes, i = self.lanes, self.i.payload
-        begins = Signal(init=1)
+        first = begins(m, self.i)
         m.d.sync += self.new.eq(self.i.valid)
         with m.If(self.i.valid):
             m.d.sync += [
                 self.held.eq(i),
                 self.index.eq(self.coming),
-                begins.eq(i.last),
                 self.coming.eq(Mux(i.last, 0, self.coming + (self.coming != self.top))),
             ]
-            with m.If(begins):
+            with m.If(first):
                 m.d.sync += self.meta.eq(self.i.meta)
             for at in range(self.capture):
                 with m.If(self.coming == at // lanes):
@@ -121,7 +120,7 @@ class HeaderSplit(wiring.Component):
         pending = Signal()
         m.d.comb += waiting.eq(self.new | pending)
         m.d.sync += pending.eq(waiting & ~self.i.valid & ~self.held.last)
-        with m.If(self.i.valid & begins):
+        with m.If(self.i.valid & first):
             m.d.sync += started.eq(0)
         with m.Elif(emit):
             m.d.sync += started.eq(1)

@@ -6,7 +6,14 @@ from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature, layer_beat
+from gateware.scrubber.beat import (
+    LayerInterface,
+    LayerSignature,
+    SectionInterface,
+    SectionSignature,
+    begins,
+    layer_beat,
+)
 from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, anticipate, compare, describe, tcp_header, udp_lengths
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
@@ -94,7 +101,7 @@ class TransportLayer(wiring.Component):
     def _measure(self, m: Module, split: HeaderSplit) -> Value:
         """Finds the header's length, and whether it is an admitted message of neighbour discovery, from its first byte as it
         comes in: both are there along with the held beat."""
-        i, kind, begins = self.i, self.i.payload.data[0], Signal(init=1)
+        i, kind = self.i, self.i.payload.data[0]
         neighbour, length = Signal(), Signal.like(split.length)
         solicits_router = kind == 133
         # The link-layer address is kept where there is one and the source address is not the unspecified one.
@@ -103,9 +110,7 @@ class TransportLayer(wiring.Component):
             (i.meta.transport == Transport.ICMPV6) & self.policy.nd & (solicits_router | (kind == 135) | (kind == 136))
         )
         tcp = i.meta.transport == Transport.TCP
-        with m.If(i.valid):
-            m.d.sync += begins.eq(i.payload.last)
-        with m.If(i.valid & begins):
+        with m.If(i.valid & begins(m, i)):
             m.d.sync += [
                 neighbour.eq(admitted),
                 length.eq(
