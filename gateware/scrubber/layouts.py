@@ -205,3 +205,25 @@ VERDICT = data.StructLayout(
 """All that the rewriter needs beside the sections: ``length`` is the IP length field, ``words`` the bytes of rebuilt TCP
 options including SACK edges; ``sack_start`` the byte of the options at which the edges start, ``sack_first`` and
 ``sack_last`` the beats of the options with which their beats start."""
+
+VERDICTS = {
+    piece: data.StructLayout({name: VERDICT[name].shape for name in ("drop", *names)})
+    for piece, names in {
+        "ethernet": ("tagged",),
+        "network": ("network", "neighbour", "length", "ip_checksum"),
+        "transport": ("transport", "no_ack", "section", "words", "checksum"),
+        "words": (
+            "has_mss",
+            "has_sack_permitted",
+            "has_window_scale",
+            "mss",
+            "window_scale",
+            "sack_blocks",
+            "has_sack",
+        ),
+        "edges": ("sack_blocks", "sack_start", "has_sack", "sack_first", "sack_last"),
+        "payload": (),
+    }.items()
+}
+"""What the rewriter needs of a `VERDICT` for each piece of a frame, in the order of the wire: little enough for the words of
+one block RAM."""

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import section_entry
 from gateware.scrubber.join import masked, piece_beat
-from gateware.scrubber.layouts import VERDICT, Network, Transport
+from gateware.scrubber.layouts import VERDICTS, Network, Transport
 
 MAX_WORDS = 12
 EDIT = data.StructLayout({"set": 1, "byte": 8})
@@ -29,6 +29,7 @@ class Section(wiring.Component):
 
     Args:
         lanes: bytes per beat.
+        verdict: layout of what is needed of a verdict; it has ``drop``.
         bytes_max: the longest section; 0 where the store says how many bytes an entry has.
 
     Members:
@@ -47,13 +48,13 @@ class Section(wiring.Component):
     edits: data.View
     o: stream.Interface
 
-    def __init__(self, lanes: int, bytes_max: int) -> None:
+    def __init__(self, lanes: int, verdict: data.StructLayout, bytes_max: int) -> None:
         self.lanes = lanes
         self.bytes_max = bytes_max
         super().__init__(
             {
                 "store": In(stream.Signature(section_entry(lanes, not bytes_max))),
-                "verdict": In(stream.Signature(VERDICT)),
+                "verdict": In(stream.Signature(verdict)),
                 "length": In(range(bytes_max + 1)),
                 "edits": In(data.ArrayLayout(EDIT, max(1, bytes_max))),
                 "o": Out(stream.Signature(piece_beat(lanes))),
@@ -163,7 +164,9 @@ class OptionWords(wiring.Component):
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
-        super().__init__({"verdict": In(stream.Signature(VERDICT)), "o": Out(stream.Signature(piece_beat(lanes)))})
+        super().__init__(
+            {"verdict": In(stream.Signature(VERDICTS["words"])), "o": Out(stream.Signature(piece_beat(lanes)))}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -224,7 +227,7 @@ class SackEdges(wiring.Component):
         super().__init__(
             {
                 "store": In(stream.Signature(section_entry(lanes))),
-                "verdict": In(stream.Signature(VERDICT)),
+                "verdict": In(stream.Signature(VERDICTS["edges"])),
                 "o": Out(stream.Signature(piece_beat(lanes))),
             }
         )

@@ -10,13 +10,12 @@ from amaranth.lib.wiring import In, Out
 from custodes.table import MIN_FRAME_BYTES
 from gateware.scrubber.beat import section_entry
 from gateware.scrubber.join import Join, piece_beat
-from gateware.scrubber.layouts import POLICY, VERDICT, Network
+from gateware.scrubber.layouts import POLICY, VERDICTS, Network
 from gateware.scrubber.mask import lanes_before
 from gateware.scrubber.pieces import OptionWords, SackEdges, Section, drive_edits, network_edits, transport_edits
 from gateware.scrubber.serial_join import SerialJoin
 from gateware.stream import FrameSignature, SkidBuffer
 
-VERDICT_PORTS = ("ethernet", "network", "transport", "words", "edges", "payload")
 JOINED = {"ethernet": (14, 18), "network": (20, 28, 40), "transport": (0, 8, 16, 20, 24, 32)}
 """The sections in the order in which they leave, and how long they can be."""
 STORES = ("ethernet", "network", "transport", "options", "payload")
@@ -27,7 +26,7 @@ class Rewriter(wiring.Component):
 
     Members:
         store_<section>: the section's entries.
-        verdict_<piece>: the same verdicts for every piece, each with a queue of its own.
+        verdict_<piece>: of the same verdicts, what is for the piece, from a queue of its own.
         o: canonical frames, padded with zeros to 60 bytes.
         dropped: a frame has been thrown away.
 
@@ -54,7 +53,7 @@ class Rewriter(wiring.Component):
         super().__init__(
             {
                 **{f"store_{name}": In(stream.Signature(section_entry(lanes, name == "payload"))) for name in STORES},
-                **{f"verdict_{name}": In(stream.Signature(VERDICT)) for name in VERDICT_PORTS},
+                **{f"verdict_{name}": In(stream.Signature(layout)) for name, layout in VERDICTS.items()},
                 "policy": In(POLICY),
                 "o": Out(FrameSignature(lanes)),
                 "dropped": Out(1),
@@ -67,7 +66,7 @@ class Rewriter(wiring.Component):
         sizes = {"ethernet": 18, "network": 40, "transport": 32, "payload": 0}
         section: dict[str, Section] = {}
         for name, size in sizes.items():
-            m.submodules[name] = section[name] = Section(lanes, size)
+            m.submodules[name] = section[name] = Section(lanes, VERDICTS[name], size)
             wiring.connect(m, wiring.flipped(getattr(self, f"store_{name}")), section[name].store)
             wiring.connect(m, wiring.flipped(getattr(self, f"verdict_{name}")), section[name].verdict)
         m.submodules.words = words = OptionWords(lanes)

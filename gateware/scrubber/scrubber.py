@@ -12,12 +12,12 @@ from custodes.table import SCRUBBED, Port, Reason
 from gateware.scrubber.beat import SectionInterface, begins, section_entry
 from gateware.scrubber.counters import Counters
 from gateware.scrubber.ethernet import EthernetLayer
-from gateware.scrubber.layouts import LOOKUP, POLICY, TRANSPORT, VERDICT
+from gateware.scrubber.layouts import LOOKUP, POLICY, TRANSPORT, VERDICTS
 from gateware.scrubber.lookup import WRITE, Lookup
 from gateware.scrubber.network import NetworkLayer
 from gateware.scrubber.options import OptionsLayer
 from gateware.scrubber.payload import PayloadLayer, Tail
-from gateware.scrubber.rewriter import STORES, VERDICT_PORTS, Rewriter
+from gateware.scrubber.rewriter import STORES, Rewriter
 from gateware.scrubber.transport import TransportLayer
 from gateware.scrubber.verdict import Verdict
 from gateware.stream import FrameSignature, Queue
@@ -197,9 +197,10 @@ class Scrubber(wiring.Component):
         return full.any()
 
     def _verdicts(self, m: Module, rewriter: Rewriter, verdict: Verdict) -> None:
-        for name in VERDICT_PORTS:
-            m.submodules[f"verdict_{name}"] = queue = Queue(VERDICT, VERDICT_DEPTH)
-            m.d.comb += [queue.i.valid.eq(verdict.o_valid), queue.i.payload.eq(verdict.o)]
+        for name, layout in VERDICTS.items():
+            m.submodules[f"verdict_{name}"] = queue = Queue(layout, VERDICT_DEPTH)
+            m.d.comb += queue.i.valid.eq(verdict.o_valid)
+            m.d.comb += [queue.i.payload[key].eq(verdict.o[key]) for key in layout.members]
             wiring.connect(m, queue.o, getattr(rewriter, f"verdict_{name}"))
 
     def _vlan(self, m: Module, payload: PayloadLayer) -> tuple[Value, Value]:
