@@ -70,7 +70,7 @@ class NetworkLayer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.split = split = HeaderSplit(self.lanes, ETHERNET, 40, (28, *range(20, 61, 4)))
+        m.submodules.split = split = HeaderSplit(self.lanes, ETHERNET, 40, (28, *range(20, 61, 4)), self.lanes == 1)
         wiring.connect(m, wiring.flipped(self.i), split.i)
         c, kind = split.captured, split.meta.network
         ipv4, ipv6, arp = (Signal(name=name) for name in ("ipv4", "ipv6", "arp"))

@@ -59,7 +59,9 @@ class OptionsLayer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         capture = 0 if self.lanes == 1 else MAX_OPTIONS
-        m.submodules.split = split = HeaderSplit(self.lanes, TRANSPORT, capture, range(0, MAX_OPTIONS + 1, 4))
+        m.submodules.split = split = HeaderSplit(
+            self.lanes, TRANSPORT, capture, range(0, MAX_OPTIONS + 1, 4), self.lanes == 1
+        )
         wiring.connect(m, wiring.flipped(self.i), split.i)
         m.d.comb += split.length.eq(split.meta.options)
         write_section(m, split, self.section, split.length, {})

@@ -19,7 +19,7 @@ from gateware.scrubber.options import OptionsLayer
 from gateware.scrubber.payload import PayloadLayer, Tail
 from gateware.scrubber.rewriter import STORES, Rewriter
 from gateware.scrubber.transport import TransportLayer
-from gateware.scrubber.verdict import Verdict
+from gateware.scrubber.verdict import VERDICT_SPACING_CYCLES, Verdict
 from gateware.stream import FrameSignature, Queue
 
 VLAN_WRITE = data.StructLayout({"vid": 12, "admit": 1})
@@ -235,11 +235,14 @@ class Scrubber(wiring.Component):
         depth = FINDINGS_DEPTH[self.lanes]
         ready: list[Value] = []
         complete, take = Signal(), Signal()
-        if self.lanes > 8:
+        spacing = VERDICT_SPACING_CYCLES[self.lanes]
+        if spacing == 1:
             m.d.comb += take.eq(complete)
         else:
-            # Frames are two cycles apart at least, which leaves one to tell all queues.
-            m.d.sync += take.eq(complete & ~take)
+            # Of the cycles between, one is to tell all queues.
+            taken = Signal(spacing - 1)
+            m.d.comb += take.eq(taken[0])
+            m.d.sync += taken.eq(Cat(complete & ~taken.any(), taken))
         for name, (valid, value) in findings.items():
             m.submodules[f"queue_{name}"] = queue = Queue(verdict.i[name].shape(), depth)
             m.d.comb += [

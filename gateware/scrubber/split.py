@@ -25,6 +25,8 @@ class HeaderSplit(wiring.Component):
         meta: layout of what comes with a frame.
         capture: how many of the first bytes are captured.
         lengths: every value that ``length`` takes, in bytes.
+        apart: frames come two cycles apart or more, and ``i.meta`` stays for as long, so that ``meta`` and ``found`` need no
+            registers of their own.
 
     Members:
         i: frames from this header on.
@@ -55,8 +57,11 @@ class HeaderSplit(wiring.Component):
     found_valid: Signal
     found: data.View
 
-    def __init__(self, lanes: int, meta: data.StructLayout, capture: int, lengths: Iterable[int]) -> None:
+    def __init__(
+        self, lanes: int, meta: data.StructLayout, capture: int, lengths: Iterable[int], apart: bool = False
+    ) -> None:
         self.lanes = lanes
+        self.apart = apart
         self.lengths = sorted(set(lengths))
         self.top = max(self.lengths[-1], capture) // lanes + 1
         super().__init__(
@@ -98,8 +103,9 @@ class HeaderSplit(wiring.Component):
                 self.index.eq(self.coming),
                 self.coming.eq(Mux(i.last, 0, self.coming + (self.coming != self.top))),
             ]
-            with m.If(first):
-                m.d.sync += self.meta.eq(self.i.meta)
+            if not self.apart:
+                with m.If(first):
+                    m.d.sync += self.meta.eq(self.i.meta)
             for at in range(self.capture):
                 with m.If(self.coming == at // lanes):
                     m.d.sync += self.captured[at].eq(i.data[at % lanes])
@@ -142,12 +148,17 @@ class HeaderSplit(wiring.Component):
         ends = Signal()
         m.d.comb += ends.eq(~self.held.last & i.last & (left == 0))
         rest, rest_valid = Signal(layer_beat(lanes)), Signal()
+        found = [
+            self.found.captured.eq(self.captured),
+            self.found.meta.eq(self.meta),
+            self.found.length.eq(self.length),
+        ]
+        if self.apart:
+            m.d.comb += [self.meta.eq(self.i.meta), *found]
         # Nothing new is found once the rest is on its way; that it starts in this very cycle would be known too late.
         with m.If(~started):
             m.d.sync += [
-                self.found.captured.eq(self.captured),
-                self.found.meta.eq(self.meta),
-                self.found.length.eq(self.length),
+                *([] if self.apart else found),
                 self.found.short.eq(self.held.last & self._shorter(shift, whole)),
             ]
         m.d.sync += [

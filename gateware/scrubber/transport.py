@@ -69,7 +69,7 @@ class TransportLayer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.split = split = HeaderSplit(self.lanes, NETWORK, 32, (8, 16, 20, 24, 32))
+        m.submodules.split = split = HeaderSplit(self.lanes, NETWORK, 32, (8, 16, 20, 24, 32), self.lanes == 1)
         wiring.connect(m, wiring.flipped(self.i), split.i)
         c, meta = split.captured, split.meta
         kinds = {kind: Signal(name=kind.name.lower()) for kind in Transport if kind is not Transport.NONE}

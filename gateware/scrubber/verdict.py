@@ -26,6 +26,8 @@ from gateware.scrubber.payload import END, TAIL
 ADDING_STAGES = 4
 """Up to sixteen terms, added in pairs."""
 FOLDING_STAGES = 3
+VERDICT_SPACING_CYCLES = {1: 11, 8: 2, 64: 1}
+"""For each lane count, how far apart frames are decided on at least. With one lane, a frame has the pipeline for itself."""
 PROTOCOLS = {Transport.TCP: 6, Transport.UDP: 17, Transport.ICMPV6: 58}
 
 
@@ -45,7 +47,7 @@ def findings(lanes: int) -> data.StructLayout:
 
 
 class Verdict(wiring.Component):
-    """Decides. A pipeline of 11 stages without back-pressure, one frame per cycle.
+    """Decides. A pipeline of 11 stages without back-pressure, one frame in `VERDICT_SPACING_CYCLES`.
 
     Members:
         valid, i: the findings.
@@ -121,52 +123,57 @@ class Verdict(wiring.Component):
             verdict.sack_last.eq((found.sack_start >> bits) + (((found.sack_blocks << 3) - 1) >> bits)),
         ]
         stage = _Pipeline(m)
+        if self.lanes > 1:
+            take, carry = stage, stage
+        else:
+            # What is only carried along stays where it is: the next frame comes when this one has been decided on.
+            take, carry = _Pipeline(m, self.valid), _stay
         # What both the length field and the pseudo-header have of the transport layer: its header and payload, options
         # left out.
-        fixed_part = stage("fixed_part", t.section + payload)
-        words = stage("words", found.words)
-        address = stage("address", _plain(i.address_sum))
-        pseudo_address = stage("pseudo_address", Mux(icmp, 0, _plain(i.address_sum)))
-        pseudo_protocol = stage("pseudo_protocol", protocol)
+        fixed_part = take("fixed_part", t.section + payload)
+        words = take("words", found.words)
+        address = take("address", _plain(i.address_sum))
+        pseudo_address = take("pseudo_address", Mux(icmp, 0, _plain(i.address_sum)))
+        pseudo_protocol = take("pseudo_protocol", protocol)
         sums = {
-            "header": [stage("header", _plain(i.header_sum))],
+            "header": [take("header", _plain(i.header_sum))],
             "ip": [
                 address,
-                stage("ip_fixed", Const(0x4500 + 0x4000 + 20) + Cat(Mux(icmp, 1, protocol), self.policy.ttl)),
+                take("ip_fixed", Const(0x4500 + 0x4000 + 20) + Cat(Mux(icmp, 1, protocol), self.policy.ttl)),
                 fixed_part,
                 words,
             ],
             "in": [
-                stage("all", _plain(i.all_sum)),
-                stage("in_length", Mux(icmp, 0, Mux(udp, t.payload + 8, n.length))),
+                take("all", _plain(i.all_sum)),
+                take("in_length", Mux(icmp, 0, Mux(udp, t.payload + 8, n.length))),
                 pseudo_protocol,
                 pseudo_address,
             ],
             "out": [
-                stage("canonical", _plain(i.canonical_sum)),
-                stage("acknowledged", t.ack_words[:16] + t.ack_words[16:]),
-                stage("payload", Mux(t.trim, 0, _plain(i.payload_sum))),
-                stage("mss", Mux(found.has_mss, Cat(mss, Const(0x0204, 16)), 0)),
-                stage("offset", Mux(tcp, Cat(Const(0, 12), (found.words + 20)[2:6]), 0)),
-                stage("words_fixed", self._fixed_words(found, has_sack)),
-                stage("sack", Mux(has_sack, _plain_pair(found.sack_high, found.sack_low), 0)),
-                stage("out_length", Mux(icmp, 0, t.section + payload)),
-                stage("out_words", found.words),
+                take("canonical", _plain(i.canonical_sum)),
+                take("acknowledged", t.ack_words[:16] + t.ack_words[16:]),
+                take("payload", Mux(t.trim, 0, _plain(i.payload_sum))),
+                take("mss", Mux(found.has_mss, Cat(mss, Const(0x0204, 16)), 0)),
+                take("offset", Mux(tcp, Cat(Const(0, 12), (found.words + 20)[2:6]), 0)),
+                take("words_fixed", self._fixed_words(found, has_sack)),
+                take("sack", Mux(has_sack, _plain_pair(found.sack_high, found.sack_low), 0)),
+                take("out_length", Mux(icmp, 0, t.section + payload)),
+                take("out_words", found.words),
                 pseudo_protocol,
                 pseudo_address,
             ],
         }
         kept = [
-            stage("is_ipv4", ipv4),
-            stage("is_udp", udp),
-            stage("is_checked", n.transport != Transport.NONE),
-            stage("unchecked", t.unchecked),
-            stage("valid", self.valid),
-            stage("failures", failures),
-            stage("altered", altered.as_value()),
-            stage("verdict", verdict.as_value()),
+            take("is_ipv4", ipv4),
+            take("is_udp", udp),
+            take("is_checked", n.transport != Transport.NONE),
+            take("unchecked", t.unchecked),
+            take("failures", failures),
+            take("altered", altered.as_value()),
+            take("verdict", verdict.as_value()),
         ]
         length = fixed_part + words + Mux(kept[0], 20, 0)
+        valid = stage("valid", self.valid)
 
         # Then pairs, until each sum is one number, and then its end-around carries: one addition per stage.
         for level in range(ADDING_STAGES + FOLDING_STAGES):
@@ -174,18 +181,19 @@ class Verdict(wiring.Component):
             for name, terms in sums.items():
                 results = [sum(pair[1:], pair[0]) for pair in batched(terms, 2)] if adding else [fold(terms[0])]
                 sums[name] = [stage(f"{name}_{level}_{number}", value) for number, value in enumerate(results)]
-            kept = [stage(f"keep_{level}_{number}", value) for number, value in enumerate(kept)]
-            length = stage(f"length_{level}", length)
+            kept = [carry(f"keep_{level}_{number}", value) for number, value in enumerate(kept)]
+            length = carry(f"length_{level}", length)
+            valid = stage(f"valid_{level}", valid)
         header, ip, total_in, total_out = (sums[name][0][:16] for name in ("header", "ip", "in", "out"))
-        is_ipv4, is_udp, is_checked, unchecked, valid, failures, altered, carried = kept
+        is_ipv4, is_udp, is_checked, unchecked, failures, altered, carried = kept
 
         flags = [failures[number] for number in range(len(Reason))]
         flags[Reason.IP_CHECKSUM] = is_ipv4 & (header != 0xFFFF)
         flags[Reason.TRANSPORT_CHECKSUM] = is_checked & ((total_in != 0xFFFF) | (is_udp & unchecked))
         failed = stage("failed", Cat(*flags))
-        checksum, is_udp = stage("checksum", ~total_out), stage("last_is_udp", is_udp)
-        carried, altered, valid = stage("carried", carried), stage("last_altered", altered), stage("last_valid", valid)
-        ip, length = stage("last_ip", ~ip), stage("last_length", length)
+        checksum, ip, valid = stage("checksum", ~total_out), stage("last_ip", ~ip), stage("last_valid", valid)
+        is_udp, length = carry("last_is_udp", is_udp), carry("last_length", length)
+        carried, altered = carry("carried", carried), carry("last_altered", altered)
         lowest = Signal(Reason)
         for reason in reversed(Reason):
             with m.If(failed[reason]):
@@ -193,13 +201,13 @@ class Verdict(wiring.Component):
         drop, lowest = stage("drop", failed.any()), stage("lowest", lowest)
         m.d.sync += [
             self.o_valid.eq(stage("decided", valid)),
-            self.o.eq(stage("decided_carried", carried)),
-            self.o.length.eq(stage("decided_length", length)),
+            self.o.eq(carry("decided_carried", carried)),
+            self.o.length.eq(carry("decided_length", length)),
             self.o.ip_checksum.eq(stage("decided_ip", ip)),
             self.o.checksum.eq(stage("decided_checksum", Mux(is_udp & (checksum == 0), 0xFFFF, checksum))),
             self.o.drop.eq(drop),
             self.reason.eq(lowest),
-            self.altered.eq(Mux(drop, 0, stage("decided_altered", altered))),
+            self.altered.eq(Mux(drop, 0, carry("decided_altered", altered))),
         ]
         return m
 
@@ -275,16 +283,22 @@ def batched(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
 
 
 class _Pipeline:
-    """Registers a value: one stage later."""
+    """Registers a value: one stage later, and only where it is ``taken``."""
 
-    def __init__(self, m: Module) -> None:
+    def __init__(self, m: Module, taken: ValueLike = 1) -> None:
         self._m = m
+        self._taken = taken
 
     def __call__(self, name: str, value: ValueLike) -> Value:
         value = Value.cast(value)
         register = Signal(value.shape(), name=name)
-        self._m.d.sync += register.eq(value)
+        with self._m.If(self._taken):
+            self._m.d.sync += register.eq(value)
         return register
+
+
+def _stay(_: str, value: ValueLike) -> Value:
+    return Value.cast(value)
 
 
 def _plain_pair(high: Value, low: Value) -> Value:
