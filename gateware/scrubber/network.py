@@ -27,7 +27,8 @@ class NetworkLayer(wiring.Component):
     """Takes ARP, IPv4 and IPv6 headers off, checks them, and makes the canonical ones but for lengths and checksum.
 
     Members:
-        i: frames from the network header on, with the `ETHERNET` found.
+        i: frames from the network header on, with the `ETHERNET` found; with one lane, two cycles
+            or more apart, as they are without their Ethernet headers.
         section: the canonical header: 28 bytes of ARP, 20 of IPv4, 40 of IPv6.
         o: the rest, with the `NETWORK` found.
         header_valid, header_sum: one sum per frame over the IPv4 header.

@@ -28,7 +28,8 @@ class OptionsLayer(wiring.Component):
     What is found in options that the frame ends in the middle of means nothing.
 
     Members:
-        i: frames from the options on, with the `TRANSPORT` found.
+        i: frames from the options on, with the `TRANSPORT` found; with one lane, two cycles
+            or more apart, as they are without their Ethernet headers.
         section: the options as they came.
         o: the payload.
         found_valid, found: one `OPTIONS` per frame.

@@ -25,7 +25,7 @@ class HeaderSplit(wiring.Component):
         meta: layout of what comes with a frame.
         capture: how many of the first bytes are captured.
         lengths: every value that ``length`` takes, in bytes.
-        apart: frames come two cycles apart or more, and ``i.meta`` stays for as long, so that ``meta`` and ``found`` need no
+        apart: two cycles or more are between frames, in which ``i.meta`` stays, so that ``meta`` and ``found`` need no
             registers of their own.
 
     Members:

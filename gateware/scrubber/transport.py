@@ -27,7 +27,8 @@ class TransportLayer(wiring.Component):
     What depends on later bytes is left to the rewriter: checksums, the data offset and the acknowledgement number.
 
     Members:
-        i: frames from the transport header on, with the `NETWORK` found.
+        i: frames from the transport header on, with the `NETWORK` found; with one lane, two cycles
+            or more apart, as they are without their Ethernet headers.
         section: the canonical header without options.
         o: the rest, with the `TRANSPORT` found.
         all_valid, all_sum: one sum per frame over the transport layer as it came.

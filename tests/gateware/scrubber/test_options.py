@@ -18,6 +18,8 @@ from gateware.scrubber.options import SPACING_CYCLES, OptionsLayer
 MSS_LIMIT = 1400
 RESULTS_CYCLES = 60
 """More than a result takes."""
+IDLE_CYCLES = {1: 2, 8: 0, 64: 0}
+"""Between frames at least."""
 NUMBERS = bytes((0, 1, 2, 3, 4, 5, 8, 19, 29, 30, 254))
 LENGTHS = bytes((0, 1, 2, 3, 4, 5, 10, 18, 26, 34, 40, 41, 63, 64, 66, 74, 130, 255))
 
@@ -88,7 +90,7 @@ def run(lanes: int, segments: Sequence[Segment], spacing: int) -> list[dict[str,
             wire = segment.options + b"\2" * segment.payload
             beats = max(1, -(-len(wire) // lanes))
             offset = min(beats - 1, len(segment.options) // lanes)
-            start = max(now, found + spacing - offset)
+            start = max(now + IDLE_CYCLES[lanes] if now else 0, found + spacing - offset)
             await ctx.tick().repeat(start - now) if start > now else None
             now, found = start + beats, start + offset
             flags = {"options": len(segment.options), "syn": segment.syn, "rst": segment.rst}
