@@ -31,6 +31,7 @@ BOUND = data.StructLayout({"kind": 2, "ports": 2, "station": 8, "unused": 4})
 """What the ``bound`` bits of a row's words make together."""
 WRITE = data.StructLayout({"word": WORD, "number": range(ROW_WORDS), "row": ROW_BITS, "table": 1})
 HASHED_BITS = 32
+RECENT_CYCLES = 16
 SLICES = {1: 4, 8: 1, 64: 1}
 """In how many cycles the table takes a key. With one lane there are ten for each of a frame's four keys; in four pieces, a
 row's words fill block RAMs of 9 bits side by side, with no multiplexer behind them."""
@@ -48,7 +49,7 @@ class AddressTable(wiring.Component):
         o_valid, o: the answer.
         write_valid, write: replaces a word of a row. What is looked up in that cycle is not found.
 
-    Latency 2 * ``slices`` + 9 cycles; throughput one key in ``slices`` cycles.
+    Latency 2 * ``slices`` + 8 cycles; throughput one key in ``slices`` cycles.
     """
 
     valid: Signal
@@ -78,15 +79,16 @@ class AddressTable(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         slices = self.slices
-        # Keys come late, and words from the block RAM even later: they are registered three times more, compared word by
-        # word, and then as a whole.
-        compared = slices + 7  # cycles until its first piece is
+        # Keys come late, and words from the block RAM even later: they are registered twice more, then compared word by
+        # word, then as a whole.
+        compared = slices + 6  # cycles until its first piece is
         begins = self._delayed(m, self.valid, compared + slices + 2, "begins")
-        keys = self._delayed(m, self.key, compared, "key")
-        kinds = self._delayed(m, self.kind, compared, "kind")
+        keys = self._delayed(m, self.key, 1, "key")
+        kinds = self._delayed(m, self.kind, 2, "kind")
+        key, kind = self._recalled(m, compared)
         number = Signal(range(slices))  # of the piece that is read
         m.d.sync += number.eq(Mux(begins[slices + 2], 0, number + 1))
-        sound = self._delayed(m, ~self.write_valid, 4, "sound")
+        sound = self._delayed(m, ~self.write_valid, 3, "sound")
         answers = []
         for table in range(TABLES):
             row = self._row(m, table, keys[1], kinds[2], begins)
@@ -94,10 +96,10 @@ class AddressTable(wiring.Component):
             same = Signal(self.words + 1, name=f"same_{table}")
             found, bound = Signal(name=f"found_{table}"), Signal(BOUND, name=f"bound_{table}")
             bits = Cat(word.bound for word in held)
-            kind_differs = begins[compared] & (bits[:2] != kinds[compared])
+            kind_differs = begins[compared] & (bits[:2] != kind)
             m.d.sync += [
-                *(same[at].eq(held[at].key == keys[compared].word_select(at, WORD_BITS)) for at in range(self.words)),
-                same[-1].eq(sound[4] & ~kind_differs),
+                *(same[at].eq(held[at].key == key.word_select(at, WORD_BITS)) for at in range(self.words)),
+                same[-1].eq(sound[3] & ~kind_differs),
                 bound.eq(Cat(bound, bits)[len(bits) :]),
             ]
             late = Signal.like(bound, name=f"late_{table}")
@@ -122,6 +124,21 @@ class AddressTable(wiring.Component):
             delayed.append(register)
         return delayed
 
+    def _recalled(self, m: Module, cycles: int) -> tuple[Value, Value]:
+        """Key and kind as they were so many cycles ago. A memory for that is smaller than registers, and is one place."""
+        key, kind = Signal.like(self.key, name="key_recalled"), Signal.like(self.kind, name="kind_recalled")
+        m.submodules.recent = memory = Memory(shape=len(key) + len(kind), depth=RECENT_CYCLES, init=[])
+        read, write = memory.read_port(domain="comb"), memory.write_port()
+        now, then = Signal(range(RECENT_CYCLES)), Signal(range(RECENT_CYCLES), init=(1 - cycles) % RECENT_CYCLES)
+        m.d.comb += [
+            write.addr.eq(now),
+            write.data.eq(Cat(self.key, self.kind)),
+            write.en.eq(1),
+            read.addr.eq(then),
+        ]
+        m.d.sync += [now.eq(now + 1), then.eq(then + 1), Cat(key, kind).eq(read.data)]
+        return key, kind
+
     def _row(self, m: Module, table: int, key: Value, kind: Value, begins: list[Value]) -> Value:
         """The row where a key can be, from the fourth cycle after its last piece on, for as long as it has pieces."""
 
@@ -145,13 +162,13 @@ class AddressTable(wiring.Component):
         return whole
 
     def _read(self, m: Module, table: int, row: Value, number: Value) -> data.View:
-        """Piece ``number`` of a row, four cycles later: block RAMs stand far apart, and their outputs come late."""
+        """Piece ``number`` of a row, three cycles later."""
         entry = data.ArrayLayout(WORD, self.words)
         m.submodules[f"rows_{table}"] = memory = Memory(shape=entry, depth=self.slices << ROW_BITS, init=[])
         # No read while there is a write: Yosys sees that, and adds no bypass around the block RAM.
         read, write = memory.read_port(domain="comb"), memory.write_port(granularity=1)
-        place, near, nearer, held = (
-            Signal(entry, reset_less=True, name=f"{name}_{table}") for name in ("place", "near", "nearer", "held")
+        place, near, held = (
+            Signal(entry, reset_less=True, name=f"{name}_{table}") for name in ("place", "near", "held")
         )
         writes = self.write_valid & (self.write.table == table)
         chosen = self.write.number[: (self.words - 1).bit_length()]
@@ -163,7 +180,7 @@ class AddressTable(wiring.Component):
         ]
         with m.If(~self.write_valid):
             m.d.sync += place.eq(read.data)
-        m.d.sync += [near.eq(place), nearer.eq(near), held.eq(nearer)]
+        m.d.sync += [near.eq(place), held.eq(near)]
         return held
 
 
@@ -178,7 +195,7 @@ class Lookup(wiring.Component):
 
     Members:
         valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up; its addresses stay until the next that does.
-        o_valid, o: one `LOOKUP` per frame that does, in order: 31, 16 and 11 cycles later with 1, 8 and 64 lanes.
+        o_valid, o: one `LOOKUP` per frame that does, in order: 30, 15 and 10 cycles later with 1, 8 and 64 lanes.
         write_valid, write: replaces a word of a row.
     """
 
