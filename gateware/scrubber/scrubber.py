@@ -38,9 +38,10 @@ JUDGED = wiring.Signature({"valid": Out(1), "reason": Out(Reason), "altered": Ou
 FINDINGS_DEPTH = {1: 16, 8: 16, 64: 128}
 """For each lane count, more than the frames that can follow a frame before the last of its findings is there: that is what
 the options walk finds, some 60 cycles after the payload begins, and payloads begin 42, 5 and 1 cycles apart at least."""
-VERDICT_DEPTH = 512
-FRAMES_INSIDE = 384
-"""So many frames at most are inside when another is let in; each has a verdict at most in each queue."""
+VERDICT_DEPTH = {1: 16, 8: 512, 64: 512}
+FRAMES_INSIDE = {1: 12, 8: 384, 64: 384}
+"""For each lane count, so many frames at most are inside when another is let in; each has a verdict at most in each queue.
+With one lane five smallest frames are inside while none waits; queues for a dozen need no block RAM."""
 MIN_FORWARDED_BYTES = 34
 """No frame that is forwarded comes in with fewer, an IPv4 header and its Ethernet header; what a verdict waits for beside
 the end of its frame takes less time than a transport header."""
@@ -144,7 +145,7 @@ class Scrubber(wiring.Component):
         self._verdicts(m, rewriter, verdict)
         inside = self._inside(m, ethernet.enters, rewriter.dropped)
         m.d.comb += self.busy.eq(inside.any())
-        m.d.sync += ethernet.admit.eq(~full & (inside < FRAMES_INSIDE))
+        m.d.sync += ethernet.admit.eq(~full & (inside < FRAMES_INSIDE[self.lanes]))
 
         vlan_valid, vlan = self._vlan(m, payload)
         described, description = Signal(), Signal(TRANSPORT)
@@ -198,7 +199,7 @@ class Scrubber(wiring.Component):
 
     def _verdicts(self, m: Module, rewriter: Rewriter, verdict: Verdict) -> None:
         for name, layout in VERDICTS.items():
-            m.submodules[f"verdict_{name}"] = queue = Queue(layout, VERDICT_DEPTH)
+            m.submodules[f"verdict_{name}"] = queue = Queue(layout, VERDICT_DEPTH[self.lanes])
             m.d.comb += queue.i.valid.eq(verdict.o_valid)
             m.d.comb += [queue.i.payload[key].eq(verdict.o[key]) for key in layout.members]
             wiring.connect(m, queue.o, getattr(rewriter, f"verdict_{name}"))

