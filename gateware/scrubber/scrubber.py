@@ -64,9 +64,8 @@ class Scrubber(wiring.Component):
         busy: frames are inside.
 
     Latency: a frame leaves whole frames at a time, after it has come in whole. Throughput: one beat per cycle in and out,
-    smallest frames back to back. Back-pressure: a stalled output fills the stores (at least 2 kB, or 12 frames with one lane),
-    then ``i.ready`` falls.
-    Reset forgets every frame inside; the tables keep what they hold.
+    smallest frames back to back. Back-pressure: a stalled output fills the stores (at least 2 kB, or 12 frames with one
+    lane), then ``i.ready`` falls. Reset forgets every frame inside; the tables keep what they hold.
     """
 
     i: stream.Interface
