@@ -124,7 +124,7 @@ class TransportLayer(wiring.Component):
     def _register(self, m: Module, o: data.View) -> None:
         """The addresses stay for the look-up, which takes a few cycles, until the next frame that asks for one."""
         ethernet, network, meta = o.network.ethernet, o.network, self.o.meta
-        held = {"source_mac", "destination_mac"}
+        held = ("source_mac", "destination_mac")
         with m.If(o.lookup):
             m.d.sync += [
                 *(meta.network.ethernet[key].eq(ethernet[key]) for key in held),
