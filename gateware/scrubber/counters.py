@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from custodes.registers import FIELD_OFFSET
 from custodes.table import SCRUBBED, Reason
+from gateware.scrubber.batched import batched
 from gateware.scrubber.mask import gated
 
 SLOTS = 32
@@ -95,7 +96,7 @@ class Counters(wiring.Component):
         # Of so many rows one is chosen in two steps. Its total is read after the first, and the row written is always two
         # before the one read, and its number not kept in a register: so Yosys needs no bypass.
         chosen_of = [Signal(width, name=f"chosen_of_{at}") for at in range(0, len(chosen), CHOSEN)]
-        m.d.sync += [some.eq(gated(chosen[CHOSEN * k :][:CHOSEN])) for k, some in enumerate(chosen_of)]
+        m.d.sync += [some.eq(gated(few)) for some, few in zip(chosen_of, batched(chosen, CHOSEN), strict=True)]
         reads, writes = Signal(range(SLOTS)), Signal(range(SLOTS))
         running = Signal(3)  # what is to be written has been read since the last reset
         m.d.comb += [

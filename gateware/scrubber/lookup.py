@@ -32,6 +32,7 @@ BOUND = data.StructLayout({"kind": 2, "ports": 2, "station": 8, "unused": 4})
 WRITE = data.StructLayout({"word": WORD, "number": range(ROW_WORDS), "row": ROW_BITS, "table": 1})
 HASHED_BITS = 32
 RECENT_CYCLES = 16
+"""As deep as distributed RAM is, and at least as long as a key is kept."""
 SLICES = {1: 4, 8: 1, 64: 1}
 """In how many cycles the table takes a key. With one lane there are ten for each of a frame's four keys; in four pieces, a
 row's words fill block RAMs of 9 bits side by side, with no multiplexer behind them."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from amaranth import Cat, Module, Signal
 from amaranth.hdl import Value, ValueLike
 
+from gateware.scrubber.batched import batched
 from gateware.scrubber.split import HeaderSplit
 
 PIECE = 2
@@ -24,7 +25,7 @@ def same_bytes(m: Module, split: HeaderSplit, start: int, wanted: Sequence[Value
 def _at_once(m: Module, split: HeaderSplit, start: int, wanted: Sequence[ValueLike]) -> Value:
     same = Signal(-(-len(wanted) // PIECE), name=f"same_{start}")
     pairs = [(split.captured[start + k], Value.cast(byte)) for k, byte in enumerate(wanted)]
-    pieces = (pairs[at : at + PIECE] for at in range(0, len(pairs), PIECE))
+    pieces = batched(pairs, PIECE)
     m.d.sync += same.eq(Cat(Cat(*(byte == want for byte, want in piece)).all() for piece in pieces))
     return same.all()
 

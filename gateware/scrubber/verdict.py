@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts together what the parser found out about a frame: drop or forward, and what to write into it."""
 
-from collections.abc import Iterator, Sequence
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.table import Reason
+from gateware.scrubber.batched import batched
 from gateware.scrubber.bytesum import fold, sum_layout
 from gateware.scrubber.layouts import (
     ALTERED,
@@ -275,11 +274,6 @@ class Verdict(wiring.Component):
             Reason.UDP_PORT: t.udp_port,
         }
         return Cat(*(Value.cast(flags.get(reason, 0))[0] for reason in Reason))
-
-
-def batched(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
-    """``values`` in pieces of ``size``, the last perhaps shorter."""
-    return (values[at : at + size] for at in range(0, len(values), size))
 
 
 class _Pipeline:

