@@ -2,7 +2,10 @@
 """Clock domain crossing of a frame stream."""
 
 from amaranth import Cat, Module, Signal
-from amaranth.lib import fifo, stream, wiring
+from amaranth.hdl import Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .beat import FrameSignature, beat_layout
@@ -18,8 +21,7 @@ class ClockCrossing(wiring.Component):
     lanes
         Bytes per beat.
     depth
-        Beats, a power of two, at least 2, besides the output register. 512 maps to block RAM, which closes timing where
-        small ones in LUTs do not.
+        Beats, a power of two, at least 2, besides the two output registers.
     i_domain, o_domain
         Clock domains of the two sides. Any relation of frequency and phase.
 
@@ -30,7 +32,8 @@ class ClockCrossing(wiring.Component):
     o : ``FrameSignature(lanes)``, Out
         In ``o_domain``.
 
-    Latency: one cycle of ``i_domain``, then 4 to 5 of ``o_domain``. Throughput: 1 beat per cycle of the slower side.
+    Latency: one cycle of ``i_domain``, then 5 to 6 of ``o_domain``, even if the clock of ``i_domain`` stops. Throughput: 1
+    beat per cycle of the slower side.
     Back-pressure: ``i.ready`` falls when the store is full; nothing is dropped. A frame can be cut into pieces by the
     slower side, so put a store-and-forward FIFO behind it where a frame must not pause.
     Reset: a reset of ``i_domain`` empties the store, which cuts a frame under way short: reset both domains, or neither,
@@ -51,26 +54,65 @@ class ClockCrossing(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        i_sync, o_sync = m.d[self._i_domain], m.d[self._o_domain]
 
         # keep[0] is always 1 and does not travel.
-        layout = beat_layout(self._lanes)
-        m.submodules.store = store = fifo.AsyncFIFOBuffered(
-            width=layout.size - 1,
-            depth=self._depth + 1,
-            w_domain=self._i_domain,
-            r_domain=self._o_domain,
-            exact_depth=True,
-        )
-        o_keep = Signal(self._lanes - 1)
+        shape = beat_layout(self._lanes).size - 1
+        m.submodules.store = store = Memory(shape=shape, depth=self._depth, init=[])
+        write = store.write_port(domain=self._i_domain)
+        read = store.read_port(domain=self._o_domain)
+
+        # Pointers have one bit more than the address: equal is empty, different in that bit only is full. Each side counts
+        # its own, and sees the other's some cycles later, as a Gray code of which one bit changes at a time.
+        pointer = range(2 * self._depth)
+        tail, head = Signal(pointer), Signal(pointer)
+        tail_gray, head_gray = Signal(pointer), Signal(pointer)
+        tail_seen = self._crossed(m, "tail", tail_gray, self._o_domain)
+        head_seen = self._crossed(m, "head", head_gray, self._i_domain)
+
+        i, o = self.i, self.o
+        takes, tail_next = Signal(), Signal(pointer)
         m.d.comb += [
-            store.w_data.eq(
-                Cat(self.i.payload.last, self.i.payload.error, self.i.payload.keep[1:], self.i.payload.data.as_value())
-            ),
-            store.w_en.eq(self.i.valid),
-            self.i.ready.eq(store.w_rdy),
-            Cat(self.o.payload.last, self.o.payload.error, o_keep, self.o.payload.data.as_value()).eq(store.r_data),
-            self.o.payload.keep.eq(Cat(1, o_keep)),
-            self.o.valid.eq(store.r_rdy),
-            store.r_en.eq(self.o.ready),
+            i.ready.eq((tail ^ head_seen) != self._depth),
+            takes.eq(i.valid & i.ready),
+            tail_next.eq(tail + 1),
+            write.addr.eq(tail[:-1]),
+            write.data.eq(Cat(i.payload.last, i.payload.error, i.payload.keep[1:], i.payload.data.as_value())),
+            write.en.eq(takes),
         ]
+        with m.If(takes):
+            i_sync += [tail.eq(tail_next), tail_gray.eq(_to_gray(tail_next))]
+
+        # The block RAM's own output register, then one of ours: the former is slow to come out.
+        gives, head_next = Signal(), Signal(pointer)
+        o_free, row_free, row_valid = Signal(), Signal(), Signal()
+        beat, keep = Signal(shape, reset_less=True), Signal(self._lanes - 1)
+        m.d.comb += [
+            o_free.eq(o.ready | ~o.valid),
+            row_free.eq(o_free | ~row_valid),
+            gives.eq((head != tail_seen) & row_free),
+            head_next.eq(head + 1),
+            read.addr.eq(head[:-1]),
+            read.en.eq(row_free),
+            Cat(o.payload.last, o.payload.error, keep, o.payload.data.as_value()).eq(beat),
+            o.payload.keep.eq(Cat(1, keep)),
+        ]
+        with m.If(gives):
+            o_sync += [head.eq(head_next), head_gray.eq(_to_gray(head_next))]
+        with m.If(row_free):
+            o_sync += row_valid.eq(gives)
+        with m.If(o_free):
+            o_sync += [beat.eq(read.data), o.valid.eq(row_valid)]
         return m
+
+    @staticmethod
+    def _crossed(m: Module, name: str, gray: Signal, domain: str) -> Signal:
+        """The pointer as it is seen in another domain, some cycles late."""
+        synchronised, seen = Signal.like(gray, name=f"{name}_synchronised"), Signal.like(gray, name=f"{name}_seen")
+        m.submodules[f"{name}_crossing"] = FFSynchronizer(gray, synchronised, o_domain=domain, reset_less=False)
+        m.d[domain] += seen.eq(Cat(synchronised[bit:].xor() for bit in range(len(gray))))
+        return seen
+
+
+def _to_gray(pointer: Signal) -> Value:
+    return pointer ^ (pointer >> 1)

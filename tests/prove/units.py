@@ -12,8 +12,8 @@ from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, StreamC
 from .harness import COUNT_BITS, Harness, counter
 
 PAUSE_CYCLES = 1
-OUTPUT_WAIT_CYCLES = 3  # of the output clock, from a beat written to a beat offered
-INPUT_WAIT_CYCLES = 2  # of the input clock, from a store read empty to a place offered
+OUTPUT_WAIT_CYCLES = 5  # of the output clock, from a beat written to a beat offered
+INPUT_WAIT_CYCLES = 3  # of the input clock, from a store read empty to a place offered
 
 
 def follow(h: Harness, dut: Any, bits: int) -> tuple[Value, Value, Signal, Value, Signal, Signal]:
@@ -245,14 +245,14 @@ def clock_crossing(h: Harness, depth: int = 2) -> None:
 
     h.check(h.held(dut.o, "b"))
     h.check(h.well_formed(dut.o))
-    h.check(inside <= depth + 1)
+    h.check(inside <= depth + 2)
     h.check(~dut.o.valid | (inside != 0))
     h.check(~(dut.o.valid & (given == tag)) | (dut.o.payload.as_value() == seen))
     h.check(waits <= OUTPUT_WAIT_CYCLES)
     h.check(refuses <= INPUT_WAIT_CYCLES)
 
     h.cover(given == 2 * depth)  # every pointer has wrapped
-    h.cover(inside == depth + 1)
+    h.cover(inside == depth + 2)
     h.cover(~dut.i.ready & (given == 2))
     h.cover(o_moves & (given == tag) & (tag == 3) & (seen == (0x5A | 0x700)))
 
