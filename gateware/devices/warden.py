@@ -7,26 +7,11 @@ from amaranth.lib.wiring import In, Out
 
 from custodes import registers
 from custodes.table import Port
+from gateware.control.bus import BusInterface, bus_signature
 from gateware.scrubber import Scrubber
 from gateware.scrubber.layouts import POLICY
 from gateware.scrubber.scrubber import JUDGED, JudgedInterface
 from gateware.stream import FrameSignature
-
-
-class BusInterface(wiring.PureInterface):
-    """What `BUS` makes."""
-
-    address: Signal
-    write_data: Signal
-    write: Signal
-    read_data: Signal
-
-
-BUS = wiring.Signature(
-    {"address": Out(12), "write_data": Out(32), "write": Out(1), "read_data": In(32)},
-)
-"""Registers of 32 bits: a write takes the one cycle in which ``write`` is 1; ``read_data`` is right 4 cycles after
-``address`` has come to rest."""
 
 
 class Warden(wiring.Component):
@@ -59,7 +44,7 @@ class Warden(wiring.Component):
                 "o_world": Out(frames),
                 "verdict_cluster": Out(JUDGED),
                 "verdict_world": Out(JUDGED),
-                "bus": In(BUS),
+                "bus": In(bus_signature(registers.REGISTERS)),
                 "busy": Out(1),
             }
         )

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counters of verdicts and of scrubbed fields, kept in memories."""
 
-from functools import reduce
-from operator import or_
-
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -12,19 +9,16 @@ from amaranth.lib.wiring import In, Out
 
 from custodes.registers import FIELD_OFFSET
 from custodes.table import SCRUBBED, Reason
-from gateware.scrubber.batched import batched
-from gateware.scrubber.mask import gated
+from gateware.control import Tally
+from gateware.control.tally import COUNT_BITS
 
 SLOTS = 32
-COUNT_BITS = 32
-CHOSEN = 8
 
 
 class Counters(wiring.Component):
     """A 32-bit counter per reason, and one per row of the scrub table.
 
-    There is one reason per frame: its total is read, raised and written back. Rows come many at a time: each has a small
-    counter of its own, which is added to its total when its turn comes round.
+    There is one reason per frame: its total is read, raised and written back. Rows come many at a time: a `Tally`.
 
     Args:
         spacing: the least number of cycles between two frames with altered fields; above 1, no two verdicts come in
@@ -57,9 +51,11 @@ class Counters(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        m.submodules.fields = fields = Tally(len(SCRUBBED), self.spacing)
         of_fields = Signal()
+        m.d.comb += [fields.event.eq(Mux(self.valid, self.altered, 0)), fields.address.eq(self.address)]
         m.d.sync += of_fields.eq(self.address >= FIELD_OFFSET)
-        m.d.sync += self.value.eq(Mux(of_fields, self._fields(m), self._reasons(m)))
+        m.d.sync += self.value.eq(Mux(of_fields, fields.total, self._reasons(m)))
         return m
 
     def _reasons(self, m: Module) -> Value:
@@ -73,46 +69,4 @@ class Counters(wiring.Component):
             host.addr.eq(self.address),
         ]
         m.d.sync += [write.addr.eq(self.reason), write.en.eq(self.valid)]
-        return host.data
-
-    def _fields(self, m: Module) -> Value:
-        m.submodules.fields = totals = Memory(shape=COUNT_BITS, depth=SLOTS, init=[])
-        read, host, write = totals.read_port(domain="comb"), totals.read_port(), totals.write_port()
-        slot = Signal(range(SLOTS))
-        total, raised = Signal(COUNT_BITS, reset_less=True), Signal(COUNT_BITS, reset_less=True)
-        width = (SLOTS // self.spacing + 1).bit_length()
-        added = Signal(width)
-        turn = Signal(SLOTS, init=1)  # one bit per slot, that of `slot` set
-        m.d.sync += turn.eq(turn.rotate_left(1))
-        chosen: list[tuple[Value, Value]] = []
-        for row in range(len(SCRUBBED)):
-            event = self.valid & self.altered[row]
-            waiting = Signal(width, name=f"waiting_{row}")
-            with m.If(turn[row]):
-                m.d.sync += waiting.eq(event)
-            with m.Elif(event):
-                m.d.sync += waiting.eq(waiting + 1)
-            chosen.append((turn[row], waiting))
-        # Of so many rows one is chosen in two steps. Its total is read after the first, and the row written is always two
-        # before the one read, and its number not kept in a register: so Yosys needs no bypass.
-        chosen_of = [Signal(width, name=f"chosen_of_{at}") for at in range(0, len(chosen), CHOSEN)]
-        m.d.sync += [some.eq(gated(few)) for some, few in zip(chosen_of, batched(chosen, CHOSEN), strict=True)]
-        reads, writes = Signal(range(SLOTS)), Signal(range(SLOTS))
-        running = Signal(3)  # what is to be written has been read since the last reset
-        m.d.comb += [
-            reads.eq(slot - 1),
-            writes.eq(slot - 3),
-            read.addr.eq(reads),
-            write.addr.eq(writes),
-            write.data.eq(raised),
-            write.en.eq(running[-1]),
-            host.addr.eq(self.address),
-        ]
-        m.d.sync += [
-            slot.eq(slot + 1),
-            running.eq(Cat(1, running)),
-            total.eq(read.data),
-            added.eq(reduce(or_, chosen_of)),
-            raised.eq(total + added),
-        ]
         return host.data

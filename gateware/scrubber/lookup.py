@@ -23,8 +23,8 @@ from custodes.registers import (
     next_row,
 )
 from custodes.table import Port
+from gateware.pick import gated
 from gateware.scrubber.layouts import DESTINATIONS, FOUND, LOOKUP, SOURCES, TRANSPORT, Network
-from gateware.scrubber.mask import gated
 
 WORD = data.StructLayout({"key": WORD_BITS, "bound": BOUND_BITS})
 BOUND = data.StructLayout({"kind": 2, "ports": 2, "station": 8, "unused": 4})

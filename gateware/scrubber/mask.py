@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which lanes of a beat lie before an end, and which of several values is let through."""
-
-from collections.abc import Iterable
-from functools import reduce
-from operator import or_
+"""Which lanes of a beat lie before an end."""
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value, ValueLike
@@ -23,11 +19,6 @@ def lanes_below(lanes: int, beat: ValueLike, end: ValueLike) -> Value:
     bits = (lanes - 1).bit_length()
     here = beat == end[bits:]
     return Cat(*((beat < end[bits:]) | (here & (lane < end[:bits]) if bits else 0) for lane in range(lanes)))
-
-
-def gated(choices: Iterable[tuple[ValueLike, ValueLike]]) -> Value:
-    """Of (gate, value) pairs the value whose gate is open, of which there is one at most; zero where there is none."""
-    return Value.cast(reduce(or_, (Mux(gate, value, 0) for gate, value in choices)))
 
 
 class Countdown:

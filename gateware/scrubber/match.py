@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from amaranth import Cat, Module, Signal
 from amaranth.hdl import Value, ValueLike
 
-from gateware.scrubber.batched import batched
+from gateware.pick import batched
 from gateware.scrubber.split import HeaderSplit
 
 PIECE = 2

@@ -9,8 +9,8 @@ from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from gateware.pick import gated
 from gateware.scrubber.join import piece_beat
-from gateware.scrubber.mask import gated
 
 
 class SerialJoin(wiring.Component):

@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.table import Reason
-from gateware.scrubber.batched import batched
+from gateware.pick import batched
 from gateware.scrubber.bytesum import fold, sum_layout
 from gateware.scrubber.layouts import (
     ALTERED,
