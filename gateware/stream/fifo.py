@@ -77,7 +77,7 @@ class FrameFIFO(wiring.Component):
         )
         m.submodules.store = store = memory.Memory(shape=stored, depth=self._depth, init=[])
         write = store.write_port()
-        read = store.read_port()
+        read = store.read_port(domain="comb")
 
         # Pointers have one bit more than the address: equal is empty, different in that bit only is full.
         pointer = range(2 * self._depth)
@@ -123,24 +123,24 @@ class FrameFIFO(wiring.Component):
             with m.Else():
                 m.d.sync += dropping.eq(1)
 
-        # Output: the block RAM's own output register, then one of ours right behind it (its clock-to-output is long).
-        o_beat = Signal(stored, reset_less=True)
-        o_valid = Signal()
-        o_free = Signal()
-        read_valid = Signal()
-        read_free = Signal()
+        # Output: read without a clock and registered, so that Yosys can show that no place is read while it is written, and
+        # needs no bypass around the block RAM, whose register this becomes. Another one is right behind it, as the block RAM
+        # is slow to come out. Where something is committed, tail is not head: that is compared for Yosys alone.
+        row, row_valid = Signal(stored, reset_less=True), Signal()
+        o_beat, o_valid = Signal(stored, reset_less=True), Signal()
+        o_free, row_free, gives = Signal(), Signal(), Signal()
         m.d.comb += [
             o_free.eq(self.o.ready | ~o_valid),
-            read_free.eq(o_free | ~read_valid),
+            row_free.eq(o_free | ~row_valid),
+            gives.eq((head != committed) & (head != tail) & row_free),
             read.addr.eq(head[:-1]),
-            read.en.eq(read_free),
         ]
+        with m.If(gives):
+            m.d.sync += [row.eq(read.data), head.eq(head + 1)]
+        with m.If(row_free):
+            m.d.sync += row_valid.eq(gives)
         with m.If(o_free):
-            m.d.sync += [o_beat.eq(read.data), o_valid.eq(read_valid)]
-        with m.If(read_free):
-            m.d.sync += read_valid.eq(head != committed)
-            with m.If(head != committed):
-                m.d.sync += head.eq(head + 1)
+            m.d.sync += [o_beat.eq(row), o_valid.eq(row_valid)]
 
         m.d.comb += [
             self.o.valid.eq(o_valid),
