@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-VOCABULARY = {"custodes.table", "custodes.registers"}
+VOCABULARY = {"custodes.ethernet", "custodes.table", "custodes.registers"}
+POLICY = {"custodes.errors", "custodes.policy", "custodes.registers"}
+"""What a board needs to build a policy into a bitstream."""
 ALLOWED = {
     "host/custodes": {"custodes", "pydantic", "rich", "typer", "matplotlib"},
     "gateware": {"gateware", "amaranth", *VOCABULARY},
+    "boards": {"boards", "gateware", "amaranth", "amaranth_boards", "rich", *POLICY},
     "sim": {"sim", "gateware", "custodes", "amaranth", "cocotb"},
 }
 STANDARD_LIBRARY = sys.stdlib_module_names
@@ -63,7 +66,7 @@ def test_every_import_of_the_wheel_is_declared():
 
 
 def test_every_source_file_names_its_licence():
-    rooms = ("gateware", "host", "sim", "tests")
-    files = [path for room in rooms for kind in ("*.py", "*.cpp") for path in (ROOT / room).rglob(kind)]
+    rooms = ("boards", "gateware", "host", "sim", "tests")
+    files = [path for room in rooms for kind in ("*.py", "*.cpp", "*.v") for path in (ROOT / room).rglob(kind)]
     bare = [path for path in files if "SPDX-License-Identifier: Apache-2.0" not in path.read_text().partition("\n")[0]]
     assert bare == []

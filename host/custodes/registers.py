@@ -24,6 +24,13 @@ VLAN = 0x025
 COUNTERS = 0x100
 COUNTERS_PER_PORT = 0x40
 FIELD_OFFSET = 0x20
+PORTS = 0x200
+PORT_REGISTERS = 0x20
+"""Of each Ethernet port, the cluster port's first; a device whose frames come from a simulation has none."""
+PORT_SPEED = 0x00
+PORT_MDIO = 0x01
+PORT_EVENTS = 0x10
+REGISTERS = 0x1000
 
 ENABLE_BITS = ("arp", "ipv4", "ipv6", "tcp", "udp", "icmp", "icmpv6", "nd", "deny")
 UNTAGGED_VID = 4095
@@ -140,6 +147,19 @@ def policy_writes(policy: Policy) -> Iterator[tuple[int, int]]:
     for k in range(8):
         yield DENY_PORTS + k, deny[k % len(deny)] if deny else 0
     yield ENABLES, sum(1 << bit for bit, name in enumerate(ENABLE_BITS) if name in enabled)
+
+
+def initial_writes(policy: Policy) -> Iterator[tuple[int, int]]:
+    """Those of `policy_writes` that a device needs whose tables are empty, as its bitstream leaves them."""
+    for address, value in policy_writes(policy):
+        if (address == VLAN and not value >> 12) or (address == ROW and not value & (1 << WORD_BITS + BOUND_BITS) - 1):
+            continue
+        yield address, value
+
+
+def port_register(port: Port, register: int) -> int:
+    """Address of a register of an Ethernet port: `PORT_SPEED`, `PORT_MDIO`, or `PORT_EVENTS` + `PortEvent`."""
+    return PORTS + PORT_REGISTERS * port + register
 
 
 def reason_counter(port: Port, reason: int) -> int:

@@ -5,11 +5,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from amaranth.lib import wiring
 
+from custodes.registers import initial_writes
 from custodes.table import Port
+from gateware.control import Tally
+from gateware.devices.control import BAUD, Control
+from gateware.devices.ethernet_warden import EthernetWarden
+from gateware.ethernet import Mac, RgmiiDelays
 from gateware.scrubber import Scrubber
 from gateware.scrubber.bytesum import ByteSum
 from gateware.scrubber.counters import Counters
@@ -25,6 +31,7 @@ from gateware.stream import (
     WidthConverter,
     beat_layout,
 )
+from tests.frames import POLICY
 
 HEAD_BYTES = (0, 1, 7, 8, 9, 14, 20, 40, 63, 64, 65, 128)
 """Lengths of the heads that are sent into a Join."""
@@ -32,6 +39,12 @@ PIECES = 4
 """Of a frame that a SerialJoin puts together."""
 COUNTERS_SPACING = {8: 5, 64: 1}
 """Lanes -> the least number of cycles between two frames with altered fields."""
+TALLY_KINDS, TALLY_SPACING = 11, 2
+CONTROL_CLOCK_HZ, CONTROL_BAUD = 10 * BAUD, BAUD
+"""So slow a clock makes for short tests, and for no more than 10 cycles per bit."""
+CONTROL_TEXT = "a line of text"
+BLINK_CYCLES = 1000
+"""Of the LEDs of a warden."""
 FIFO_DEPTHS = {1: 64, 8: 16}
 """Lanes -> beats."""
 
@@ -41,16 +54,23 @@ DESIGN_VARIABLE = "CUSTODES_DESIGN"
 
 
 class Design(NamedTuple):
-    """``bench`` is the module of this package with the cocotb tests; ``lanes`` and ``port`` are what they must know."""
+    """``bench`` is the module of this package with the cocotb tests; ``lanes`` and ``port`` are what they must know;
+    ``models`` are Verilog files of what it has instances of."""
 
     make: Callable[[], wiring.Component]
     bench: str
     lanes: int = 1
     port: Port = Port.CLUSTER
+    models: tuple[Path, ...] = ()
 
 
 def _scrubber(lanes: int, port: Port) -> Design:
     return Design(lambda: Scrubber(lanes, port), "bench_scrubber", lanes, port)
+
+
+def _ethernet_warden() -> wiring.Component:
+    delays = RgmiiDelays(rx_data_ps=2000, tx_clock_ps=2000)
+    return EthernetWarden([delays, delays], list(initial_writes(POLICY)), BLINK_CYCLES)
 
 
 def _lookup(lanes: int, port: Port) -> Design:
@@ -79,6 +99,10 @@ def _counters(lanes: int) -> Design:
 
 # The slowest to build come first, so that they do not come last on one of many cores.
 DESIGNS: dict[str, Design] = {
+    "ethernet_warden": Design(
+        _ethernet_warden, "bench_ethernet_warden", models=(Path(__file__).with_name("ecp5_io.v"),)
+    ),
+    "mac": Design(lambda: Mac(125_000_000, "rx", "tx"), "bench_mac"),
     "scrubber_8_world": _scrubber(8, Port.WORLD),
     "scrubber_1_cluster": _scrubber(1, Port.CLUSTER),
     "lookup_64_world": _lookup(64, Port.WORLD),
@@ -93,6 +117,8 @@ DESIGNS: dict[str, Design] = {
     **{f"byte_sum_{lanes}": _byte_sum(lanes) for lanes in (1, 8, 64)},
     **{f"join_{lanes}": _join(lanes) for lanes in (8, 64)},
     "serial_join": Design(lambda: SerialJoin(PIECES), "bench_serial_join"),
+    "tally": Design(lambda: Tally(TALLY_KINDS, TALLY_SPACING), "bench_tally"),
+    "control": Design(lambda: Control(CONTROL_CLOCK_HZ, CONTROL_TEXT), "bench_control"),
     **{f"counters_{lanes}": _counters(lanes) for lanes in COUNTERS_SPACING},
 }
 

@@ -64,8 +64,15 @@ class Domain:
 
     def start(self) -> None:
         self.rst.value = 1
-        Clock(self.clk, self.period_ns, unit="ns").start()
+        self.start_clock(self.period_ns)
         cocotb.start_soon(self._run())
+
+    def start_clock(self, period_ns: float) -> None:
+        self._clock = Clock(self.clk, round(period_ns * 1000) // 2 * 2, unit="ps")
+        self._clock.start()
+
+    def stop_clock(self) -> None:
+        self._clock.stop()
 
     async def reset(self, hold_ns: float) -> None:
         """Hold the reset, and so restart every agent; returns when it is over."""
@@ -74,7 +81,7 @@ class Domain:
         await with_timeout(self._is_reset.wait(), TIMEOUT_US, "us")
 
     async def cycles(self, count: int) -> None:
-        await with_timeout(ClockCycles(self.clk, count), TIMEOUT_US + count * self.period_ns / 1000, "us")
+        await with_timeout(ClockCycles(self.clk, count), TIMEOUT_US + math.ceil(count * self.period_ns / 1000), "us")
 
     async def _run(self) -> None:
         in_reset = True

