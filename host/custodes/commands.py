@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands.
 
-Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 internal error; 2 wrong usage; 3 the capture is
-bad or the output cannot be written; 4 the policy is bad; 5 the device does not answer or contradicts itself; 6 the
-device disagrees with the specification; 130 interrupted. Whatever goes wrong is one line on stderr;
+Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 internal error; 2 wrong usage; 3 the capture or the
+bitstream is bad or the output cannot be written; 4 the policy is bad; 5 the device does not answer or contradicts itself;
+6 the device disagrees with the specification; 130 interrupted. Whatever goes wrong is one line on stderr;
 wrong usage says above it where to find help.
 """
 
@@ -25,7 +25,8 @@ import typer
 from custodes.admission import Admission, admit_capture, admit_file
 from custodes.capture import Capture
 from custodes.device import open_warden
-from custodes.errors import INTERRUPTED, CaptureError, CustodesError, DeviceError, MismatchError
+from custodes.errors import INTERRUPTED, CaptureError, CustodesError, DeviceError, MismatchError, UsageError
+from custodes.flash import TARGETS, Loader, plan
 from custodes.policy import MAX_ADDRESSES, Policy
 from custodes.registers import IDENTITY
 from custodes.report import Report
@@ -39,7 +40,7 @@ Exit codes:
   0    done
   1    internal error
   2    wrong usage
-  3    the capture is bad, or the output cannot be written
+  3    the capture or the bitstream is bad, or the output cannot be written
   4    the policy is bad
   5    the device does not answer, or contradicts itself
   6    the device disagrees with the specification
@@ -285,6 +286,44 @@ def info(
         screen.json(facts)
     else:
         screen.info(facts)
+
+
+@app.command(epilog=EXIT_CODES)
+@_command
+def flash(
+    bitstream: Annotated[Path, typer.Argument(metavar="FILE", help="A bitstream: .bit for ECP5, .bin for iCE40.")],
+    board: Annotated[str, typer.Option("--board", metavar="B", help=f"One of {', '.join(TARGETS)}.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Read the flash back and compare.")] = False,
+    sram: Annotated[bool, typer.Option("--sram", help="Until power goes, and not into the flash.")] = False,
+    probe: Annotated[
+        str | None, typer.Option("--probe", metavar="BUS:DEVICE", help="Which programmer, where there are several.")
+    ] = None,
+    cable: Annotated[
+        str | None, typer.Option("--cable", metavar="KIND", help="Its kind, for a board that has none of its own.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a bitstream into a board, through openFPGALoader.
+
+    It says what it will do and asks first. Of several programmers it takes none unless told which.
+    """
+    screen = Screen(-1 if quiet else 0)
+    loader = Loader()
+    writing = plan(loader, board, bitstream, probe, cable, sram, verify)
+    screen.note(f"about to {writing}")
+    if not yes and not _agreed():
+        raise UsageError("nothing is written")
+    loader.write(writing)
+    screen.result(f"{writing.sha256}  {shown(bitstream)}")
+
+
+def _agreed() -> bool:
+    """Whether the user at the terminal says yes."""
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is there to ask: say --yes")
+    print("go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _version() -> str:

@@ -13,8 +13,20 @@ class CustodesError(Exception):
     exit_code = 1
 
 
+class UsageError(CustodesError):
+    """What was asked for cannot be meant, or does not say enough."""
+
+    exit_code = 2
+
+
 class CaptureError(CustodesError):
     """The input is not a capture that can be scrubbed, or the output cannot be written."""
+
+    exit_code = 3
+
+
+class BitstreamError(CustodesError):
+    """The file is not a bitstream for the board."""
 
     exit_code = 3
 
