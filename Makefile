@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test bench prove mutate sim lint format setup clean
+.PHONY: demo test bench prove mutate sim bitstream boards lint format setup clean
 
 demo: $(READY)
 	@$(BIN)/python -m sim --lanes 1
@@ -29,6 +29,13 @@ LANES ?= 1 8 64
 sim: $(READY)
 	@$(BIN)/python -m sim --lanes $(LANES) $(if $(TRACE),--trace)
 
+# make bitstream BOARD=versa_ecp5 DEVICE=warden POLICY=my.toml
+bitstream: $(READY)
+	@$(BIN)/python -m boards build --board $(BOARD) --device $(DEVICE) $(if $(POLICY),--policy $(POLICY))
+
+boards: $(READY)
+	@$(BIN)/python -m boards list
+
 lint: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -45,7 +52,7 @@ $(READY): pyproject.toml constraints.txt
 	@for tool in g++ perl; do command -v $$tool > /dev/null || { echo "$$tool is needed" >&2; exit 1; }; done
 	@echo "setting up .venv" >&2
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gateware,test,lint]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gateware,flash,test,lint]'
 	@touch $(READY)
 
 clean:

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices, wired to the pins of a board. They have no ports of their own: they ask the platform for pins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth import Const, Module, Signal
+from amaranth.hdl import Value
+from amaranth.lib import io, wiring
+
+from boards.board import Board, EthernetPort
+from boards.clocks import add_pll, add_receive_clock, output_hz
+from gateware.devices.control import Control
+from gateware.devices.ethernet_warden import CLOCK_HZ, EthernetWarden
+from gateware.ethernet.mdio import MdioInterface
+from gateware.ethernet.rgmii import RgmiiInterface
+
+PHY_RESET_CYCLES = 1 << 21
+"""16.8 ms at 125 MHz: the slowest of the PHYs asks for 10 ms."""
+
+
+class EthernetTop(wiring.Component):
+    """An `EthernetWarden`: with both ports, or with the one that the board has.
+
+    Args:
+        writes: see `EthernetWarden`.
+    """
+
+    def __init__(self, board: Board, writes: Sequence[tuple[int, int]]) -> None:
+        self.board = board
+        self.writes = writes
+        super().__init__({})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        board = self.board
+        assert board.pll is not None
+        m.submodules.clock = clock = io.Buffer(io.Direction.Input, platform.request(platform.default_clk, dir="-"))
+        reset = Signal()
+        if platform.default_rst is not None:
+            m.submodules.reset = button = io.Buffer(io.Direction.Input, platform.request(platform.default_rst, dir="-"))
+            m.d.comb += reset.eq(button.i)
+        assert output_hz(board.pll, int(platform.default_clk_frequency)) == CLOCK_HZ
+        add_pll(m, board.pll, clock.i, reset)
+        delays = [port.delays for port in board.ports]
+        m.submodules.device = device = EthernetWarden(delays, self.writes)
+        for port, wired in zip(device.ports, board.ports, strict=True):
+            self._port(m, platform, f"rx_{port.name.lower()}", wired, device.pins[port], device.management[port])
+        _leds(m, platform, board, device.leds)
+        _output(m, "uart_tx", platform.request("uart", 0, dir="-").tx, Const(1))
+        return m
+
+    def _port(
+        self,
+        m: Module,
+        platform: Any,
+        domain: str,
+        port: EthernetPort,
+        pins: RgmiiInterface,
+        management: MdioInterface,
+    ) -> None:
+        pads = platform.request("eth_rgmii", port.resource, dir="-")
+        m.submodules[f"{domain}_clock"] = clock = io.Buffer(io.Direction.Input, pads.rx_clk)
+        # On the pin: nextpnr drops a constraint on a signal that comes from it, and then checks nothing.
+        platform.add_clock_constraint(pads.rx_clk.io, CLOCK_HZ)
+        add_receive_clock(m, domain, clock.i)
+        for name, pad, to in (("ctl", getattr(pads, port.rx_ctl), pins.rx_ctl), ("data", pads.rx_data, pins.rx_data)):
+            m.submodules[f"{domain}_{name}"] = buffer = io.Buffer(io.Direction.Input, pad)
+            m.d.comb += to.eq(buffer.i)
+        _output(m, f"{domain}_tx_clk", pads.tx_clk, pins.tx_clk)
+        _output(m, f"{domain}_tx_ctl", getattr(pads, port.tx_ctl), pins.tx_ctl)
+        _output(m, f"{domain}_tx_data", pads.tx_data, pins.tx_data)
+        if port.management:
+            self._management(m, domain, pads, management)
+        else:
+            m.d.comb += management.i.eq(1)
+
+    @staticmethod
+    def _management(m: Module, domain: str, pads: Any, management: MdioInterface) -> None:
+        waited = Signal(range(PHY_RESET_CYCLES), name=f"{domain}_waited")
+        resetting = Signal(init=1, name=f"{domain}_resetting")
+        m.d.sync += waited.eq(waited + 1)
+        with m.If(waited == PHY_RESET_CYCLES - 1):
+            m.d.sync += resetting.eq(0)
+        _output(m, f"{domain}_phy_rst", pads.rst, resetting)
+        _output(m, f"{domain}_mdc", pads.mdc, management.mdc)
+        m.submodules[f"{domain}_mdio"] = mdio = io.Buffer(io.Direction.Bidir, pads.mdio)
+        m.d.comb += [mdio.o.eq(management.o), mdio.oe.eq(management.oe), management.i.eq(mdio.i)]
+
+
+class ControlTop(wiring.Component):
+    """A `Control` on the board's own clock, from which Amaranth makes the domain ``sync``."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        super().__init__({})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.device = device = Control(
+            int(platform.default_clk_frequency), f"custodes control {self.board.name}"
+        )
+        uart = platform.request("uart", 0, dir="-")
+        m.submodules.uart_rx = rx = io.Buffer(io.Direction.Input, uart.rx)
+        m.d.comb += device.rx.eq(rx.i)
+        _output(m, "uart_tx", uart.tx, device.tx)
+        _leds(m, platform, self.board, device.leds)
+        return m
+
+
+def _leds(m: Module, platform: Any, board: Board, lit: Value) -> None:
+    for (resource, number), value in zip(board.leds, lit, strict=False):
+        pad = platform.request(resource, number, dir="-")
+        _output(m, f"{resource}_{number}", getattr(pad, "g", pad), value)
+
+
+def _output(m: Module, name: str, pad: Any, value: Value) -> None:
+    m.submodules[name] = buffer = io.Buffer(io.Direction.Output, pad)
+    m.d.comb += buffer.o.eq(value)
