@@ -26,7 +26,7 @@ USAGE, FAILED, POLICY_ERROR, TIMING, DRIFT = 2, 1, 4, 5, 6
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m boards", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="boards, devices and what the recorded builds take")
+    commands.add_parser("list", help="which device fits which board, and what the recorded builds take")
     making = commands.add_parser("build", help="make a bitstream whose clocks are all met")
     making.add_argument("--board", required=True, choices=BOARDS)
     making.add_argument("--device", required=True, choices=DEVICES)
@@ -48,14 +48,13 @@ def main(argv: list[str] | None = None) -> int:
 def _list() -> int:
     console = Console(width=None if Console().is_terminal else 160)
     records = read_records()
-    table = Table("board", "title", *HEADINGS[1:])
-    known = {
-        (build.board, build.device): row for build, row in zip(records.values(), rows(records.values()), strict=True)
-    }
+    table = Table("board", "title", HEADINGS[1], "fits", *HEADINGS[2:])
     for board in BOARDS.values():
-        for device in board.devices:
-            row = known.get((board.name, device), (board.name, device, "not built"))
-            table.add_row(board.name, board.title, *row[1:])
+        for device in DEVICES:
+            made = records.get(f"{board.name}-{device}")
+            recorded = rows([made])[0][2:] if made else ()
+            table.add_row(board.name, board.title, device, "yes" if device in board.devices else "no", *recorded)
+        table.add_section()
     console.print(table)
     return 0
 

@@ -117,4 +117,5 @@ class Run:
             check=False,
         )
         if done.returncode:
-            raise ToolError((done.stdout + done.stderr)[-2000:])
+            said = (done.stdout + done.stderr)[-2000:].strip()
+            raise ToolError(f"{command[0]} failed with exit code {done.returncode}: {said or 'it says nothing'}")

@@ -10,6 +10,7 @@ from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (
 from amaranth.lib import wiring
 
 from custodes.table import Port
+from gateware.ethernet import Mac
 from gateware.scrubber import Scrubber
 from gateware.scrubber.counters import Counters
 from gateware.scrubber.ethernet import EthernetLayer
@@ -87,21 +88,22 @@ _MAKERS: dict[str, Callable[[int], wiring.Component]] = {
     "ClockCrossing": lambda lanes: ClockCrossing(lanes, i_domain="ingress", o_domain="egress"),
     "Queue": lambda lanes: Queue(beat_layout(lanes), _store_beats(lanes)),
 }
-_CONVERTERS = {"WidthConverter 1-8": (1, 8), "WidthConverter 8-1": (8, 1)}
-NAMES = (*_MAKERS, *_CONVERTERS)
+_FIXED: dict[str, tuple[int, Callable[[], wiring.Component]]] = {
+    "WidthConverter 1-8": (8, lambda: WidthConverter(1, 8)),
+    "WidthConverter 8-1": (8, lambda: WidthConverter(8, 1)),
+    "Mac": (1, lambda: Mac(125_000_000, "rx", "tx")),
+}
+"""Units of one lane count; a width converter counts as its wider side."""
+NAMES = (*_MAKERS, *_FIXED)
 
 
 def units(lanes: list[int], names: list[str]) -> list[Unit]:
-    """The units of these names at these lane counts; a width converter counts as its wider side."""
+    """The units of these names at these lane counts."""
     found = [
         Unit(name, width, lambda make=make, width=width: make(width))
         for name, make in _MAKERS.items()
         if name in names
         for width in lanes
     ]
-    found += [
-        Unit(name, max(ratio), lambda ratio=ratio: WidthConverter(*ratio))
-        for name, ratio in _CONVERTERS.items()
-        if name in names and max(ratio) in lanes
-    ]
+    found += [Unit(name, width, make) for name, (width, make) in _FIXED.items() if name in names and width in lanes]
     return found
