@@ -63,7 +63,7 @@ def rows(builds: Iterable[Build]) -> list[tuple[str, ...]]:
 
 
 def markdown(builds: Iterable[Build]) -> str:
-    """The table of `rows`, as it stands in the README."""
+    """The table of `rows`, as it stands in the README of the project."""
     lines = [HEADINGS, ["---"] * 2 + ["---:"] * (len(HEADINGS) - 2), *rows(builds)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
