@@ -42,7 +42,7 @@ class Receiver(wiring.Component):
     receiver lose some of them). It must have 64 to 1518 bytes with its FCS, 1522 with an 802.1Q tag, and a right FCS
     (clause 3.2.9), without RX_ER in it (clause 35.2.1.5). An oversize frame ends with the byte that is too many.
 
-    Latency: 6 cycles from a byte at ``gmii`` to ``o``. Throughput: a byte per cycle. Reset: what is left of a frame under
+    Latency: 7 cycles from a byte at ``gmii`` to ``o``. Throughput: a byte per cycle. Reset: what is left of a frame under
     way is not taken for a new one.
     """
 

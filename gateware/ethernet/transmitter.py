@@ -27,7 +27,7 @@ class Transmitter(wiring.Component):
     Seven preamble bytes and the delimiter, the frame, zeros up to 60 bytes, the FCS, and a gap of 12 bytes at least (IEEE
     802.3 clauses 3.2, 4.2.8, 4.4.2); exactly 12 if the next frame is there.
 
-    Latency: 9 cycles from a first beat to its byte at ``gmii``. Throughput: a byte per cycle within a frame. Reset: a frame
+    Latency: 10 cycles from a first beat to its byte at ``gmii``. Throughput: a byte per cycle within a frame. Reset: a frame
     under way is cut short, and the gap is kept.
     """
 
