@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ DEVICES: dict[str, Callable[[Board, Writes], Any]] = {
 """What goes onto boards -> what makes it, from register writes if it has registers. A loop is a warden with one port."""
 CELLS = {
     "ecp5": {"logic": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD"},
-    "ice40": {"logic": "ICESTORM_LC", "ff": "", "bram": "ICESTORM_RAM"},
+    "ice40": {"logic": "ICESTORM_LC", "bram": "ICESTORM_RAM"},
 }
 """Family -> what is counted -> nextpnr's name of it. On iCE40 a flip-flop is part of a logic cell."""
 SEEDS = range(1, 9)
@@ -103,7 +103,7 @@ def build(
             return kept, bitstream
     record.unlink(missing_ok=True)
     run = Run(plan, out / name)
-    made = Build(board.name, device, plan.digest, _sha256(run.verilog()), 0, "", {}, {}, ())
+    build_id = _sha256(run.verilog())
     say(f"{name}: synthesis")
     run.synthesise()
     for seed in seeds:
@@ -115,13 +115,16 @@ def build(
             break
     else:
         raise TimingError(f"no seed of {list(seeds)} meets every clock")
-    cells = {kind: cell for kind, cell in CELLS[board.family].items() if cell}
-    made = replace(
-        made,
+    cells = {kind: report["utilization"][cell] for kind, cell in CELLS[board.family].items()}
+    made = Build(
+        board=board.name,
+        device=device,
+        source=plan.digest,
+        build_id=build_id,
         seed=seed,
         bitstream=_sha256(run.bitstream.read_bytes()),
-        used={kind: report["utilization"][cell]["used"] for kind, cell in cells.items()},
-        there={kind: report["utilization"][cell]["available"] for kind, cell in cells.items()},
+        used={kind: cell["used"] for kind, cell in cells.items()},
+        there={kind: cell["available"] for kind, cell in cells.items()},
         clocks=clocks,
     )
     staged = bitstream.with_name(f".{bitstream.name}")

@@ -32,10 +32,8 @@ class UartTransmitter(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        left, cycle = (
-            Signal(range(FRAME_BITS + 1)),
-            Signal(range(self.bit_cycles)),
-        )  # bits, the one on the line included
+        # Of the bits that are left, the one on the line is one.
+        left, cycle = Signal(range(FRAME_BITS + 1)), Signal(range(self.bit_cycles))
         line, shifted = Signal(init=1), Signal(FRAME_BITS - 1, init=-1)
         m.d.comb += [self.i.ready.eq(left == 0), self.tx.eq(line)]
         with m.If(left == 0):

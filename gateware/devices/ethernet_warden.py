@@ -9,11 +9,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes import registers
+from custodes.ethernet import LinkSpeed
 from custodes.table import Port, Reason
 from gateware.control.boot import BootWrites
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.devices.warden import Warden
-from gateware.ethernet import LinkSpeed, Mac, Rgmii, RgmiiDelays
+from gateware.ethernet import Mac, Rgmii, RgmiiDelays
 from gateware.ethernet.mdio import MDIO, MdioInterface
 from gateware.ethernet.rgmii import RGMII, RgmiiInterface
 

@@ -6,7 +6,7 @@ from .mac import PHY, Mac, PhyInterface
 from .mdio import MDIO, MdioMaster
 from .receiver import Receiver
 from .rgmii import Rgmii, RgmiiDelays
-from .speed import LinkSpeed, SpeedMeter
+from .speed import SpeedMeter
 from .store import TransmitStore
 from .transmitter import Transmitter
 
@@ -14,7 +14,6 @@ __all__ = [
     "GMII",
     "MDIO",
     "PHY",
-    "LinkSpeed",
     "Mac",
     "MdioMaster",
     "PhyInterface",

@@ -9,14 +9,14 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer, PulseSynchronizer
 from amaranth.lib.wiring import In, Out
 
-from custodes.ethernet import PortEvent
+from custodes.ethernet import LinkSpeed, PortEvent
 from custodes.registers import PORT_EVENTS, PORT_MDIO, PORT_REGISTERS
 from gateware.control import Tally
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.ethernet.gmii import GMII, GmiiInterface
 from gateware.ethernet.mdio import MDIO, MdioInterface, MdioMaster
 from gateware.ethernet.receiver import Receiver
-from gateware.ethernet.speed import LinkSpeed, SpeedMeter
+from gateware.ethernet.speed import SpeedMeter
 from gateware.ethernet.store import TransmitStore
 from gateware.ethernet.transmitter import Transmitter
 from gateware.stream import ClockCrossing, FrameFIFO, FrameSignature
@@ -62,7 +62,7 @@ class Mac(wiring.Component):
     phy: PhyInterface
     i: stream.Interface
     o: stream.Interface
-    speed: Any
+    speed: Signal
     bus: BusInterface
 
     def __init__(self, clock_hz: int, rx_domain: str, tx_domain: str) -> None:

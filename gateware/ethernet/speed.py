@@ -1,34 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which speed a link has."""
 
-from typing import Any
-
 from amaranth import Module, Mux, Signal
-from amaranth.lib import enum, wiring
+from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import Out
 
-from custodes import ethernet
+from custodes.ethernet import LinkSpeed
 
 DIVIDER = 64
 """Receive clocks per measurement."""
 STEADY = 8
 """Equal measurements before a speed is believed."""
 RECEIVE_CLOCK_HZ = {
-    ethernet.LinkSpeed.M10: 2_500_000,
-    ethernet.LinkSpeed.M100: 25_000_000,
-    ethernet.LinkSpeed.M1000: 125_000_000,
+    LinkSpeed.M10: 2_500_000,
+    LinkSpeed.M100: 25_000_000,
+    LinkSpeed.M1000: 125_000_000,
 }
 """RGMII 2.0, section 3.4."""
-
-
-class LinkSpeed(enum.Enum, shape=2):
-    """`custodes.ethernet.LinkSpeed`, with a shape."""
-
-    NONE = ethernet.LinkSpeed.NONE
-    M10 = ethernet.LinkSpeed.M10
-    M100 = ethernet.LinkSpeed.M100
-    M1000 = ethernet.LinkSpeed.M1000
 
 
 class SpeedMeter(wiring.Component):
@@ -44,7 +33,7 @@ class SpeedMeter(wiring.Component):
     Latency: eight measurements of 64 receive clocks, 4.1 us at 1 Gbit/s. If the clock stops or slows down there: 0.6 us.
     """
 
-    speed: Any
+    speed: Signal
 
     def __init__(self, clock_hz: int, rx_domain: str) -> None:
         self.periods = {speed: clock_hz * DIVIDER // hz for speed, hz in RECEIVE_CLOCK_HZ.items()}
@@ -65,8 +54,8 @@ class SpeedMeter(wiring.Component):
         measured, candidate, steady = Signal(LinkSpeed), Signal(LinkSpeed), Signal(range(STEADY))
         for speed, expected in self.periods.items():
             with m.If((period >= expected - expected // 8) & (period <= expected + expected // 8)):
-                m.d.comb += measured.eq(LinkSpeed(speed))
-        believed = self.periods[ethernet.LinkSpeed.M1000] * 9 // 8
+                m.d.comb += measured.eq(speed)
+        believed = self.periods[LinkSpeed.M1000] * 9 // 8
         m.d.sync += period.eq(Mux(period == longest, longest, period + 1))
         with m.If(rises):
             m.d.sync += [period.eq(1), candidate.eq(measured), steady.eq(0)]

@@ -46,9 +46,8 @@ class Transmitter(wiring.Component):
         m = Module()
         m.submodules.fcs = fcs = crc.catalog.CRC32_ETHERNET(data_width=8).create()
         i, gmii = self.i, self.gmii
-        count = Signal(
-            range(MIN_FRAME_BYTES)
-        )  # of the bytes of a state; of a frame it stops at the last that may be padding
+        # Bytes of a state; those of a frame only up to the last that may be padding.
+        count = Signal(range(MIN_FRAME_BYTES))
         longest = Signal()
         m.d.comb += [longest.eq(count == MIN_FRAME_BYTES - 1), fcs.data.eq(Mux(i.ready, i.payload.data[0], 0))]
         m.d.sync += [count.eq(count + 1), gmii.error.eq(0), self.sent.eq(0), self.refused.eq(0)]
