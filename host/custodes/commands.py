@@ -118,7 +118,7 @@ def _run(
     _apart(waveform, policy, source, output)
     capture = Capture(source)
     admission = admit_file(policy) if policy else admit_capture(capture)
-    report = Report(shown(source), shown(output), device, lanes, admission, check)
+    report = Report(shown(source), shown(output), device, lanes, check, admission)
     if policy is None:
         screen.note(f"policy: {policy_line(report)}")
     screen.detail("\n".join(_admitted(admission)))

@@ -37,6 +37,12 @@ class PolicyError(CustodesError):
     exit_code = 4
 
 
+class KeysError(CustodesError):
+    """The keys file is missing, malformed or does not fit the device."""
+
+    exit_code = 4
+
+
 class DeviceError(CustodesError):
     """The device cannot be opened or does not answer."""
 

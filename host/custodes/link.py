@@ -7,26 +7,43 @@ import abc
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from custodes.errors import DeviceError
+from custodes.macsec import Opening, Sealing, Side
 from custodes.table import Port, Reason
 
+P = TypeVar("P", Port, Side)
+R = TypeVar("R", bound=Reason | Sealing | Opening)
 
-class Ingress(NamedTuple):
+
+class Ingress(NamedTuple, Generic[P]):
     """A frame on its way in, without FCS; ``error``: the ingress port marks it bad."""
 
-    port: Port
+    port: P
     frame: bytes
     error: bool = False
 
 
-class Outcome(NamedTuple):
-    """What the device did with one frame. ``altered`` has a bit per row of `custodes.table.SCRUBBED`."""
+class Outcome(NamedTuple, Generic[R]):
+    """What the device did with one frame. ``altered``: a warden's has a bit per row of `custodes.table.SCRUBBED`."""
 
     frame: bytes | None
-    reason: Reason
-    altered: int
+    reason: R
+    altered: int = 0
+
+
+class Dialect(NamedTuple):
+    """What a kind of device calls its two ports, and what it says of the frames that come in at each."""
+
+    ports: type[Port] | type[Side]
+    reasons: tuple[type[Reason], type[Reason]] | tuple[type[Sealing], type[Opening]]
+
+
+DIALECTS = {
+    "warden": Dialect(Port, (Reason, Reason)),
+    "processor": Dialect(Side, (Sealing, Opening)),
+}
 
 
 class Link(abc.ABC):
@@ -36,14 +53,14 @@ class Link(abc.ABC):
 
     @abc.abstractmethod
     def read(self, address: int) -> int:
-        """The register at word ``address`` of `custodes.registers`."""
+        """The register at word ``address``."""
 
     @abc.abstractmethod
     def write(self, address: int, value: int) -> None:
         """Write the register at word ``address``."""
 
     @abc.abstractmethod
-    def exchange(self, frames: Sequence[Ingress]) -> list[Outcome]:
+    def exchange(self, frames: Sequence[Ingress[Any]]) -> list[Outcome[Any]]:
         """Send ``frames``, those of one port in order and back to back, and wait for the outcome of each."""
 
     @abc.abstractmethod
@@ -60,7 +77,7 @@ class Link(abc.ABC):
 
 
 def open_link(name: str, lanes: int = 1, waveform: Path | None = None) -> Link:
-    """Open a device by name. ``sim:warden`` is the verilated warden with ``lanes`` bytes per beat.
+    """Open a device by name. ``sim:`` and a key of `DIALECTS` is a verilated device with ``lanes`` bytes per beat.
 
     Args:
         waveform: record every signal into this VCD file, which is slow.
@@ -70,7 +87,7 @@ def open_link(name: str, lanes: int = 1, waveform: Path | None = None) -> Link:
     """
     kind, _, which = name.partition(":")
     if kind != "sim":
-        raise DeviceError(f"{name}: no such device; try sim:warden")
+        raise DeviceError(f"{name}: no such device; try sim:warden or sim:processor")
     from custodes.simlink import SimLink
 
     return SimLink(which, lanes, waveform)

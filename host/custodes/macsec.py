@@ -12,6 +12,7 @@ SECTAG_BYTES = 16
 HEADER_BYTES = MACS_BYTES + SECTAG_BYTES
 """All of it is additional authenticated data."""
 ICV_BYTES = 16
+SALT_BYTES = 12
 OVERHEAD_BYTES = SECTAG_BYTES + ICV_BYTES
 SHORT_BYTES = 48
 """Secure data of fewer bytes has its length in SL: 9.7."""
@@ -58,6 +59,11 @@ class Suite(enum.IntEnum):
     def extended(self) -> bool:
         """PN of 64 bits."""
         return bool(self & 2)
+
+    @property
+    def max_pn(self) -> int:
+        """The last PN of an association."""
+        return (1 << (64 if self.extended else 32)) - 1
 
     @property
     def title(self) -> str:

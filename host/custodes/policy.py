@@ -72,29 +72,31 @@ Vlan = Annotated[Literal["untagged"] | int, BeforeValidator(_vlan)]
 Number = Annotated[int, Field(strict=True)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Strict(BaseModel):
+    """A table of a file that has no keys but those of its class."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Station(_Strict):
+class Station(Strict):
     """A MAC address and the IP addresses that are bound to it."""
 
     mac: Mac
     ip: tuple[Ip, ...] = ()
 
 
-class Udp(_Strict):
+class Udp(Strict):
     deny_ports: Annotated[
         tuple[Annotated[Number, Field(ge=1, le=65535)], ...], Field(max_length=MAX_DENIED_UDP_PORTS)
     ] = QUIC_AND_DTLS_PORTS
 
 
-class Tcp(_Strict):
+class Tcp(Strict):
     mss: Annotated[Number, Field(ge=536, le=1460)] = 1440
     """Largest MSS that passes, in bytes."""
 
 
-class Policy(_Strict):
+class Policy(Strict):
     """What is admitted. ``cluster`` and ``world`` list the stations behind each port; a station may be behind both."""
 
     ethertypes: frozenset[Literal["arp", "ipv4", "ipv6"]] = frozenset({"arp", "ipv4", "ipv6"})
@@ -158,12 +160,12 @@ def load_policy(path: Path) -> Policy:
     except OSError as error:
         raise PolicyError(f"{path}: {error.strerror}") from None
     except ValidationError as error:
-        raise PolicyError(f"{path}: {_first(error)}") from None
+        raise PolicyError(f"{path}: {first_problem(error)}") from None
     except (ValueError, RecursionError) as error:
         raise PolicyError(f"{path}: not TOML: {error}") from None
 
 
-def _first(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
     """The first thing that is wrong, in the words of TOML."""
     first = error.errors()[0]
     text = PROBLEMS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
@@ -191,4 +193,4 @@ def admit_found(sightings: Iterable[tuple[bytes, bytes | None]], vlans: Iterable
     try:
         return Policy(vlans=ids, cluster=stations, world=stations)
     except ValidationError as error:
-        raise PolicyError(f"addresses found in the capture: {_first(error)}; give a policy") from None
+        raise PolicyError(f"addresses found in the capture: {first_problem(error)}; give a policy") from None

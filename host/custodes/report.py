@@ -18,10 +18,8 @@ from typing import Any, NamedTuple
 from custodes.admission import Admission, describe_vlans
 from custodes.link import Ingress, Outcome
 from custodes.model import Result
+from custodes.passage import Passage
 from custodes.table import PASSED, RESIDUAL_NOTE, SCRUBBED, Field, Port, Reason
-
-NOT_WHOLE = "not captured whole"
-SHOWN_MISMATCHES = 5
 
 
 class Erased(NamedTuple):
@@ -34,100 +32,27 @@ class Erased(NamedTuple):
     after: float
 
 
-class Mismatch(NamedTuple):
-    """A frame, by its number in the capture from 1, of which device and specification say different things."""
-
-    number: int
-    port: Port
-    device: Outcome
-    specification: Outcome
-
-    def describe(self) -> str:
-        """In one line: verdicts, rows, or the first byte that differs."""
-        device, wanted = self.device, self.specification
-        text = f"frame {self.number} from {self.port.name.lower()}: "
-        if device.reason != wanted.reason:
-            return text + f"device says {device.reason.name}, specification {wanted.reason.name}"
-        got, want = device.frame or b"", wanted.frame or b""
-        if got != want:
-            at = next((i for i, (a, b) in enumerate(zip(got, want, strict=False)) if a != b), min(len(got), len(want)))
-            return text + (
-                f"differs from byte {at} on: {got[at : at + 8].hex(' ') or 'ends'}, not "
-                f"{want[at : at + 8].hex(' ') or 'the end'} ({len(got)} bytes, not {len(want)})"
-            )
-        rows = device.altered ^ wanted.altered
-        names = [row.key for i, row in enumerate(SCRUBBED) if rows >> i & 1]
-        return text + f"altered fields differ in {', '.join(names) or 'a bit without a row'}"
-
-
 @dataclass
-class Report:
+class Report(Passage):
     """The numbers of one run; `scrub.scrub_capture` fills them in."""
 
-    input: str
-    output: str
-    device: str
-    lanes: int
     admission: Admission
-    checked: bool
-    frames_in: int = 0
-    not_whole: int = 0
-    frames_out: int = 0
-    frames_altered: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    seconds: float = 0.0
-    """Spent in the device."""
-    drops: Counter[Reason] = field(default_factory=Counter)
-    mismatches: int = 0
-    shown: list[Mismatch] = field(default_factory=list)
-    counters: list[str] = field(default_factory=list)
-    """Counters of the device that differ from what it said of the frames."""
-    _scopes: Counter[int] = field(default_factory=Counter)
-    _altered: Counter[int] = field(default_factory=Counter)
-    _removed: Counter[int] = field(default_factory=Counter)
+    frames_altered: int = field(default=0, init=False)
+    _scopes: Counter[int] = field(default_factory=Counter, init=False)
+    _altered: Counter[int] = field(default_factory=Counter, init=False)
+    _removed: Counter[int] = field(default_factory=Counter, init=False)
 
-    def count(self, number: int, sent: Ingress, outcome: Outcome, result: Result) -> None:
+    def count(self, number: int, sent: Ingress[Port], outcome: Outcome[Reason], result: Result) -> None:
         """Take in what the device did with a frame, and what the specification says."""
-        if outcome.frame is None:
-            self.drops[outcome.reason] += 1
-        else:
-            self.frames_out += 1
-            self.bytes_out += len(outcome.frame)
+        self.take(outcome)
+        if outcome.frame is not None:
             self.frames_altered += outcome.frame != sent.frame
             self._scopes[result.scope] += 1
             self._altered[outcome.altered] += 1
             for row, count in result.removed:
                 self._removed[row] += count
-        wanted = Outcome(result.frame, result.reason, result.altered)
-        if self.checked and outcome != wanted:
-            self.mismatches += 1
-            if len(self.shown) < SHOWN_MISMATCHES:
-                self.shown.append(Mismatch(number, sent.port, outcome, wanted))
-
-    @property
-    def agrees(self) -> bool:
-        """Nothing contradicts the specification, nor the device itself."""
-        return not self.mismatches and not self.counters
-
-    @property
-    def verdict(self) -> str:
-        """The outcome of the check in one line."""
-        if not self.checked:
-            return "not checked against the specification"
-        found = self.mismatches + len(self.counters)
-        return f"{found} mismatch{'' if found == 1 else 'es'} against the specification"
-
-    @property
-    def frames_dropped(self) -> int:
-        return self.drops.total() + self.not_whole
-
-    @property
-    def drop_titles(self) -> list[tuple[str, int]]:
-        """Why frames were dropped, the most frequent first."""
-        found = [(reason.title, count) for reason, count in self.drops.items()]
-        found += [(NOT_WHOLE, self.not_whole)] if self.not_whole else []
-        return sorted(found, key=lambda drop: (-drop[1], drop[0]))
+        if self.checked:
+            self.compare(number, sent.port, outcome, Outcome(result.frame, result.reason, result.altered))
 
     @property
     def erased(self) -> list[Erased]:
@@ -160,14 +85,6 @@ class Report:
     def bits_after(self) -> float:
         """Capacity of the scrubbed rows after."""
         return sum(entry.after for entry in self.erased)
-
-    @property
-    def frames_per_s(self) -> float:
-        return (self.frames_in - self.not_whole) / self.seconds if self.seconds else 0.0
-
-    @property
-    def megabytes_per_s(self) -> float:
-        return self.bytes_in / 1e6 / self.seconds if self.seconds else 0.0
 
     def to_json(self) -> dict[str, Any]:
         """The report as one JSON object.
@@ -210,18 +127,8 @@ class Report:
                 "after": round(self.bits_after, 2),
                 "erased": round(self.bits_before - self.bits_after, 2),
             },
-            "speed": {
-                "seconds": round(self.seconds, 6),
-                "frames_per_s": round(self.frames_per_s, 1),
-                "megabytes_per_s": round(self.megabytes_per_s, 3),
-            },
-            "check": {
-                "done": self.checked,
-                "mismatches": self.mismatches + len(self.counters) if self.checked else None,
-                "verdict": self.verdict,
-                "first": [mismatch.describe() for mismatch in self.shown],
-                "counters": self.counters,
-            },
+            "speed": self.speed_json(),
+            "check": self.check_json(),
         }
 
 

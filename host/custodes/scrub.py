@@ -3,32 +3,20 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from custodes.admission import Admission
-from custodes.capture import Capture, CaptureWriter, Format, Packet
+from custodes.capture import Capture
 from custodes.device import COUNTER_NAMES, Warden
-from custodes.errors import CaptureError
 from custodes.link import Ingress, Outcome
 from custodes.model import Scrubber
-from custodes.output import Abandon, output_file
+from custodes.output import Abandon
+from custodes.passage import passed, written
 from custodes.registers import field_counter, reason_counter
 from custodes.report import Report
 from custodes.table import SCRUBBED, Port
-
-BATCH_FRAMES = 512
-BATCH_BYTES = 1 << 18
-"""What goes to the device at once: enough to keep it busy, little enough for Ctrl-C and the progress bar."""
-
-
-class _Batch(NamedTuple):
-    numbers: list[int]
-    packets: list[Packet]
 
 
 def scrub_capture(
@@ -55,47 +43,21 @@ def scrub_capture(
         PolicyError: the device's table cannot hold the policy.
         DeviceError: the device does not answer.
     """
-    with suppress(OSError):  # there is no such file, or `output_file` says what is wrong with it
-        if output.samefile(capture.path):
-            raise CaptureError(f"{output}: is the input; write to another file")
     specification = Scrubber(admission.policy)
-    with output_file(output) as file:
-        writer = CaptureWriter(file, Format.of_name(output, capture.format))
+    with written(capture, output) as writer:
         warden.load(admission.policy)
         before = warden.counters()
         expected: Counter[tuple[Port, Outcome]] = Counter()
-        for batch in _batches(capture, report):
-            frames = [Ingress(admission.port(packet.frame), packet.frame) for packet in batch.packets]
-            started = time.perf_counter()
-            outcomes = warden.link.exchange(frames)
-            report.seconds += time.perf_counter() - started
-            for number, packet, sent, outcome in zip(batch.numbers, batch.packets, frames, outcomes, strict=True):
-                report.count(number, sent, outcome, specification.scrub(sent.frame, sent.port))
-                expected[sent.port, outcome._replace(frame=None)] += 1
-                if outcome.frame is not None:
-                    writer.write(packet.time_ns, outcome.frame)
-            progress(capture.position)
+        for number, time_ns, sent, outcome in passed(
+            capture, warden.link, lambda frame: Ingress(admission.port(frame), frame), report, progress
+        ):
+            report.count(number, sent, outcome, specification.scrub(sent.frame, sent.port))
+            expected[sent.port, outcome._replace(frame=None)] += 1
+            if outcome.frame is not None:
+                writer.write(time_ns, outcome.frame)
         report.counters += _counter_differences(before, warden.counters(), expected)
         if not report.agrees:
             raise Abandon
-
-
-def _batches(capture: Capture, report: Report) -> Iterator[_Batch]:
-    batch, size = _Batch([], []), 0
-    for packet in capture:
-        report.frames_in += 1
-        if not packet.whole:
-            report.not_whole += 1
-            continue
-        report.bytes_in += len(packet.frame)
-        batch.numbers.append(report.frames_in)
-        batch.packets.append(packet)
-        size += len(packet.frame)
-        if len(batch.packets) >= BATCH_FRAMES or size >= BATCH_BYTES:
-            yield batch
-            batch, size = _Batch([], []), 0
-    if batch.packets:
-        yield batch
 
 
 def _counter_differences(

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from custodes.errors import CaptureError, DeviceError
-from custodes.link import Ingress, Link, Outcome
-from custodes.table import MAX_FRAME_BYTES, Port, Reason
+from custodes.link import DIALECTS, Ingress, Link, Outcome
+from custodes.macsec import MAX_SEALED_BYTES, Side
+from custodes.table import Port
 
 LANES = (1, 8, 64)
 ABI = 1
 WAVEFORM_LOST = -2
-REASONS = frozenset(Reason)
+BUFFER_BYTES = 4 * MAX_SEALED_BYTES
+"""More than any frame that leaves."""
 CYCLES_PER_FRAME = 4096
 """Far more than any frame spends inside: a device that needs longer is stuck."""
 
@@ -39,6 +41,10 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "custodes_write": (None, [_device, _u32, _u32]),
     "custodes_read": (_u32, [_device, _u32]),
 }
+_OWN_PROTOTYPES: dict[str, dict[str, tuple[Any, list[Any]]]] = {
+    "processor": {"custodes_tamper": (None, [_device, _u32])},
+}
+"""Functions that only one device has."""
 
 
 def library_path(which: str, lanes: int, trace: bool = False) -> Path:
@@ -67,15 +73,16 @@ class SimLink(Link):
     def __init__(self, which: str, lanes: int = 1, waveform: Path | None = None) -> None:
         self._handle: int | None = None
         path = library_path(which, lanes, waveform is not None)
-        if which != "warden" or lanes not in LANES:
-            raise DeviceError(f"sim:{which}, lanes {lanes}: no such device; try sim:warden with 1, 8 or 64 lanes")
+        if which not in DIALECTS or lanes not in LANES:
+            names = " or ".join(f"sim:{name}" for name in DIALECTS)
+            raise DeviceError(f"sim:{which}, lanes {lanes}: no such device; try {names} with 1, 8 or 64 lanes")
         if not path.exists():
             how = f"make sim TRACE=1 LANES={lanes}" if waveform else "make sim"
             what = " with waveforms" if waveform else ""
             raise DeviceError(f"sim:{which}, lanes {lanes}: not built{what}; run `{how}`")
         try:
             self._library = ctypes.CDLL(str(path))
-            for name, (result, arguments) in _PROTOTYPES.items():
+            for name, (result, arguments) in (_PROTOTYPES | _OWN_PROTOTYPES.get(which, {})).items():
                 function = getattr(self._library, name)
                 function.restype, function.argtypes = result, arguments
         except (OSError, AttributeError):
@@ -83,11 +90,12 @@ class SimLink(Link):
         if self._library.custodes_abi() != ABI or self._library.custodes_lanes() != lanes:
             raise DeviceError(f"{path}: built for another version; run `make sim` again")
         self.lanes = lanes
+        self._reasons = DIALECTS[which].reasons
         self._waveform = waveform
         self._handle = self._library.custodes_open(None if waveform is None else os.fsencode(waveform))
         if not self._handle:
             raise DeviceError(f"{waveform}: cannot write the waveform")
-        self._buffer = ctypes.create_string_buffer(4 * MAX_FRAME_BYTES)
+        self._buffer = ctypes.create_string_buffer(BUFFER_BYTES)
 
     @property
     def cycles(self) -> int:
@@ -100,7 +108,7 @@ class SimLink(Link):
     def write(self, address: int, value: int) -> None:
         self._library.custodes_write(self._handle, address, value)
 
-    def exchange(self, frames: Sequence[Ingress]) -> list[Outcome]:
+    def exchange(self, frames: Sequence[Ingress[Any]]) -> list[Outcome[Any]]:
         for frame in frames:
             self.send(frame)
         beats = sum(len(frame.frame) for frame in frames) // self.lanes
@@ -109,7 +117,7 @@ class SimLink(Link):
             raise DeviceError(f"the simulated device is stuck with {outstanding} frames inside")
         return [self.take(frame.port) for frame in frames]
 
-    def send(self, frame: Ingress) -> None:
+    def send(self, frame: Ingress[Any]) -> None:
         """Queue a frame; `run` moves it."""
         self._library.custodes_send(self._handle, frame.port, frame.frame, len(frame.frame), frame.error)
 
@@ -122,7 +130,7 @@ class SimLink(Link):
             raise DeviceError("the simulated device broke the stream rule on its way out")
         return outstanding
 
-    def take(self, port: Port) -> Outcome:
+    def take(self, port: Port | Side) -> Outcome[Any]:
         """The oldest outcome of the frames sent in at ``port``."""
         reason, altered = ctypes.c_uint32(), ctypes.c_uint32()
         length = self._library.custodes_take(
@@ -130,12 +138,14 @@ class SimLink(Link):
         )
         if length < 0:
             raise DeviceError("the simulated device lost a frame" if length == -1 else "an egress frame is too long")
-        if reason.value not in REASONS:
-            raise DeviceError(f"the simulated device gave the unknown verdict {reason.value}")
+        try:
+            verdict = self._reasons[port](reason.value)
+        except ValueError:
+            raise DeviceError(f"the simulated device gave the unknown verdict {reason.value}") from None
         frame = ctypes.string_at(self._buffer, length) if length else None
-        return Outcome(frame, Reason(reason.value), altered.value)
+        return Outcome(frame, verdict, altered.value)
 
-    def has_outcome(self, port: Port) -> bool:
+    def has_outcome(self, port: Port | Side) -> bool:
         """Whether a verdict or a frame waits to be taken, or part of a frame is on its way out."""
         return self._library.custodes_pending(self._handle, port) != 0
 
@@ -147,8 +157,12 @@ class SimLink(Link):
         """Run for ``cycles``."""
         self._library.custodes_step(self._handle, cycles)
 
+    def tamper(self, level: bool) -> None:
+        """Drive the tamper input, which only a processor has."""
+        self._library.custodes_tamper(self._handle, level)
+
     def reset(self) -> None:
-        """Reset the device: it forgets the frames inside and its policy registers; address tables and counters stay."""
+        """Reset the device: it forgets the frames inside and what it forwards under; tables and counters stay."""
         self._library.custodes_reset(self._handle)
 
     def close(self) -> None:

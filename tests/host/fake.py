@@ -116,6 +116,6 @@ def run(
 ) -> Report:
     """Send these frames through a device under `ADMISSION`, from in.pcap to ``output`` in this directory."""
     source = write_capture(tmp_path / "in.pcap", frames)
-    report = Report(str(source), output, "fake", 1, ADMISSION, check)
+    report = Report(str(source), output, "fake", 1, check, ADMISSION)
     scrub_capture(Capture(source), tmp_path / output, ADMISSION, Warden(link or FakeLink()), report)
     return report

@@ -108,7 +108,7 @@ def test_the_page_shows_mismatches(tmp_path: Path) -> None:
 
 
 def test_names_cannot_inject_markup() -> None:
-    report = Report("<script>$x", "out", "<b>", 1, ADMISSION, True)
+    report = Report("<script>$x", "out", "<b>", 1, True, ADMISSION)
     assert "<script>" not in page(report) and "<b>" not in page(report)
 
 
@@ -165,7 +165,7 @@ def test_the_environment_of_matplotlib_does_not_matter(tmp_path: Path) -> None:
     ]
     result = subprocess.run(command, env=os.environ | nowhere, capture_output=True, text=True, check=False)
     assert result.returncode == 5
-    assert result.stderr.splitlines()[-1] == "custodes: none: no such device; try sim:warden"
+    assert result.stderr.splitlines()[-1] == "custodes: none: no such device; try sim:warden or sim:processor"
     assert len(result.stderr.splitlines()) == 2
 
 

@@ -13,8 +13,9 @@ from custodes.capture import Capture, Format
 from custodes.device import Warden
 from custodes.errors import CaptureError
 from custodes.link import Outcome
+from custodes.passage import BATCH_FRAMES
 from custodes.report import Report
-from custodes.scrub import BATCH_FRAMES, scrub_capture
+from custodes.scrub import scrub_capture
 from custodes.table import PASSED, SCRUBBED, Port, Reason
 from tests.host.fake import ADMISSION, HAND, PING, START_NS, WORLD, FakeLink, read_capture, run, write_capture
 
@@ -73,7 +74,7 @@ def test_never_sends_frames_that_were_not_captured_whole(tmp_path: Path) -> None
     write_capture(source, [PING])
     with source.open("ab") as file:
         file.write(struct.pack("<IIII", 1, 0, 60, 1500) + PING + struct.pack("<IIII", 2, 0, 0, 0))
-    link, report = FakeLink(), Report("in", "out", "fake", 1, ADMISSION, True)
+    link, report = FakeLink(), Report("in", "out", "fake", 1, True, ADMISSION)
     scrub_capture(Capture(source), tmp_path / "out.pcap", ADMISSION, Warden(link), report)
     assert [frame.frame for frame in link.sent] == [PING]
     assert (report.frames_in, report.not_whole, report.frames_dropped) == (3, 2, 2)
@@ -83,7 +84,7 @@ def test_never_sends_frames_that_were_not_captured_whole(tmp_path: Path) -> None
 def test_sends_batches_and_says_how_far_it_is(tmp_path: Path) -> None:
     source = write_capture(tmp_path / "in.pcap", [PING] * (2 * BATCH_FRAMES + 1))
     seen: list[int] = []
-    report = Report("in", "out", "fake", 1, ADMISSION, True)
+    report = Report("in", "out", "fake", 1, True, ADMISSION)
     scrub_capture(Capture(source), tmp_path / "out.pcap", ADMISSION, Warden(FakeLink()), report, seen.append)
     assert len(seen) == 3 and seen == sorted(seen) and seen[-1] == source.stat().st_size
     assert report.frames_out == 2 * BATCH_FRAMES + 1

@@ -2,5 +2,6 @@
 """The executable specification: what both parties run to check what a device did."""
 
 from custodes.model.scrubber import Result, Scrubber
+from custodes.model.session import Opener, OpenResult, Sealer, SealResult
 
-__all__ = ["Result", "Scrubber"]
+__all__ = ["OpenResult", "Opener", "Result", "Scrubber", "SealResult", "Sealer"]
