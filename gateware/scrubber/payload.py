@@ -15,7 +15,7 @@ from gateware.scrubber.beat import (
 )
 from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.layouts import NETWORK, TRANSPORT
-from gateware.scrubber.mask import Countdown
+from gateware.mask import Countdown
 
 END = data.StructLayout({"error": 1, "oversize": 1})
 TAIL = data.StructLayout({"padding": 1, "too_short": 1})

@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import section_entry
-from gateware.scrubber.join import masked, piece_beat
+from gateware.stream.join import masked, piece_beat
 from gateware.scrubber.layouts import VERDICTS, Network, Transport
 
 MAX_WORDS = 12

@@ -17,7 +17,7 @@ from gateware.scrubber.beat import (
 from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, anticipate, compare, describe, tcp_header, udp_lengths
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
-from gateware.scrubber.mask import lanes_below
+from gateware.mask import lanes_below
 from gateware.scrubber.split import Edits, HeaderSplit, write_section
 
 

@@ -25,6 +25,7 @@ def beat_layout(rate: Rate, keys: int) -> data.StructLayout:
             most ``rate.chains`` - 1; ``fresh``: no block of the same frame was ``rate.chains`` blocks earlier;
             ``adds``: none comes so much later, and so its product is part of the sum.
         begins: the first beat of the frame with a block that adds. ``ends``: the last.
+        note: comes out with the hash.
 
     Blocks of zeros may precede a frame's first, as fresh ones. The blocks of a frame follow each other without a pause.
     """
@@ -38,6 +39,7 @@ def beat_layout(rate: Rate, keys: int) -> data.StructLayout:
             "places": data.ArrayLayout(place, rate.blocks),
             "begins": 1,
             "ends": 1,
+            "note": 1,
         }
     )
 
@@ -62,7 +64,7 @@ class Ghash(wiring.Component):
     Members:
         valid, i: beats, see `beat_layout`.
         power_valid, power: writes a power of a key.
-        o_valid, o: the hash of the frame, for one cycle.
+        o_valid, o, o_note: the hash of the frame, for one cycle.
 
     Latency from the last beat: 4 cycles up to 4 lanes, 8 with more. Throughput: a beat per cycle, frames back to back.
     Reset forgets what is inside; keys stay until overwritten. Constant time. Standard: NIST SP 800-38D, 6.4.
@@ -74,6 +76,7 @@ class Ghash(wiring.Component):
     power: data.View
     o_valid: Signal
     o: Signal
+    o_note: Signal
 
     def __init__(self, rate: Rate, keys: int) -> None:
         self.rate = rate
@@ -87,6 +90,7 @@ class Ghash(wiring.Component):
                 "power": In(power_layout(rate, keys)),
                 "o_valid": Out(1),
                 "o": Out(BITS),
+                "o_note": Out(1),
             }
         )
 
@@ -144,7 +148,7 @@ class Ghash(wiring.Component):
                 sofar.eq(reduced(product(digit, factor)) ^ Mux(now.first, 0, sofar)),
                 before.eq(added >> digit_bits),
             ]
-        m.d.sync += self.o_valid.eq(now_valid & now.last & now.ends)
+        m.d.sync += [self.o_valid.eq(now_valid & now.last & now.ends), self.o_note.eq(now.note)]
 
     def _chained(self, m: Module, valid: Value, beat: data.View, rows: list[Value]) -> None:
         """Digits are in step with ``flags[0]``, their partial products with 1, products with 2, sums over a block with 3."""
@@ -159,7 +163,7 @@ class Ghash(wiring.Component):
         done = valids[3] & flags[3].last
         with m.If(done):
             m.d.sync += self.o.eq(total([Mux(flags[3].begins, 0, self.o), *adds]))
-        m.d.sync += self.o_valid.eq(done & flags[3].ends)
+        m.d.sync += [self.o_valid.eq(done & flags[3].ends), self.o_note.eq(flags[3].note)]
 
     def _product(
         self, m: Module, number: int, valid: Value, beat: data.View, row: Value, flags: list[data.View]

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A warden behind a `Link`: who it is, its policy, and its counters."""
+"""Devices behind a `Link`: who they are, and how they are opened; a warden, its policy, and its counters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from custodes.errors import DeviceError
 from custodes.link import Link, open_link
@@ -29,6 +30,33 @@ COUNTER_NAMES: dict[int, str] = {
 }
 """Address of every counter -> what it counts."""
 _READINGS = 16
+T = TypeVar("T")
+
+
+def identify(link: Link, kind: str, identity_value: int, vocabulary_value: int) -> None:
+    """Raise `DeviceError` where what answers is no ``kind``, is of another version or has another lane count."""
+    identity, lanes = link.read(IDENTITY), link.read(LANES)
+    if identity == 0xFFFF_FFFF:
+        raise DeviceError("the device reads all ones: it is not powered, not configured or not connected")
+    if identity != identity_value:
+        raise DeviceError(f"the device is no {kind}: its identity is {identity:#010x}, not {identity_value:#010x}")
+    if link.read(VOCABULARY) != vocabulary_value:
+        raise DeviceError(
+            "the device was built from another version than this host; run `make sim` or `make sim TRACE=1` again"
+        )
+    if lanes != link.lanes:
+        raise DeviceError(f"the device has {lanes} lanes, not {link.lanes}")
+
+
+def at_rest(read: Callable[[], T]) -> T:
+    """What counters read once two readings agree: counting trails the last frame by some cycles."""
+    before = None
+    for _ in range(_READINGS):
+        now = read()
+        if now == before:
+            return now
+        before = now
+    raise DeviceError("the device's counters do not come to rest")
 
 
 class Warden:
@@ -40,17 +68,7 @@ class Warden:
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        identity, lanes = link.read(IDENTITY), link.read(LANES)
-        if identity == 0xFFFF_FFFF:
-            raise DeviceError("the device reads all ones: it is not powered, not configured or not connected")
-        if identity != IDENTITY_VALUE:
-            raise DeviceError(f"the device is no warden: its identity is {identity:#010x}, not {IDENTITY_VALUE:#010x}")
-        if link.read(VOCABULARY) != VOCABULARY_VALUE:
-            raise DeviceError(
-                "the device was built from another version than this host; run `make sim` or `make sim TRACE=1` again"
-            )
-        if lanes != link.lanes:
-            raise DeviceError(f"the device has {lanes} lanes, not {link.lanes}")
+        identify(link, "warden", IDENTITY_VALUE, VOCABULARY_VALUE)
 
     def load(self, policy: Policy) -> None:
         """Put a policy into the device. Raises `PolicyError` where its table cannot hold it."""
@@ -58,22 +76,13 @@ class Warden:
             self.link.write(address, value)
 
     def counters(self) -> dict[int, int]:
-        """Every counter by address, once they have come to rest.
-
-        Counting trails the last frame by some cycles, so that they are read until two readings agree.
-        """
-        before: dict[int, int] = {}
-        for _ in range(_READINGS):
-            now = {address: self.link.read(address) for address in COUNTER_NAMES}
-            if now == before:
-                return now
-            before = now
-        raise DeviceError("the device's counters do not come to rest")
+        """Every counter by address, once they have come to rest."""
+        return at_rest(lambda: {address: self.link.read(address) for address in COUNTER_NAMES})
 
 
 @contextmanager
-def open_warden(name: str, lanes: int = 1, waveform: Path | None = None) -> Iterator[Warden]:
-    """Open a warden by name for the length of a block; raises `DeviceError`.
+def opened(make: Callable[[Link], T], name: str, lanes: int, waveform: Path | None = None) -> Iterator[T]:
+    """Open a device by name for the length of a block, as what ``make`` makes of it; raises `DeviceError`.
 
     Args:
         waveform: record every signal into this VCD file. It appears when the block ends, or raises a `DeviceError`
@@ -81,14 +90,19 @@ def open_warden(name: str, lanes: int = 1, waveform: Path | None = None) -> Iter
     """
     if waveform is None:
         with open_link(name, lanes) as link:
-            yield Warden(link)
+            yield make(link)
         return
     failure: DeviceError | None = None
     with output_path(waveform) as recording, open_link(name, lanes, recording) as link:
-        warden = Warden(link)
+        device = make(link)
         try:
-            yield warden
+            yield device
         except DeviceError as error:
             failure = error
     if failure is not None:
         raise failure
+
+
+def open_warden(name: str, lanes: int = 1, waveform: Path | None = None) -> AbstractContextManager[Warden]:
+    """Open a warden by name for the length of a block, as `opened` describes."""
+    return opened(Warden, name, lanes, waveform)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`gateware.scrubber.join.Join`: what comes out is the head and then the tail."""
+"""`gateware.stream.join.Join`: what comes out is the head and then the tail."""
 
 from typing import Any
 

@@ -107,7 +107,7 @@ class FrameCodec(_BytesCodec[Frame]):
 
 
 class PieceCodec(_BytesCodec[bytes]):
-    """`gateware.scrubber.join.piece_beat`."""
+    """`gateware.stream.join.piece_beat`."""
 
     fields = ("data", "count", "last")
 

@@ -19,9 +19,9 @@ from gateware.ethernet import Mac, RgmiiDelays
 from gateware.scrubber import Scrubber
 from gateware.scrubber.bytesum import ByteSum
 from gateware.scrubber.counters import Counters
-from gateware.scrubber.join import Join
+from gateware.stream.join import Join
 from gateware.scrubber.lookup import Lookup
-from gateware.scrubber.serial_join import SerialJoin
+from gateware.stream.serial_join import SerialJoin
 from gateware.stream import (
     ClockCrossing,
     FrameFIFO,

@@ -10,7 +10,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.pick import gated
-from gateware.scrubber.join import piece_beat
+from gateware.stream.join import piece_beat
 
 
 class SerialJoin(wiring.Component):

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns keys into round keys and powers of the hash key, and overwrites them."""
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from gateware.session import aes
+from gateware.session.field import BITS, element
+from gateware.session.ghash import power_layout
+from gateware.session.rate import Rate
+from gateware.session.sbox import LATENCY_CYCLES, SubBytes
+
+KEY_WORDS = 8
+WORD_CYCLES = LATENCY_CYCLES + 2
+"""For a word of the key schedule: it stands still, is substituted, and is used."""
+
+
+class State(enum.Enum, shape=6):
+    """Any two differ in three bits or more; whatever is none of them overwrites the key."""
+
+    IDLE = 0b000000
+    EXPAND = 0b000111
+    ASK = 0b011001
+    AWAIT = 0b011110
+    MULTIPLY = 0b101010
+    WIPE = 0b110100
+
+
+def order_layout(keys: int) -> data.StructLayout:
+    """``wipe`` key number ``key``, or else load it; ``short``: it has 128 bits."""
+    return data.StructLayout({"key": range(keys), "short": 1, "wipe": 1})
+
+
+class KeyLoader(wiring.Component):
+    """Loads a key into `Aes` and `Ghash`, which go on with others meanwhile, or overwrites it with zeros.
+
+    Args:
+        rate, keys: those of `Aes` and `Ghash`.
+
+    Members:
+        word_valid, word_number, word: writes 32 bits of the key to be loaded, its first byte lowest in word 0; while no order
+            is under way.
+        i: orders; taken when carried out. A key must have been wiped before it is loaded.
+        forget: the words that have been written are cleared.
+        ask, reply_valid, reply: the hash key is what AES makes of zeros.
+        multiply, factor, product_valid, product: its powers are products of ``factor`` and itself.
+        row_valid, row; power_valid, power: what is written.
+
+    A key takes about 240 cycles and one block through `Aes`, and through `Ghash` for each further power; to wipe it takes
+    ``wipe_cycles``. No word is kept longer than it is needed. Reset forgets the words, and leaves what it was writing
+    unfinished: whoever resets it wipes every key afterwards. Standard: FIPS 197, 5.2; NIST SP 800-38D, 7.1.
+    """
+
+    word_valid: Signal
+    word_number: Signal
+    word: Signal
+    i: stream.Interface
+    forget: Signal
+    ask: stream.Interface
+    reply_valid: Signal
+    reply: Signal
+    multiply: Signal
+    factor: Signal
+    product_valid: Signal
+    product: Signal
+    row_valid: Signal
+    row: data.View
+    power_valid: Signal
+    power: data.View
+
+    def __init__(self, rate: Rate, keys: int) -> None:
+        self.rate = rate
+        self.keys = keys
+        self.wipe_cycles = max(rate.rounds, rate.chains)
+        super().__init__(
+            {
+                "word_valid": In(1),
+                "word_number": In(range(KEY_WORDS)),
+                "word": In(32),
+                "i": In(stream.Signature(order_layout(keys))),
+                "forget": In(1),
+                "ask": Out(stream.Signature(aes.request_layout(rate, keys))),
+                "reply_valid": In(1),
+                "reply": In(BITS),
+                "multiply": Out(1),
+                "factor": Out(BITS),
+                "product_valid": In(1),
+                "product": In(BITS),
+                "row_valid": Out(1),
+                "row": Out(aes.row_layout(rate, keys)),
+                "power_valid": Out(1),
+                "power": Out(power_layout(rate, keys)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        rate, order = self.rate, self.i.payload
+        state, count = Signal(State), Signal(range(self.wipe_cycles + 1))
+        staged, window = Signal(data.ArrayLayout(32, KEY_WORDS)), Signal(data.ArrayLayout(32, KEY_WORDS))
+        with m.If(self.word_valid):
+            m.d.sync += staged[self.word_number].eq(self.word)
+
+        done = Signal()
+        m.d.comb += [
+            self.i.ready.eq(done),
+            self.ask.valid.eq(state == State.ASK),
+            self.ask.payload.key.eq(order.key),
+            self.ask.payload.short.eq(order.short),
+            self.ask.payload.use.eq(aes.Use.HASH_KEY),
+            self.multiply.eq(state == State.MULTIPLY),
+            self.row.key.eq(order.key),
+            self.row.value.eq(window.as_value()[BITS:]),
+            self.power.key.eq(order.key),
+            self.power.value.eq(element(self.factor)),
+        ]
+        m.d.sync += [self.row_valid.eq(0), self.power_valid.eq(0)]
+        with m.Switch(state):
+            with m.Case(State.IDLE):
+                with m.If(self.i.valid):
+                    m.d.sync += [
+                        count.eq(0),
+                        self.row.round.eq(Mux(order.short, *(aes.first_round(rate, short) - 1 for short in (True, False)))),
+                        state.eq(Mux(order.wipe, State.WIPE, State.EXPAND)),
+                    ]
+            with m.Case(State.EXPAND):
+                with m.If(self._expand(m, order.short, staged, window)):
+                    m.d.sync += state.eq(State.ASK)
+            with m.Case(State.ASK):
+                m.d.sync += [window.eq(0), staged.eq(0)]
+                with m.If(self.ask.ready):
+                    m.d.sync += state.eq(State.AWAIT)
+            with m.Case(State.AWAIT):
+                with m.If(self.reply_valid):
+                    m.d.sync += [self.factor.eq(self.reply), self.power.power.eq(0), self.power_valid.eq(1)]
+                    m.d.sync += state.eq(State.MULTIPLY)
+            with m.Case(State.MULTIPLY):
+                with m.If(count == rate.chains - 1):
+                    m.d.comb += [done.eq(1), self.multiply.eq(0)]
+                    m.d.sync += [self.factor.eq(0), state.eq(State.IDLE)]
+                with m.Elif(self.product_valid):
+                    m.d.sync += [
+                        self.factor.eq(self.product),
+                        self.power.power.eq(count + 1),
+                        self.power_valid.eq(1),
+                        count.eq(count + 1),
+                    ]
+            with m.Default():
+                m.d.sync += [
+                    window.eq(0),
+                    staged.eq(0),
+                    self.factor.eq(0),
+                    self.row.round.eq(count),
+                    self.power.power.eq(count),
+                    self.row_valid.eq(count < rate.rounds),
+                    self.power_valid.eq(count < rate.chains),
+                    count.eq(count + 1),
+                    state.eq(State.WIPE),
+                ]
+                with m.If(count == self.wipe_cycles):
+                    m.d.comb += done.eq(1)
+                    m.d.sync += state.eq(State.IDLE)
+        with m.If(self.forget):
+            m.d.sync += [staged.eq(0), window.eq(0)]
+        return m
+
+    def _expand(self, m: Module, short: Value, staged: data.View, window: data.View) -> Value:
+        """A word of the schedule every few cycles, and a row of each four; 1 when all are written."""
+        cycle, number, in_key = Signal(range(WORD_CYCLES)), Signal(range(64)), Signal(range(KEY_WORDS))
+        constant = Signal(8, init=1)
+        m.submodules.sub_bytes = sub_bytes = SubBytes(4)
+        last, substituted = window[KEY_WORDS - 1], sub_bytes.o
+        m.d.comb += sub_bytes.i.eq(last)
+        first_word = in_key == 0
+        turned = Cat(substituted[8:], substituted[:8]) ^ constant
+        change = Mux(first_word, turned, Mux(~short & (in_key == 4), substituted, last))
+        earlier = Mux(short, window[KEY_WORDS // 2], window[0])
+        given = Mux(short, number < 4, number < 8)
+        complete = Signal()
+        m.d.sync += cycle.eq(cycle + 1)
+        with m.If(cycle == WORD_CYCLES - 1):
+            m.d.sync += [
+                cycle.eq(0),
+                number.eq(number + 1),
+                in_key.eq(Mux(short & (in_key == 3), 0, in_key + 1)),
+                window.eq(Cat(window.as_value()[32:], Mux(given, staged[0], earlier ^ change))),
+            ]
+            with m.If(given):
+                m.d.sync += staged.eq(staged.as_value()[32:])
+            with m.Elif(first_word):
+                m.d.sync += constant.eq(Cat(Const(0, 1), constant[:7]) ^ Mux(constant[7], 0x1B, 0))
+            with m.If(number[:2] == 3):
+                m.d.sync += [self.row_valid.eq(1), self.row.round.eq(self.row.round + 1)]
+        with m.If((number == Mux(short, 44, 60)) & (cycle == 1)):
+            m.d.comb += complete.eq(1)
+            m.d.sync += [cycle.eq(0), number.eq(0), in_key.eq(0), constant.eq(1)]
+        return complete
