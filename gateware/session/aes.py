@@ -12,6 +12,8 @@ from gateware.session.sbox import LATENCY_CYCLES, SubBytes
 
 ROUNDS = {False: 14, True: 10}
 """Whether the key has 128 bits -> rounds of AES: FIPS 197, 5."""
+NO_BYPASS = {"no_rw_check": 1}
+"""Of a memory of keys: tells Yosys that none is used while it is written, so that reading needs no logic beside block RAM."""
 UNIT_CYCLES = LATENCY_CYCLES + 1
 
 
@@ -78,7 +80,7 @@ class Aes(wiring.Component):
     Members:
         i: requests, taken whenever a place is free: at least every ``rate.cycles`` cycles on average.
         o_valid, o: replies in order; they cannot wait.
-        row_valid, row: writes a round key.
+        row_valid, row: writes a round key, of a key that no block inside has.
 
     Latency: 3 * ``rate.rounds`` + 2 cycles. Reset forgets the blocks inside; round keys stay until overwritten.
     Standard: FIPS 197, 5.1.
@@ -140,9 +142,9 @@ class Aes(wiring.Component):
     def _unit(self, m: Module, unit: int, place: data.View, state: Value) -> tuple[data.View, Value]:
         """A round: what was at its entrance 2 cycles ago, one register before the next entrance."""
         rate = self.rate
-        m.submodules[f"keys_{unit}"] = keys = Memory(shape=128, depth=self.keys * rate.passes, init=[])
-        write, read = keys.write_port(), keys.read_port()
-        key = Signal(128, name=f"key_{unit}", reset_less=True)
+        m.submodules[f"keys_{unit}"] = keys = Memory(shape=128, depth=self.keys * rate.passes, init=[], attrs=NO_BYPASS)
+        write, read = keys.write_port(), keys.read_port(domain="comb")
+        row, key = (Signal(128, name=f"{name}_{unit}", reset_less=True) for name in ("row", "key"))
         # More passes than one go through a power of two of units.
         unit_bits = (rate.units - 1).bit_length()
         m.d.comb += [
@@ -151,7 +153,7 @@ class Aes(wiring.Component):
             write.data.eq(self.row.value),
             read.addr.eq(self._address(place.key, place.passed)),
         ]
-        m.d.sync += key.eq(read.data)
+        m.d.sync += [row.eq(read.data), key.eq(row)]
 
         # Which of the passes have this round among those without effect, and which ends with the last round.
         numbers = [unit + rate.units * passed for passed in range(rate.passes)]
@@ -181,7 +183,10 @@ class Aes(wiring.Component):
             m.d.comb += o.word_select(block, 128).eq(mixed ^ key)
         if unit == rate.units - 1:
             return after, o
-        place, state = Signal(place.shape(), name=f"place_{unit}"), Signal.like(o, name=f"state_{unit}", reset_less=True)
+        place, state = (
+            Signal(place.shape(), name=f"place_{unit}"),
+            Signal.like(o, name=f"state_{unit}", reset_less=True),
+        )
         m.d.sync += [place.eq(after), state.eq(o)]
         return place, state
 

@@ -66,7 +66,7 @@ class Gcm(wiring.Component):
         o_valid, o: the text, encrypted or decrypted, a cycle after ``i``; no beat where there is none. It cannot wait. What
             has been decrypted is not to be used before ``good``.
         tag_valid, tag, good: after a frame's text, for one cycle: its tag, or whether that is the one it came with.
-        word_valid, word_number, word, order, forget: see `KeyLoader`. No frame of a key is inside while that is wiped or
+        word_valid, word, order, forget: see `KeyLoader`. No frame of a key is inside while that is wiped or
             loaded.
         busy: frames are inside.
 
@@ -86,7 +86,6 @@ class Gcm(wiring.Component):
     tag: Signal
     good: Signal
     word_valid: Signal
-    word_number: Signal
     word: Signal
     order: stream.Interface
     forget: Signal
@@ -110,7 +109,6 @@ class Gcm(wiring.Component):
                 "tag": Out(BITS),
                 "good": Out(1),
                 "word_valid": In(1),
-                "word_number": In(3),
                 "word": In(32),
                 "order": In(stream.Signature(order_layout(keys))),
                 "forget": In(1),
@@ -131,7 +129,6 @@ class Gcm(wiring.Component):
         use, reply = aes.o.use, aes.o.blocks
         m.d.comb += [
             loader.word_valid.eq(self.word_valid),
-            loader.word_number.eq(self.word_number),
             loader.word.eq(self.word),
             loader.forget.eq(self.forget),
             aes.row_valid.eq(loader.row_valid),
@@ -215,21 +212,24 @@ class Gcm(wiring.Component):
         """Blocks or beats of additional data; a frame without has one of zeros."""
         return self._blocks(aad, self.rate.blocks) | (aad == 0)
 
-    def _beats(
-        self, m: Module, ghash: Ghash, loader: KeyLoader, texts: Queue, tags: Queue, begun: Queue
-    ) -> None:
+    def _beats(self, m: Module, ghash: Ghash, loader: KeyLoader, texts: Queue, tags: Queue, begun: Queue) -> None:
         """A frame's beats one after the other: additional data, text, lengths."""
         rate = self.rate
         lanes = rate.lanes
         part, cycle = Signal(Part), Signal(range(rate.cycles))
         key, aad, text = Signal(range(self.keys)), Signal(range(MAX_BYTES + 1)), Signal(range(MAX_BYTES + 1))
-        hollow, aad_left, text_left = Signal(), Signal(range(MAX_BYTES // BLOCK_BYTES + 2)), Signal(range(MAX_BYTES + 1))
+        hollow, aad_left, text_left = (
+            Signal(),
+            Signal(range(MAX_BYTES // BLOCK_BYTES + 2)),
+            Signal(range(MAX_BYTES + 1)),
+        )
+        some_text, last_text = Signal(), Signal()  # is left; ends with this beat
         after, number = Signal(begun.i.payload.after.shape()), Signal(range(rate.chains // rate.blocks + 1))
 
         takes_text, steps, block_ends, ends = Signal(), Signal(), Signal(), Signal()
         in_place = [after - place for place in range(rate.blocks)]
         m.d.comb += [
-            takes_text.eq((part == Part.TEXT) & (text_left != 0)),
+            takes_text.eq((part == Part.TEXT) & some_text),
             self.i.ready.eq(takes_text & texts.o.valid | (part == Part.AAD) & ~hollow),
             steps.eq((part != Part.IDLE) & ((part != Part.TEXT) | texts.o.valid) & (~self.i.ready | self.i.valid)),
             block_ends.eq(steps & (cycle == rate.cycles - 1)),
@@ -239,7 +239,11 @@ class Gcm(wiring.Component):
         with m.If(steps):
             m.d.sync += cycle.eq(Mux(block_ends, 0, cycle + 1)) if rate.cycles > 1 else []
         with m.If(steps & takes_text):
-            m.d.sync += text_left.eq(Mux(text_left > lanes, text_left - lanes, 0))
+            m.d.sync += [
+                text_left.eq(text_left - lanes),
+                some_text.eq(~last_text),
+                last_text.eq(text_left <= 2 * lanes),
+            ]
         with m.If(block_ends):
             m.d.sync += [
                 after.eq(after - rate.blocks),
@@ -247,8 +251,8 @@ class Gcm(wiring.Component):
                 aad_left.eq(aad_left - 1),
             ]
             with m.If((part == Part.AAD) & (aad_left == 1)):
-                m.d.sync += part.eq(Mux(text_left == 0, Part.LENGTHS, Part.TEXT))
-            with m.If((part == Part.TEXT) & (text_left <= lanes)):
+                m.d.sync += part.eq(Mux(some_text, Part.TEXT, Part.LENGTHS))
+            with m.If((part == Part.TEXT) & (last_text | ~some_text)):
                 m.d.sync += part.eq(Part.LENGTHS)
 
         # The next frame, or the next power of a key, follows at once.
@@ -263,7 +267,7 @@ class Gcm(wiring.Component):
         next_frame = begun.o.payload
         m.d.comb += [
             free.eq((part == Part.IDLE) | (block_ends & ends)),
-            multiplies.eq(free & loader.multiply & ~multiplying),
+            multiplies.eq(free & loader.multiply & ~multiplying if rate.chains > 1 else 0),
             starts.eq(free & ~multiplies & begun.o.valid & (self.i.valid | (next_frame.aad == 0)) & (waits != 0)),
             begun.o.ready.eq(starts),
         ]
@@ -276,21 +280,23 @@ class Gcm(wiring.Component):
                 hollow.eq(next_frame.aad == 0),
                 aad_left.eq(self._aad_beats(next_frame.aad)),
                 text_left.eq(next_frame.text),
+                some_text.eq(next_frame.text != 0),
+                last_text.eq(next_frame.text <= lanes),
                 after.eq(Mux(multiplies, 0, next_frame.after)),
                 number.eq(0),
             ]
 
         stream_bytes = texts.o.payload.word_select(cycle, 8 * lanes) if rate.cycles > 1 else texts.o.payload
         lengths = Cat(_bits_of(aad), _bits_of(text))
-        kept = lanes_before(lanes, text_left)
-        mask = Cat(bit.replicate(8) for bit in kept)
+        kept = lanes_before(lanes, text_left) | (~last_text).replicate(lanes)
+        mask = Cat((bit & some_text).replicate(8) for bit in kept)
         ours = self.i.payload.as_value()
         theirs = ours ^ stream_bytes
         m.d.sync += [
             self.o_valid.eq(steps & takes_text),
             self.o.data.eq(theirs & mask),
-            self.o.count.eq(Mux(text_left > lanes, lanes, text_left)),
-            self.o.last.eq(text_left <= lanes),
+            self.o.count.eq(Mux(last_text, text_left, lanes)),
+            self.o.last.eq(last_text),
         ]
         beat = ghash.i
         hashed = Signal(8 * lanes)
@@ -313,7 +319,7 @@ class Gcm(wiring.Component):
                     Mux(ending & (behind == 0), lengths, hashed.word_select(place, BITS))
                 )
         adding = [(behind < rate.chains) & ~behind[-1] for behind in in_place]
-        last_adds = (after < rate.chains + rate.blocks - 1)
+        last_adds = after < rate.chains + rate.blocks - 1
         m.d.comb += [
             ghash.valid.eq(steps),
             beat.key.eq(key),

@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from gateware.session.aes import NO_BYPASS
 from gateware.session.field import BITS, assembled, element, factors, product, reduced, times_power, total
 from gateware.session.rate import Rate
 
@@ -63,7 +64,7 @@ class Ghash(wiring.Component):
 
     Members:
         valid, i: beats, see `beat_layout`.
-        power_valid, power: writes a power of a key.
+        power_valid, power: writes a power of a key that no frame inside has.
         o_valid, o, o_note: the hash of the frame, for one cycle.
 
     Latency from the last beat: 4 cycles up to 4 lanes, 8 with more. Throughput: a beat per cycle, frames back to back.
@@ -109,9 +110,11 @@ class Ghash(wiring.Component):
         """The power of the key for a block, 2 cycles after its beat."""
         rate = self.rate
         bits = (rate.chains - 1).bit_length()
-        m.submodules[f"powers_{number}"] = powers = Memory(shape=BITS, depth=self.keys << bits, init=[])
-        write, read = powers.write_port(), powers.read_port()
-        row = Signal(BITS, name=f"row_{number}", reset_less=True)
+        m.submodules[f"powers_{number}"] = powers = Memory(
+            shape=BITS, depth=self.keys << bits, init=[], attrs=NO_BYPASS
+        )
+        write, read = powers.write_port(), powers.read_port(domain="comb")
+        near, row = (Signal(BITS, name=f"{name}_{number}", reset_less=True) for name in ("near", "row"))
 
         def address(power: Value, key: Value) -> Value:
             return Cat(power[:bits] if bits else Const(0, 0), key)
@@ -122,7 +125,7 @@ class Ghash(wiring.Component):
             write.data.eq(self.power.value),
             read.addr.eq(address(self.i.places[number].power, self.i.key)),
         ]
-        m.d.sync += row.eq(read.data)
+        m.d.sync += [near.eq(read.data), row.eq(near)]
         return row
 
     def _multiplier(self, m: Module, valid: Value, first: Value, row: Value) -> Signal:
