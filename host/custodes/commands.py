@@ -1,58 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands.
-
-Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 internal error; 2 wrong usage; 3 the capture or the
-bitstream is bad or the output cannot be written; 4 the policy is bad; 5 the device does not answer or contradicts itself;
-6 the device disagrees with the specification; 130 interrupted. Whatever goes wrong is one line on stderr;
-wrong usage says above it where to find help.
-"""
+"""The commands; what they share is in `custodes.command_line`, the exit codes too."""
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import ipaddress
 import logging
 import os
 import sys
-import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, ParamSpec
+from typing import Annotated, Any
 
 import typer
 
 from custodes.admission import Admission, admit_capture, admit_file
 from custodes.capture import Capture
-from custodes.device import open_warden
-from custodes.errors import INTERRUPTED, CaptureError, CustodesError, DeviceError, MismatchError, UsageError
+from custodes.command_line import (
+    EXIT_CODES,
+    CaptureArgument,
+    CheckOption,
+    JsonOption,
+    LanesOption,
+    OutputArgument,
+    QuietOption,
+    VerboseOption,
+    WaveformOption,
+    apart,
+    command,
+    judge,
+    screen,
+)
+from custodes.device import Warden, open_warden, opened
+from custodes.errors import CaptureError, UsageError
 from custodes.flash import TARGETS, Loader, plan
+from custodes.link import DIALECTS, Link
+from custodes.macsec import (
+    ASSOCIATIONS_PER_CHANNEL,
+    CHANNELS,
+    MAX_PLAIN_BYTES,
+    MAX_WINDOW,
+    MIN_PLAIN_BYTES,
+    Side,
+    Suite,
+)
 from custodes.policy import MAX_ADDRESSES, Policy
+from custodes.processor import Processor
+from custodes.processor_registers import IDENTITY_VALUE as PROCESSOR_IDENTITY
 from custodes.registers import IDENTITY
 from custodes.report import Report
 from custodes.scrub import scrub_capture
-from custodes.simlink import LANES, built_lanes
+from custodes.sealed_leg import seal_scrubbed
+from custodes.session_commands import open_frames, seal
+from custodes.simlink import built_lanes
 from custodes.table import PASSED, SCRUBBED
-from custodes.terminal import Screen, error_line, policy_line, shown
+from custodes.terminal import Screen, policy_line, shown
 
-EXIT_CODES = """\b
-Exit codes:
-  0    done
-  1    internal error
-  2    wrong usage
-  3    the capture or the bitstream is bad, or the output cannot be written
-  4    the policy is bad
-  5    the device does not answer, or contradicts itself
-  6    the device disagrees with the specification
-  130  interrupted
-"""
-P = ParamSpec("P")
-SIMULATED = ("warden",)
 INSTALLED_CAPTURE = Path(sys.prefix) / "share" / "custodes" / "demo.pcap"
 
 app = typer.Typer(
     name="custodes",
-    help="Scrub network captures through a warden, and check it against its specification.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
@@ -62,49 +68,11 @@ app = typer.Typer(
 )
 
 
-def _lanes(lanes: int) -> int:
-    if lanes not in LANES:
-        raise typer.BadParameter(f"{lanes} is not one of {', '.join(map(str, LANES))}")
-    return lanes
-
-
 DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="The device: sim:warden is simulated.")]
-LanesOption = Annotated[
-    int, typer.Option("--lanes", metavar="N", callback=_lanes, help="Bytes per beat of a simulated device: 1, 8 or 64.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="More detail on stderr.")]
-
-
-def _fail(text: str, code: int) -> NoReturn:
-    error_line(text)
-    raise typer.Exit(code)
-
-
-def _command(function: Callable[P, None]) -> Callable[P, None]:
-    """Turn what a command raises into one line on stderr and its exit code."""
-
-    @functools.wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            function(*args, **kwargs)
-        except CustodesError as error:
-            _fail(str(error), error.exit_code)
-        except KeyboardInterrupt:
-            _fail("interrupted", INTERRUPTED)
-        except (typer.Exit, typer.BadParameter):
-            raise
-        except Exception as error:
-            if kwargs.get("verbose"):
-                traceback.print_exc()
-            _fail(f"internal error: {type(error).__name__}: {error}", CustodesError.exit_code)
-
-    return run
 
 
 def _run(
-    screen: Screen,
+    display: Screen,
     source: Path,
     output: Path,
     policy: Path | None,
@@ -114,23 +82,17 @@ def _run(
     waveform: Path | None = None,
 ) -> Report:
     """Scrub ``source`` into ``output``, with a progress bar."""
-    _apart(output, policy)
-    _apart(waveform, policy, source, output)
+    apart(output, policy)
+    apart(waveform, policy, source, output)
     capture = Capture(source)
     admission = admit_file(policy) if policy else admit_capture(capture)
     report = Report(shown(source), shown(output), device, lanes, check, admission)
     if policy is None:
-        screen.note(f"policy: {policy_line(report)}")
-    screen.detail("\n".join(_admitted(admission)))
-    with open_warden(device, lanes, waveform) as warden, screen.progress(capture.size) as progress:
+        display.note(f"policy: {policy_line(report)}")
+    display.detail("\n".join(_admitted(admission)))
+    with open_warden(device, lanes, waveform) as warden, display.progress(capture.size, "scrubbing") as progress:
         scrub_capture(capture, output, admission, warden, report, progress)
     return report
-
-
-def _apart(written: Path | None, *others: Path | None) -> None:
-    """Raise where a file to be written is one of the others."""
-    if written and os.path.realpath(written) in [os.path.realpath(other) for other in others if other]:
-        raise CaptureError(f"{shown(written)}: needs a file of its own")
 
 
 def _admitted(admission: Admission) -> list[str]:
@@ -143,31 +105,20 @@ def _admitted(admission: Admission) -> list[str]:
     ]
 
 
-def _judge(report: Report) -> None:
-    """Raise what a report that does not agree deserves."""
-    if report.agrees:
-        return
-    if report.checked:
-        raise MismatchError(f"{report.verdict}; {report.output} is not written")
-    raise DeviceError(f"the device contradicts its own counters: {report.counters[0]}; {report.output} is not written")
-
-
 @app.command(epilog=EXIT_CODES)
-@_command
+@command
 def scrub(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A pcap or pcapng capture of Ethernet frames.")],
-    output: Annotated[Path, typer.Argument(metavar="OUT", help="Written when all is done: .pcap or .pcapng.")],
+    source: CaptureArgument,
+    output: OutputArgument,
     policy: Annotated[
         Path | None,
         typer.Option("--policy", metavar="FILE", help="What is admitted (TOML). Without: the addresses in IN."),
     ] = None,
     device: DeviceOption = "sim:warden",
     lanes: LanesOption = 1,
-    check: Annotated[bool, typer.Option("--check", help="Compare every frame with the specification.")] = False,
+    check: CheckOption = False,
     as_json: JsonOption = False,
-    waveform: Annotated[
-        Path | None, typer.Option("--waveform", metavar="FILE", help="Record every signal of a simulated device (VCD).")
-    ] = None,
+    waveform: WaveformOption = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -180,17 +131,21 @@ def scrub(
     In the report, what became of each frame is the device's word; which fields it carries, and so the bits per field,
     is what the specification says of the same frame.
     """
-    screen = Screen(-1 if quiet else int(verbose))
-    report = _run(screen, source, output, policy, device, lanes, check, waveform)
+    display = screen(quiet, verbose)
+    report = _run(display, source, output, policy, device, lanes, check, waveform)
     if as_json:
-        screen.json(report.to_json())
+        display.json(report.to_json())
     else:
-        screen.report(report)
-    _judge(report)
+        display.report(report)
+    judge(report)
+
+
+app.command(epilog=EXIT_CODES)(seal)
+app.command("open", epilog=EXIT_CODES)(open_frames)
 
 
 @app.command(epilog=EXIT_CODES)
-@_command
+@command
 def demo(
     capture: Annotated[
         Path | None, typer.Option("--capture", metavar="FILE", help="The capture; without, the one that is installed.")
@@ -202,13 +157,16 @@ def demo(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Scrub a recorded capture, check every frame, and write a report as one HTML page."""
+    """Scrub a recorded capture, seal what leaves for the world, check every frame, and write a report as one HTML page.
+
+    The frames are sealed by the simulated processor under fresh random keys, and scapy opens them again.
+    """
     # Whatever this environment says of matplotlib: it shows no window, and where it caches fonts is nobody's concern.
     os.environ["MPLBACKEND"] = "svg"
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from custodes.page import write_page  # matplotlib is slow to import
 
-    screen = Screen(-1 if quiet else int(verbose))
+    display = screen(quiet, verbose)
     source = capture or INSTALLED_CAPTURE
     if capture is None and not source.exists():
         raise CaptureError(f"no capture is installed at {shown(source)}; give one with --capture FILE")
@@ -218,34 +176,40 @@ def demo(
         raise CaptureError(f"{shown(out)}: cannot be created: {error.strerror}") from None
     suffix = source.suffix if source.suffix in (".pcap", ".pcapng") else ".pcap"
     page = out / "warden.html"
-    _apart(page, source)
-    report = _run(screen, source, out / f"{source.stem}-scrubbed{suffix}", None, device, lanes, check=True)
-    write_page(page, report)
+    apart(page, source)
+    scrubbed, sealed = (out / f"{source.stem}-{what}{suffix}" for what in ("scrubbed", "sealed"))
+    report = _run(display, source, scrubbed, None, device, lanes, check=True)
+    leg = seal_scrubbed(scrubbed, sealed, report.admission, lanes, display) if report.agrees else None
+    write_page(page, report, leg)
     if as_json:
-        screen.json(report.to_json() | {"page": shown(page)})
+        display.json(report.to_json() | {"sealed": leg and leg.to_json(), "page": shown(page)})
     else:
-        screen.report(report)
-        screen.result(f"report: {shown(page)}")
-    _judge(report)
+        display.report(report)
+        if leg:
+            display.result(leg.verdict)
+        display.result(f"report: {shown(page)}")
+    judge(report)
+    if leg:
+        leg.judge()
 
 
 @app.command("list", epilog=EXIT_CODES)
-@_command
+@command
 def list_devices(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Show the devices that can be opened now."""
-    screen = Screen(-1 if quiet else 0)
-    found = [{"name": f"sim:{which}", "lanes": lanes} for which in SIMULATED if (lanes := built_lanes(which))]
+    display = screen(quiet)
+    found = [{"name": f"sim:{which}", "lanes": lanes} for which in DIALECTS if (lanes := built_lanes(which))]
     if as_json:
-        screen.json({"devices": found})
+        display.json({"devices": found})
         return
     for device in found:
-        screen.result(f"{device['name']}  lanes {', '.join(map(str, device['lanes']))}")
+        display.result(f"{device['name']}  lanes {', '.join(map(str, device['lanes']))}")
     if not found:
-        screen.note("no device: build the simulated ones with `make sim`")
+        display.note("no device: build the simulated ones with `make sim`")
 
 
 @app.command(epilog=EXIT_CODES)
-@_command
+@command
 def info(
     device: DeviceOption = "sim:warden",
     lanes: LanesOption = 1,
@@ -253,14 +217,45 @@ def info(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Show the version, the device's identity, the policy's defaults and the rows of the scrub table."""
-    screen = Screen(-1 if quiet else int(verbose))
-    with open_warden(device, lanes) as warden:
-        identity = warden.link.read(IDENTITY)
-    policy = Policy()
-    facts: dict[str, Any] = {
+    """Show the version, the device's identity, and what it does: a warden's policy defaults and scrub table, a processor's
+    cipher suites and limits."""
+    display = screen(quiet, verbose)
+    with opened(_recognised, device, lanes) as found:
+        identity = found.link.read(IDENTITY)
+        does = _warden_facts() if isinstance(found, Warden) else _processor_facts(found)
+    facts = {
         "version": _version(),
         "device": {"name": device, "identity": f"{identity:#010x}", "lanes": lanes},
+        **does,
+    }
+    if as_json:
+        display.json(facts)
+    else:
+        display.info(facts)
+
+
+def _recognised(link: Link) -> Warden | Processor:
+    """What the device behind a link says it is."""
+    return Processor(link) if link.read(IDENTITY) == PROCESSOR_IDENTITY else Warden(link)
+
+
+def _processor_facts(processor: Processor) -> dict[str, Any]:
+    return {
+        "sessions": {
+            "suites": [suite.title for suite in Suite],
+            "channels": f"{CHANNELS} in each direction, {ASSOCIATIONS_PER_CHANNEL} associations each",
+            "transmit_associations": f"{processor.in_use(Side.ACCELERATOR)} in use",
+            "receive_associations": f"{processor.in_use(Side.NETWORK)} in use",
+            "frames": f"{MIN_PLAIN_BYTES} to {MAX_PLAIN_BYTES} bytes before sealing",
+            "replay_window": f"at most {MAX_WINDOW} frames",
+            "tampered": "yes" if processor.tampered else "no",
+        }
+    }
+
+
+def _warden_facts() -> dict[str, Any]:
+    policy = Policy()
+    return {
         "policy_defaults": {
             "ethertypes": sorted(policy.ethertypes),
             "protocols": sorted(policy.protocols),
@@ -282,14 +277,10 @@ def info(
             for row in (*SCRUBBED, *PASSED)
         ],
     }
-    if as_json:
-        screen.json(facts)
-    else:
-        screen.info(facts)
 
 
 @app.command(epilog=EXIT_CODES)
-@_command
+@command
 def flash(
     bitstream: Annotated[Path, typer.Argument(metavar="FILE", help="A bitstream: .bit for ECP5, .bin for iCE40.")],
     board: Annotated[str, typer.Option("--board", metavar="B", help=f"One of {', '.join(TARGETS)}.")],
@@ -308,14 +299,14 @@ def flash(
 
     It says what it will do and asks first. Of several programmers it takes none unless told which.
     """
-    screen = Screen(-1 if quiet else 0)
+    display = screen(quiet)
     loader = Loader()
     writing = plan(loader, board, bitstream, probe, cable, sram, verify)
-    screen.note(f"about to {writing}")
+    display.note(f"about to {writing}")
     if not yes and not _agreed():
         raise UsageError("nothing is written")
     loader.write(writing)
-    screen.result(f"{writing.sha256}  {shown(bitstream)}")
+    display.result(f"{writing.sha256}  {shown(bitstream)}")
 
 
 def _agreed() -> bool:
@@ -345,4 +336,4 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Scrub network captures through a warden, and check it against its specification."""
+    """Scrub, seal and open network captures through a device, and check it against its specification."""

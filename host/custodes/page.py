@@ -8,9 +8,12 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from custodes.macsec import Sealing, Side
 from custodes.output import output_file
 from custodes.plots import Bar, bars
 from custodes.report import Erased, Report
+from custodes.sealed_leg import SealedLeg
+from custodes.session_report import OCTETS_TITLES, AssociationCounts
 from custodes.table import RESIDUAL_NOTE
 from custodes.terminal import bits, carries, plural, policy_line
 
@@ -85,20 +88,21 @@ $drops
 <h2>What is left</h2>
 $passed
 <p>Headers do not show, and this device does not change: $residual.</p>
+$sealed
 </main>
 </body>
 </html>
 """)
 
 
-def write_page(path: Path, report: Report) -> None:
+def write_page(path: Path, report: Report, leg: SealedLeg | None) -> None:
     """Write the page; raises `CaptureError` where it cannot be written."""
     with output_file(path) as file:
-        file.write(page(report).encode())
+        file.write(page(report, leg).encode())
 
 
-def page(report: Report) -> str:
-    """The page as text."""
+def page(report: Report, leg: SealedLeg | None = None) -> str:
+    """The page as text; ``leg``: what became of the frames that were sealed afterwards."""
     erased = sorted((entry for entry in report.erased if carries(entry)), key=lambda entry: -entry.before)
     return PAGE.substitute(
         style=STYLE,
@@ -115,6 +119,7 @@ def page(report: Report) -> str:
         drops=_drops(report),
         passed=_passed(report),
         residual=escape(RESIDUAL_NOTE),
+        sealed="" if leg is None else _sealed(leg),
     )
 
 
@@ -163,6 +168,26 @@ def _passed(report: Report) -> str:
         return ""
     table = _table(("Field", "Frames", "Bits, at most"), rows)
     return f"<p>These fields need state per flow. They pass unchanged, and carry at most:</p>{table}"
+
+
+def _sealed(leg: SealedLeg) -> str:
+    report = leg.report
+    rows = [(counts.title, *(f"{count:,}" for count in _sent(counts))) for counts in report.associations]
+    rows += [(title, f"{count:,}", "") for title, count in report.drop_titles]
+    return f"""<h2>Sealed for the way</h2>
+<p>What left for the world was then sealed with MACsec (IEEE 802.1AE) by {escape(report.device)}, under a fresh random key
+for each peer. Every frame was compared with the executable specification and then opened by another implementation.</p>
+<div class="{"verdict" if leg.agrees else "verdict bad"}">{escape(leg.verdict)}
+{_list([*(mismatch.describe() for mismatch in report.shown), *report.counters])}</div>
+{_table(("Association, or why dropped", "Frames", "Octets"), rows)}"""
+
+
+def _sent(counts: AssociationCounts) -> tuple[int, int]:
+    """Frames and octets that were encrypted."""
+    return (
+        counts.counters[Sealing.OUT_PKTS_ENCRYPTED.title],
+        counts.counters[OCTETS_TITLES[Side.ACCELERATOR]],
+    )
 
 
 def _field_table(report: Report) -> str:

@@ -18,7 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from custodes.errors import CaptureError
+from custodes.passage import Passage
 from custodes.report import Erased, Report
+from custodes.session_report import SessionReport
 from custodes.table import RESIDUAL_NOTE
 
 PLAIN_WIDTH = 120
@@ -106,9 +108,9 @@ class Screen:
         self.result(json.dumps(value, indent=2))
 
     @contextmanager
-    def progress(self, total: int) -> Iterator[Callable[[int], None]]:
+    def progress(self, total: int, doing: str) -> Iterator[Callable[[int], None]]:
         """A bar of ``total`` bytes that goes away at the end; call what it yields with how far things are."""
-        columns = (TextColumn("scrubbing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        columns = (TextColumn(doing), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         hidden = self._verbosity < 0 or not self._err.is_terminal
         with Progress(*columns, console=self._err, transient=True, disable=hidden) as bar:
             task = bar.add_task("", total=total)
@@ -116,13 +118,7 @@ class Screen:
 
     def report(self, report: Report) -> None:
         """A report for people, its verdict last."""
-        parts: list[RenderableType] = [_summary(report)]
-        if report.frames_dropped:
-            table = _table("Dropped", "frames")
-            for title, count in report.drop_titles:
-                table.add_row(title, f"{count:,}")
-            parts.append(table)
-        parts.append(_fields(report))
+        parts: list[RenderableType] = [_summary(report), *_dropped(report), _fields(report)]
         passed = [entry for entry in report.passed if entry.frames]
         if passed:
             table = _table("Residual: passes until per-flow state is scrubbed", "frames", "bits, at most")
@@ -130,13 +126,23 @@ class Screen:
                 table.add_row(entry.row.title, f"{entry.frames:,}", bits(entry.after))
             parts.append(table)
         parts.append(f"Residual that headers do not show: {RESIDUAL_NOTE}\n")
-        parts += [f"  {mismatch.describe()}" for mismatch in report.shown]
-        hidden = report.mismatches - len(report.shown)
-        parts += [f"  ... and {hidden:,} more frames"] if hidden else []
-        parts += [f"  {line}" for line in report.counters]
-        colour = "yellow" if not report.checked else "green" if report.agrees else "red"
-        parts.append(Text(report.verdict, style=f"bold {colour}"))
-        self.result(*parts)
+        self.result(*parts, *_verdict(report))
+
+    def session(self, report: SessionReport) -> None:
+        """A report on a sealed or opened capture for people, its verdict last."""
+        grid = Table.grid(padding=(0, 2))
+        grid.add_row("capture", report.input)
+        grid.add_row("device", f"{report.device}, {plural(report.lanes, 'lane')}")
+        grid.add_row("keys", f"{report.keys_file}: {plural(report.channels, 'channel')}")
+        grid.add_row("frames", f"{report.frames_in:,} in, {report.frames_out:,} out, {report.frames_dropped:,} dropped")
+        grid.add_row("speed", _speed(report))
+        table = _table("Associations", "count")
+        for counts in report.associations:
+            if any(counts.counters.values()):
+                table.add_row(counts.title, style="dim")
+                for name, count in counts.counters.items():
+                    table.add_row(f"  {name}", f"{count:,}")
+        self.result(grid, *_dropped(report), *([table] if table.row_count else []), *_verdict(report))
 
     def info(self, facts: dict[str, Any]) -> None:
         """What `custodes info` found."""
@@ -144,8 +150,11 @@ class Screen:
         device = facts["device"]
         grid.add_row("version", facts["version"])
         grid.add_row("device", f"{device['name']}, identity {device['identity']}, {plural(device['lanes'], 'lane')}")
-        for name, value in facts["policy_defaults"].items():
+        for name, value in (facts.get("policy_defaults") or facts["sessions"]).items():
             grid.add_row(name.replace("_", " "), " ".join(map(str, value)) if isinstance(value, list) else str(value))
+        if "table" not in facts:
+            self.result(grid)
+            return
         table = _table("Scrub table: what becomes of each field", "treatment", "bits", "left")
         for row in facts["table"]:
             size = "8 a byte" if row["bits"] is None else str(row["bits"])
@@ -172,8 +181,32 @@ def _summary(report: Report) -> RenderableType:
     altered = f"{report.frames_altered:,} of them altered"
     counts = f"{report.frames_in:,} in, {report.frames_out:,} out ({altered}), {report.frames_dropped:,} dropped"
     grid.add_row("frames", counts)
-    grid.add_row("speed", f"{report.frames_per_s:,.0f} frames/s, {report.megabytes_per_s:.2f} MB/s through the device")
+    grid.add_row("speed", _speed(report))
     return grid
+
+
+def _speed(report: Passage) -> str:
+    return f"{report.frames_per_s:,.0f} frames/s, {report.megabytes_per_s:.2f} MB/s through the device"
+
+
+def _dropped(report: Passage) -> list[RenderableType]:
+    """Why frames were dropped, where any was."""
+    if not report.frames_dropped:
+        return []
+    table = _table("Dropped", "frames")
+    for title, count in report.drop_titles:
+        table.add_row(title, f"{count:,}")
+    return [table]
+
+
+def _verdict(report: Passage) -> list[RenderableType]:
+    """What is wrong, and the verdict."""
+    parts: list[RenderableType] = [f"  {mismatch.describe()}" for mismatch in report.shown]
+    hidden = report.mismatches - len(report.shown)
+    parts += [f"  ... and {hidden:,} more frames"] if hidden else []
+    parts += [f"  {line}" for line in report.counters]
+    colour = "yellow" if not report.checked else "green" if report.agrees else "red"
+    return [*parts, Text(report.verdict, style=f"bold {colour}")]
 
 
 def policy_line(report: Report) -> str:

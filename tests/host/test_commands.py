@@ -207,7 +207,7 @@ def test_an_internal_error_is_one_line_and_exit_1(files: Files, device: Install)
 
 
 def test_help_documents_the_exit_codes() -> None:
-    for command in ((), ("scrub",), ("demo",), ("list",), ("info",)):
+    for command in ((), ("scrub",), ("seal",), ("open",), ("demo",), ("list",), ("info",)):
         result = custodes(*command, "--help")
         assert result.exit_code == 0
         assert "\n  6    the device disagrees with the specification\n" in result.stdout.replace("\n    ", "\n  ")
@@ -215,8 +215,9 @@ def test_help_documents_the_exit_codes() -> None:
 
 def test_list_shows_what_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "built_lanes", lambda which: [1, 8])
-    assert json.loads(custodes("list", "--json").stdout) == {"devices": [{"name": "sim:warden", "lanes": [1, 8]}]}
-    assert custodes("list").stdout == "sim:warden  lanes 1, 8\n"
+    found = [{"name": "sim:warden", "lanes": [1, 8]}, {"name": "sim:processor", "lanes": [1, 8]}]
+    assert json.loads(custodes("list", "--json").stdout) == {"devices": found}
+    assert custodes("list").stdout == "sim:warden  lanes 1, 8\nsim:processor  lanes 1, 8\n"
     monkeypatch.setattr(commands, "built_lanes", lambda which: [])
     result = custodes("list")
     assert (result.exit_code, result.stdout) == (0, "") and "make sim" in result.stderr

@@ -8,22 +8,34 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from custodes import commands
+from custodes import commands, sealed_leg
 from custodes.admission import admit_capture
 from custodes.capture import Format, Packet
+from custodes.link import Link
+from custodes.macsec import CHANNELS, Sealing
+from custodes.model import Sealer
 from custodes.page import page
 from custodes.report import Report
+from custodes.sealed_leg import seal_scrubbed
 from custodes.table import RESIDUAL_NOTE, Port
-from tests.frames import Frame, Icmp, Ip4
+from custodes.terminal import Screen
+from tests.frames import MACS, Arp, Frame, Icmp, Ip4
 from tests.host.fake import ADMISSION, HAND, PING, FakeLink, read_capture, run, write_capture
+from tests.host.fake_processor import KEY_A, KEY_B, KEYS_TOML, FakeProcessor, keys, plain
 
 PONG = Frame(Ip4(Icmp(0), Port.WORLD)).pack()
+SEALED = (
+    "1 frame sealed for 1 peer by sim:processor: 0 mismatches against the specification; "
+    "scapy opens 1 of them to the frames that were scrubbed"
+)
+Install = Callable[[Link], None]
 LOADS = {"src", "href", "xlink:href", "srcset", "action", "data", "poster", "cite", "background"}
 
 
@@ -62,10 +74,16 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture
-def link(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Opened under every name: a device with the policy that the capture of `PING` and `PONG` gives."""
-    link = FakeLink(admit_capture([Packet(0, frame, len(frame)) for frame in (PING, PONG)]).policy)
-    monkeypatch.setattr("custodes.device.open_link", lambda *_: link)
+def link(monkeypatch: pytest.MonkeyPatch) -> Callable[[Link], None]:
+    """A warden with the policy that the capture of `PING` and `PONG` gives, and a processor that can be replaced."""
+    warden = FakeLink(admit_capture([Packet(0, frame, len(frame)) for frame in (PING, PONG)]).policy)
+
+    def install(processor: Link) -> None:
+        links = {"sim:warden": warden, "sim:processor": processor}
+        monkeypatch.setattr("custodes.device.open_link", lambda name, *_: links[name])
+
+    install(FakeProcessor())
+    return install
 
 
 def test_the_page_loads_nothing(tmp_path: Path) -> None:
@@ -118,19 +136,84 @@ def test_writes_the_page_and_the_capture(tmp_path: Path) -> None:
     out = tmp_path / "new" / "folder"
     result = CliRunner().invoke(commands.app, ["demo", "--capture", str(source), "--out", str(out)])
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.splitlines()[-2:] == [
+    assert result.stdout.splitlines()[-3:] == [
         "0 mismatches against the specification",
+        SEALED,
         f"report: {out / 'warden.html'}",
     ]
-    assert sorted(path.name for path in out.iterdir()) == ["mixed-scrubbed.pcapng", "warden.html"]
-    assert len(read_capture(out / "mixed-scrubbed.pcapng")) == 2
+    assert sorted(path.name for path in out.iterdir()) == [
+        "mixed-scrubbed.pcapng",
+        "mixed-sealed.pcapng",
+        "warden.html",
+    ]
+    scrubbed, sealed = (read_capture(out / f"mixed-{what}.pcapng") for what in ("scrubbed", "sealed"))
+    assert len(scrubbed) == 2
+    assert [(time, frame[:14], len(frame)) for time, frame in sealed] == [
+        (time, frame[:12] + b"\x88\xe5", len(frame) + 32) for time, frame in scrubbed[:1]
+    ], "only what leaves for the world is sealed"
+    assert SEALED in Reader((out / "warden.html").read_text()).text
 
 
 @pytest.mark.usefixtures("link")
-def test_json_names_the_page(tmp_path: Path) -> None:
+def test_json_names_the_page_and_what_was_sealed(tmp_path: Path) -> None:
     source = write_capture(tmp_path / "a.pcap", [PING, PONG])
     result = CliRunner().invoke(commands.app, ["demo", "--capture", str(source), "--out", str(tmp_path), "--json"])
-    assert json.loads(result.stdout)["page"] == str(tmp_path / "warden.html")
+    found = json.loads(result.stdout)
+    assert found["page"] == str(tmp_path / "warden.html")
+    assert found["sealed"]["frames"] == {"in": 1, "out": 1, "dropped": 0, "not_captured_whole": 0}
+    assert found["sealed"]["scapy"] == {"opened": 1}
+
+
+def test_every_peer_has_a_key_of_its_own_on_every_run(tmp_path: Path, link: Install) -> None:
+    source = write_capture(tmp_path / "a.pcap", [PING, PONG, Frame(Arp(), destination=b"\xff" * 6).pack()])
+    seen: list[bytes] = []
+    for _ in range(2):
+        processor = FakeProcessor()
+        link(processor)
+        result = CliRunner().invoke(commands.app, ["demo", "--capture", str(source), "--out", str(tmp_path)])
+        assert "2 frames sealed for 2 peers" in result.stdout
+        seen += processor.keys
+    assert len(seen) == len(set(seen)) == 4
+
+
+def test_peers_that_the_device_has_no_channel_for_are_counted(tmp_path: Path, link: Install) -> None:
+    frames = [plain(60, bytes((2, 0, 0, 0, 1, number)), MACS[Port.CLUSTER]) for number in range(CHANNELS + 1)]
+    scrubbed = write_capture(tmp_path / "scrubbed.pcap", [*frames, *frames])
+    leg = seal_scrubbed(scrubbed, tmp_path / "sealed.pcap", ADMISSION, 1, Screen(-1))
+    assert (leg.report.frames_out, leg.opened, leg.agrees) == (2 * CHANNELS, 2 * CHANNELS, True)
+    assert leg.report.drops == {Sealing.OUT_PKTS_NO_PEER: 2}
+    assert "OutPktsNoPeer2" in Reader(page(Report("in", "out", "fake", 1, True, ADMISSION), leg)).text
+
+
+def test_a_processor_that_differs_is_exit_6(tmp_path: Path, link: Install) -> None:
+    source = write_capture(tmp_path / "a.pcap", [PING, PONG])
+    link(FakeProcessor(lambda outcome: outcome._replace(frame=bytes(92))))
+    result = CliRunner().invoke(commands.app, ["demo", "--capture", str(source), "--out", str(tmp_path)])
+    wrong = "1 frame sealed for 1 peer by sim:processor: 1 mismatch against the specification"
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (6, f"custodes: {wrong}")
+    assert result.stdout.splitlines()[-2] == wrong
+    text = Reader((tmp_path / "warden.html").read_text()).text
+    assert wrong in text and "frame 1 from accelerator: differs from byte 0 on" in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-scrubbed.pcap", "a.pcap", "warden.html"]
+
+
+@pytest.mark.usefixtures("link")
+@pytest.mark.parametrize("back", [None, PONG], ids=["nothing", "another"])
+def test_frames_that_scapy_does_not_get_back_are_exit_6(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, back: bytes | None
+) -> None:
+    source = write_capture(tmp_path / "a.pcap", [PING, PONG])
+    monkeypatch.setattr(sealed_leg, "_opened_by_scapy", lambda sealed, keys: [back] * len(sealed))
+    result = CliRunner().invoke(commands.app, ["demo", "--capture", str(source), "--out", str(tmp_path)])
+    assert result.exit_code == 6
+    assert "scapy opens 0 of them to the frames that were scrubbed" in result.stderr
+
+
+def test_scapy_does_not_open_what_another_key_sealed() -> None:
+    wire = Sealer.of(keys()).seal(plain()).frame or b""
+    others = keys(KEYS_TOML.replace(KEY_A.hex(), KEY_B.hex()))
+    assert list(sealed_leg._opened_by_scapy([wire], keys())) == [plain()]
+    assert list(sealed_leg._opened_by_scapy([wire], others)) == [None]
 
 
 def test_says_when_no_capture_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

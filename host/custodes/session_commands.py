@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`custodes seal` and `custodes open`: a capture through the sessions of a processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from custodes.capture import Capture
+from custodes.command_line import (
+    CaptureArgument,
+    CheckOption,
+    JsonOption,
+    LanesOption,
+    OutputArgument,
+    QuietOption,
+    VerboseOption,
+    WaveformOption,
+    apart,
+    command,
+    judge,
+    screen,
+)
+from custodes.keys import load_keys
+from custodes.macsec import Side
+from custodes.processor import open_processor
+from custodes.session import session_capture
+from custodes.session_report import SessionReport
+from custodes.terminal import Screen, shown
+
+PROCESSOR = "sim:processor"
+DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="The device: sim:processor is simulated.")]
+KeysOption = Annotated[
+    Path, typer.Option("--keys", metavar="FILE", help="Channels and their keys (TOML); - is standard input.")
+]
+DOING = {Side.ACCELERATOR: "sealing", Side.NETWORK: "opening"}
+CHANNELS = {Side.ACCELERATOR: "transmit", Side.NETWORK: "receive"}
+
+
+def _run(
+    display: Screen,
+    side: Side,
+    source: Path,
+    output: Path,
+    keys: Path,
+    device: str,
+    lanes: int,
+    check: bool,
+    waveform: Path | None,
+    as_json: bool,
+) -> None:
+    apart(output, keys)
+    apart(waveform, keys, source, output)
+    capture = Capture(source)
+    report = SessionReport(shown(source), shown(output), device, lanes, check, side, shown(keys), load_keys(keys))
+    if not report.channels:
+        display.note(f"keys: no {CHANNELS[side]} channel, so that every frame is dropped")
+    with open_processor(device, lanes, waveform) as processor, display.progress(capture.size, DOING[side]) as progress:
+        session_capture(capture, output, processor, report, progress)
+    if as_json:
+        display.json(report.to_json())
+    else:
+        display.session(report)
+    judge(report)
+
+
+@command
+def seal(
+    source: CaptureArgument,
+    output: OutputArgument,
+    keys: KeysOption,
+    device: DeviceOption = PROCESSOR,
+    lanes: LanesOption = 1,
+    check: CheckOption = False,
+    as_json: JsonOption = False,
+    waveform: WaveformOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Send a capture into a processor from its accelerator and write the MACsec frames that leave for the network.
+
+    Each frame is sealed with the transmit channel whose peer is its destination; one to anybody else is dropped. Packet
+    numbers begin where the keys file says, on every run: do not seal twice with the same keys and numbers. OUT is not
+    written where the device disagrees with the specification.
+    """
+    display = screen(quiet, verbose)
+    _run(display, Side.ACCELERATOR, source, output, keys, device, lanes, check, waveform, as_json)
+
+
+@command
+def open_frames(
+    source: CaptureArgument,
+    output: OutputArgument,
+    keys: KeysOption,
+    device: DeviceOption = PROCESSOR,
+    lanes: LanesOption = 1,
+    check: CheckOption = False,
+    as_json: JsonOption = False,
+    waveform: WaveformOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Send a capture into a processor from the network and write the frames that leave for its accelerator.
+
+    Each frame is opened with the receive channel of its SCI. What is not sealed, is not valid or comes too late is
+    dropped. OUT is not written where the device disagrees with the specification.
+    """
+    display = screen(quiet, verbose)
+    _run(display, Side.NETWORK, source, output, keys, device, lanes, check, waveform, as_json)
