@@ -12,7 +12,7 @@ from custodes.device import at_rest, identify, opened
 from custodes.errors import DeviceError
 from custodes.keys import Association, Keys
 from custodes.link import Link
-from custodes.macsec import ASSOCIATIONS, ASSOCIATIONS_PER_CHANNEL, CHANNELS, SALT_BYTES, Opening, Sealing, Side
+from custodes.macsec import ASSOCIATIONS, ASSOCIATIONS_PER_CHANNEL, CHANNELS, SALT_BYTES, Opening, Sealing, Side, Suite
 from custodes.processor_registers import (
     ASSOCIATION_STATE,
     COMMAND,
@@ -20,6 +20,7 @@ from custodes.processor_registers import (
     IDENTITY_VALUE,
     IN_USE,
     OCTETS,
+    PN_STATE,
     STATUS,
     STATUS_BUSY,
     STATUS_REFUSED,
@@ -88,10 +89,17 @@ class Processor:
         """Whether everything has been zeroised and nothing passes until a reset."""
         return bool(self.link.read(STATUS) & STATUS_TAMPERED)
 
+    def association(self, side: Side, number: int) -> tuple[Suite, int] | None:
+        """The suite of an association, and its next PN or the lowest acceptable; None where it has no key."""
+        state = self.link.read(association_register(ASSOCIATION_STATE, side, number))
+        if not state & IN_USE:
+            return None
+        lower = association_register(PN_STATE, side, number)
+        return Suite(state & ~IN_USE), self.link.read(lower) | self.link.read(lower + 1) << 32
+
     def in_use(self, side: Side) -> int:
         """How many associations of a direction have a key."""
-        registers = [association_register(ASSOCIATION_STATE, side, number) for number in range(ASSOCIATIONS)]
-        return sum(bool(self.link.read(register) & IN_USE) for register in registers)
+        return sum(self.association(side, number) is not None for number in range(ASSOCIATIONS))
 
     def counters(self) -> Counts:
         """Every counter and total, once they have come to rest."""

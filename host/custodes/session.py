@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from custodes.capture import Capture
 from custodes.link import Ingress, Outcome
-from custodes.macsec import ASSOCIATIONS_PER_CHANNEL, MACS_BYTES, OVERHEAD_BYTES, Opening, Sealing, Side
+from custodes.macsec import ASSOCIATIONS, ASSOCIATIONS_PER_CHANNEL, MACS_BYTES, OVERHEAD_BYTES, Opening, Sealing, Side
 from custodes.model import Opener, Sealer
 from custodes.output import Abandon
 from custodes.passage import passed, written
@@ -62,37 +63,43 @@ def session_capture(
                 writer.write(time_ns, outcome.frame)
         report.rises = processor.counters().since(before)
         if report.checked:
-            report.counters += counter_differences(report.rises, sealer, opener)
+            report.counters += counter_differences(report.rises, specified(sealer, opener))
         else:
             report.counters += _contradictions(report.rises, side, outcomes, octets)
         if not report.agrees:
             raise Abandon
 
 
-def counter_differences(rises: Counts, sealer: Sealer, opener: Opener) -> list[str]:
-    """The counters of a device that did not rise to what those of the specification are, in words."""
-    wanted = Counts(
+def specified(sealer: Sealer, opener: Opener) -> Counts:
+    """What a specification has counted, as a device gives it."""
+    directions: dict[Side, Any] = {Side.ACCELERATOR: sealer, Side.NETWORK: opener}
+    return Counts(
         {
-            (side, association, outcome): count
-            for side, counters in ((Side.ACCELERATOR, sealer.counters), (Side.NETWORK, opener.counters))
-            for (association, outcome), count in counters.items()
+            (side, number, outcome): direction.counters[number, outcome]
+            for side, direction in directions.items()
+            for number in range(ASSOCIATIONS)
+            for outcome in OUTCOMES[side]
         },
         {
-            (side, association): count
-            for side, octets in ((Side.ACCELERATOR, sealer.octets), (Side.NETWORK, opener.octets))
-            for association, count in octets.items()
+            (side, number): direction.octets[number]
+            for side, direction in directions.items()
+            for number in range(ASSOCIATIONS)
         },
     )
+
+
+def counter_differences(rises: Counts, wanted: Counts) -> list[str]:
+    """The counters of a device that did not rise by what is wanted, in words."""
     return [
         *(
-            _rose(f"{outcome.title}{_of(association) if associated(outcome) else ''}", count, want)
-            for (side, association, outcome), count in rises.frames.items()
-            if count != (want := wanted.frames.get((side, association, outcome), 0))
+            _rose(f"{outcome.title}{_of(number) if associated(outcome) else ''}", count, want)
+            for (side, number, outcome), count in rises.frames.items()
+            if count != (want := wanted.frames[side, number, outcome])
         ),
         *(
-            _rose(f"{OCTETS_TITLES[side]}{_of(association)}", count, want)
-            for (side, association), count in rises.octets.items()
-            if count != (want := wanted.octets.get((side, association), 0))
+            _rose(f"{OCTETS_TITLES[side]}{_of(number)}", count, want)
+            for (side, number), count in rises.octets.items()
+            if count != (want := wanted.octets[side, number])
         ),
     ]
 
@@ -111,8 +118,8 @@ def _contradictions(rises: Counts, entered: Side, outcomes: Counter[Sealing | Op
             yield _rose(OCTETS_TITLES[side], count, want)
 
 
-def _of(association: int) -> str:
-    channel, an = divmod(association, ASSOCIATIONS_PER_CHANNEL)
+def _of(number: int) -> str:
+    channel, an = divmod(number, ASSOCIATIONS_PER_CHANNEL)
     return f" of channel {channel}, AN {an}"
 
 

@@ -24,6 +24,7 @@ from custodes.processor_registers import (
     KEY,
     OCTETS,
     PN,
+    PN_STATE,
     RECEIVE,
     SALT,
     SCI,
@@ -118,18 +119,20 @@ class FakeProcessor(Link):
             return STATUS_BUSY * (self._busy > 0) | STATUS_REFUSED * self._refused
         return self._readers[address]()
 
-    def _direction_readers(self, side: Side, direction: Sealer | Opener) -> Iterator[tuple[int, Callable[[], int]]]:
+    def _direction_readers(self, side: Side, direction: Any) -> Iterator[tuple[int, Callable[[], int]]]:
         """Every register of the associations of one direction, and how it is read."""
-        counters: Any = direction.counters
         for number in range(ASSOCIATIONS):
             octets = association_register(OCTETS, side, number)
             yield octets, lambda number=number: START_OCTETS + direction.octets[number] & 0xFFFF_FFFF
             yield octets + 1, lambda number=number: START_OCTETS + direction.octets[number] >> 32 & 0xFFFF_FFFF
             state = association_register(ASSOCIATION_STATE, side, number)
-            yield state, lambda number=number: 0 if direction.suite(number) is None else IN_USE
+            yield state, lambda number=number: 0 if direction.pn(number) is None else IN_USE | direction.suite(number)
+            pn = association_register(PN_STATE, side, number)
+            yield pn, lambda number=number: direction.pn(number) & 0xFFFF_FFFF
+            yield pn + 1, lambda number=number: direction.pn(number) >> 32
             for outcome in OUTCOMES[side]:
                 counter = association_register(COUNTERS, side, number) + outcome
-                yield counter, lambda key=(number, outcome): START_COUNT + counters[key] & 0xFFFF_FFFF
+                yield counter, lambda key=(number, outcome): START_COUNT + direction.counters[key] & 0xFFFF_FFFF
 
     def write(self, address: int, value: int) -> None:
         self._written[address] = value
