@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """AES encryption with 128- and 256-bit keys, several blocks on their way at once, each with a key of its own."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data, enum, stream, wiring
@@ -12,8 +14,8 @@ from gateware.session.sbox import LATENCY_CYCLES, SubBytes
 
 ROUNDS = {False: 14, True: 10}
 """Whether the key has 128 bits -> rounds of AES: FIPS 197, 5."""
-NO_BYPASS = {"no_rw_check": 1}
-"""Of a memory of keys: tells Yosys that none is used while it is written, so that reading needs no logic beside block RAM."""
+NO_BYPASS: dict[str, Any] = {"no_rw_check": 1}
+"""Of a memory of keys: tells Yosys that none is used while it is written, and block RAM needs no logic beside it."""
 UNIT_CYCLES = LATENCY_CYCLES + 1
 
 
@@ -139,7 +141,7 @@ class Aes(wiring.Component):
         m.d.sync += entering_state.eq(Mux(self.i.ready, shifted, state) if rate.passes > 1 else shifted)
         return m
 
-    def _unit(self, m: Module, unit: int, place: data.View, state: Value) -> tuple[data.View, Value]:
+    def _unit(self, m: Module, unit: int, place: Any, state: Value) -> tuple[Any, Value]:
         """A round: what was at its entrance 2 cycles ago, one register before the next entrance."""
         rate = self.rate
         m.submodules[f"keys_{unit}"] = keys = Memory(shape=128, depth=self.keys * rate.passes, init=[], attrs=NO_BYPASS)

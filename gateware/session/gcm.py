@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from gateware.mask import lanes_before
 from gateware.session.aes import UNIT_CYCLES, Aes, Use
 from gateware.session.field import BITS, element
-from gateware.session.ghash import Ghash, beat_layout
+from gateware.session.ghash import Ghash
 from gateware.session.loader import KeyLoader, order_layout
 from gateware.session.rate import BLOCK_BYTES, Rate
 from gateware.stream import Queue
@@ -146,12 +146,11 @@ class Gcm(wiring.Component):
         ]
         self._request(m, aes, loader, texts, tags, begun)
         self._beats(m, ghash, loader, texts, tags, begun)
-        self._finish(m, ghash, tags)
+        self._finish(m, ghash, tags, begun.i.valid)
         return m
 
     def _begun_layout(self) -> data.StructLayout:
-        """What is still needed of a frame whose key stream is on its way. ``after``: blocks after the first place of its first
-        beat."""
+        """What is still needed of a frame whose key stream is on its way. ``after``: blocks behind its first place."""
         sizes = {"aad": range(MAX_BYTES + 1), "text": range(MAX_BYTES + 1), "after": range(1 << 9)}
         return data.StructLayout({"key": range(self.keys), **sizes})
 
@@ -164,7 +163,7 @@ class Gcm(wiring.Component):
         """Ask for a frame's key stream: one block for its tag, then those for its text, with counters 1, 2 and so on."""
         rate, frame = self.rate, self.frame.payload
         counters = [Signal(32, init=1 + number, name=f"counter_{number}") for number in range(rate.blocks)]
-        started, left = Signal(), Signal(range(MAX_BYTES // BLOCK_BYTES + 2))
+        started, left, final = Signal(), Signal(range(MAX_BYTES // BLOCK_BYTES + 2)), Signal()
         texts_out, frames_out = Signal(range(self.text_depth + 1)), Signal(range(self.frames_depth + 1))
         asks, asks_text, asks_tag, takes = Signal(), Signal(), Signal(), Signal()
         room, text_beats = Signal(2), self._blocks(frame.text, rate.blocks)
@@ -173,7 +172,7 @@ class Gcm(wiring.Component):
             takes.eq(asks & aes.i.ready),
             asks_text.eq(takes & started),
             asks_tag.eq(takes & ~started),
-            self.frame.ready.eq(takes & Mux(started, left == 1, text_beats == 0)),
+            self.frame.ready.eq(takes & Mux(started, final, text_beats == 0)),
             aes.i.valid.eq(asks | loader.ask.valid),
             loader.ask.ready.eq(aes.i.ready),
             begun.i.valid.eq(asks_tag),
@@ -199,7 +198,11 @@ class Gcm(wiring.Component):
                 m.d.sync += count.eq(count + Mux(started, rate.blocks, 1))
                 with m.If(self.frame.ready):
                     m.d.sync += count.eq(1 + number)
-            m.d.sync += [started.eq(~self.frame.ready), left.eq(Mux(started, left - 1, text_beats))]
+            m.d.sync += [
+                started.eq(~self.frame.ready),
+                left.eq(Mux(started, left - 1, text_beats)),
+                final.eq(Mux(started, left == 2, text_beats == 1)),
+            ]
         # What has been asked for and not yet used has a place of its own.
         m.d.sync += [
             texts_out.eq(texts_out + asks_text - (texts.o.valid & texts.o.ready)),
@@ -336,7 +339,7 @@ class Gcm(wiring.Component):
                 beat.places[place].adds.eq(adds),
             ]
 
-    def _finish(self, m: Module, ghash: Ghash, tags: Queue) -> None:
+    def _finish(self, m: Module, ghash: Ghash, tags: Queue, begins: Value) -> None:
         """A tag is the frame's hash and a block of key stream."""
         found = Signal()
         m.d.comb += [found.eq(ghash.o_valid & ~ghash.o_note), tags.o.ready.eq(found)]
@@ -349,7 +352,7 @@ class Gcm(wiring.Component):
         differences = Signal(BITS)
         compared = Signal()
         m.d.comb += [
-            expected.i.valid.eq(self.frame.valid & self.frame.ready),
+            expected.i.valid.eq(begins),
             expected.i.payload.eq(self.frame.payload.tag),
             expected.o.ready.eq(found),
         ]

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """GHASH, several blocks on their way at once, each frame with a key of its own."""
 
+from itertools import pairwise
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data, wiring
@@ -97,7 +100,8 @@ class Ghash(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        valid, beat = Signal(2), [Signal(self.i.shape(), name=f"beat_{age}", reset_less=True) for age in (1, 2)]
+        valid = Signal(2)
+        beat: list[Any] = [Signal(self.i.shape(), name=f"beat_{age}", reset_less=True) for age in (1, 2)]
         m.d.sync += [valid.eq(Cat(self.valid, valid)), beat[0].eq(self.i), beat[1].eq(beat[0])]
         rows = [self._powers(m, number) for number in range(self.rate.blocks)]
         if self.rate.serial:
@@ -139,7 +143,8 @@ class Ghash(wiring.Component):
     def _serial(self, m: Module, valid: Value, beat: data.View, row: Value) -> None:
         digit_bits = 8 * self.rate.lanes
         factor = self._multiplier(m, valid, beat.first, row)
-        now_valid, now = Signal(), Signal(beat.shape(), reset_less=True)
+        now_valid = Signal()
+        now: Any = Signal(beat.shape(), reset_less=True)
         m.d.sync += [now_valid.eq(valid), now.eq(beat)]
         # The product so far, and what is left of the one before, to be added to this block.
         sofar, before = Signal(BITS, reset_less=True), Signal(BITS, reset_less=True)
@@ -155,10 +160,10 @@ class Ghash(wiring.Component):
 
     def _chained(self, m: Module, valid: Value, beat: data.View, rows: list[Value]) -> None:
         """Digits are in step with ``flags[0]``, their partial products with 1, products with 2, sums over a block with 3."""
-        flags = [Signal(beat.shape(), name=f"flags_{age}", reset_less=True) for age in range(4)]
+        flags: list[Any] = [Signal(beat.shape(), name=f"flags_{age}", reset_less=True) for age in range(4)]
         valids = Signal(4)
         m.d.sync += [valids.eq(Cat(valid, valids)), flags[0].eq(beat)]
-        m.d.sync += [after.eq(before) for before, after in zip(flags, flags[1:], strict=False)]
+        m.d.sync += [after.eq(before) for before, after in pairwise(flags)]
         adds = []
         for number, row in enumerate(rows):
             result = self._product(m, number, valid, beat, row, flags)

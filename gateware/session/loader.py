@@ -116,25 +116,20 @@ class KeyLoader(wiring.Component):
         ]
         m.d.sync += [self.row_valid.eq(0), self.power_valid.eq(0)]
         with m.Switch(state):
-            with m.Case(State.IDLE):
-                with m.If(self.i.valid):
-                    m.d.sync += [
-                        count.eq(0),
-                        self.row.round.eq(
-                            Mux(order.short, *(aes.first_round(rate, short) - 1 for short in (True, False)))
-                        ),
-                        state.eq(Mux(order.wipe, State.WIPE, State.EXPAND)),
-                    ]
-            with m.Case(State.EXPAND):
-                with m.If(self._expand(m, order.short, staged, window, following, shifts)):
-                    m.d.sync += state.eq(State.ASK)
+            with m.Case(State.IDLE), m.If(self.i.valid):
+                m.d.sync += [
+                    count.eq(0),
+                    self.row.round.eq(Mux(order.short, *(aes.first_round(rate, short) - 1 for short in (True, False)))),
+                    state.eq(Mux(order.wipe, State.WIPE, State.EXPAND)),
+                ]
+            with m.Case(State.EXPAND), m.If(self._expand(m, order.short, staged, window, following, shifts)):
+                m.d.sync += state.eq(State.ASK)
             with m.Case(State.ASK):
                 m.d.sync += clears.eq(1)
                 with m.If(self.ask.ready):
                     m.d.sync += state.eq(State.AWAIT)
-            with m.Case(State.AWAIT):
-                with m.If(self.reply_valid):
-                    m.d.sync += [self.power.power.eq(0), self.power_valid.eq(1), state.eq(State.MULTIPLY)]
+            with m.Case(State.AWAIT), m.If(self.reply_valid):
+                m.d.sync += [self.power.power.eq(0), self.power_valid.eq(1), state.eq(State.MULTIPLY)]
             with m.Case(State.MULTIPLY):
                 with m.If(count == rate.chains - 1):
                     m.d.comb += done.eq(1)
@@ -172,7 +167,7 @@ class KeyLoader(wiring.Component):
     def _expand(
         self, m: Module, short: Value, staged: data.View, window: data.View, following: Signal, shifts: Signal
     ) -> Value:
-        """A word of the schedule every few cycles, the first from the key, and a row of each four; 1 when all are written."""
+        """A word of the schedule every few cycles, the first from the key, and a row of each four; 1 at their end."""
         turn, number, in_key = Signal(WORD_CYCLES, init=1), Signal(range(64)), Signal(range(KEY_WORDS))
         constant, change = Signal(8, init=1), Signal(32)
         given, first_word = Signal(), Signal()
