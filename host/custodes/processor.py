@@ -34,6 +34,7 @@ from custodes.processor_registers import (
 )
 
 OUTCOMES: dict[Side, type[Sealing] | type[Opening]] = {Side.ACCELERATOR: Sealing, Side.NETWORK: Opening}
+SIMULATED = "sim:processor"
 _PATIENCE = 10_000
 """Reads of the status after which a command that is still being carried out never will be."""
 

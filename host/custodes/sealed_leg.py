@@ -13,14 +13,13 @@ from custodes.capture import Capture
 from custodes.errors import MismatchError
 from custodes.keys import Keys
 from custodes.macsec import CHANNELS, ICV_BYTES, Side, Suite
-from custodes.processor import open_processor
+from custodes.processor import SIMULATED, open_processor
 from custodes.session import session_capture
 from custodes.session_report import SessionReport
 from custodes.table import Port
 from custodes.terminal import Screen, plural, shown
 
 SUITE = Suite.GCM_AES_256
-DEVICE = "sim:processor"
 
 
 class SealedLeg(NamedTuple):
@@ -62,8 +61,8 @@ def seal_scrubbed(scrubbed: Path, output: Path, admission: Admission, lanes: int
     leaving = [packet.frame for packet in capture if admission.port(packet.frame) is Port.CLUSTER]
     peers = list(dict.fromkeys(frame[:6] for frame in leaving))[:CHANNELS]
     keys = _fresh_keys(next((frame[6:12] for frame in leaving), bytes(6)), peers)
-    report = SessionReport(shown(scrubbed), shown(output), DEVICE, lanes, True, Side.ACCELERATOR, "fresh", keys)
-    with open_processor(DEVICE, lanes) as processor, display.progress(capture.size, "sealing") as progress:
+    report = SessionReport(shown(scrubbed), shown(output), SIMULATED, lanes, True, Side.ACCELERATOR, "fresh", keys)
+    with open_processor(SIMULATED, lanes) as processor, display.progress(capture.size, "sealing") as progress:
         session_capture(
             capture, output, processor, report, progress, lambda frame: admission.port(frame) is Port.CLUSTER
         )

@@ -17,7 +17,6 @@ from custodes.command_line import (
     OutputArgument,
     QuietOption,
     VerboseOption,
-    WaveformOption,
     apart,
     command,
     judge,
@@ -25,15 +24,20 @@ from custodes.command_line import (
 )
 from custodes.keys import load_keys
 from custodes.macsec import Side
-from custodes.processor import open_processor
+from custodes.processor import SIMULATED, open_processor
 from custodes.session import session_capture
 from custodes.session_report import SessionReport
 from custodes.terminal import Screen, shown
 
-PROCESSOR = "sim:processor"
 DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="The device: sim:processor is simulated.")]
 KeysOption = Annotated[
     Path, typer.Option("--keys", metavar="FILE", help="Channels and their keys (TOML); - is standard input.")
+]
+WaveformOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--waveform", metavar="FILE", help="Record every signal of a simulated device, its keys among them (VCD)."
+    ),
 ]
 DOING = {Side.ACCELERATOR: "sealing", Side.NETWORK: "opening"}
 CHANNELS = {Side.ACCELERATOR: "transmit", Side.NETWORK: "receive"}
@@ -71,7 +75,7 @@ def seal(
     source: CaptureArgument,
     output: OutputArgument,
     keys: KeysOption,
-    device: DeviceOption = PROCESSOR,
+    device: DeviceOption = SIMULATED,
     lanes: LanesOption = 1,
     check: CheckOption = False,
     as_json: JsonOption = False,
@@ -94,7 +98,7 @@ def open_frames(
     source: CaptureArgument,
     output: OutputArgument,
     keys: KeysOption,
-    device: DeviceOption = PROCESSOR,
+    device: DeviceOption = SIMULATED,
     lanes: LanesOption = 1,
     check: CheckOption = False,
     as_json: JsonOption = False,

@@ -157,6 +157,15 @@ def test_takes_a_key_that_never_meets_an_iv_twice(tmp_path: Path, text: str) -> 
     assert load_keys(path).transmit
 
 
+def test_takes_the_example_of_the_readme(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    example = readme[readme.index("[[transmit]]") :].partition("```")[0]
+    path = tmp_path / "keys.toml"
+    path.write_text(example.replace('key = "..."', f'key = "{2 * SECRET}"').replace('salt = "..."', f'salt = "{SALT}"'))
+    found = load_keys(path)
+    assert [channel.sci for channel in (*found.transmit, *found.receive)] == [SCI_OWN, SCI_PEER]
+
+
 def test_keys_do_not_show_themselves(tmp_path: Path) -> None:
     path = tmp_path / "keys.toml"
     path.write_text(receive(f"{{ an = 3, {XPN} }}"))
