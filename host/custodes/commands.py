@@ -66,8 +66,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
 DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="The device: sim:warden is simulated.")]
 
 
@@ -157,9 +155,10 @@ def demo(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Scrub a recorded capture, seal what leaves for the world, check every frame, and write a report as one HTML page.
+    """Scrub, seal and check a recorded capture; the report is a page.
 
-    The frames are sealed by the simulated processor under fresh random keys, and scapy opens them again.
+    What leaves for the world is sealed by the simulated processor under fresh random keys, and scapy opens it again.
+    Every frame is compared with the specification.
     """
     # Whatever this environment says of matplotlib: it shows no window, and where it caches fonts is nobody's concern.
     os.environ["MPLBACKEND"] = "svg"
@@ -217,8 +216,10 @@ def info(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Show the version, the device's identity, and what it does: a warden's policy defaults and scrub table, a processor's
-    cipher suites and limits."""
+    """Show the version, and what a device is and does.
+
+    Of a warden: the policy's defaults and the rows of the scrub table; of a processor: its cipher suites and limits.
+    """
     display = screen(quiet, verbose)
     with opened(_recognised, device, lanes) as found:
         identity = found.link.read(IDENTITY)

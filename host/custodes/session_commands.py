@@ -83,11 +83,12 @@ def seal(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Send a capture into a processor from its accelerator and write the MACsec frames that leave for the network.
+    """Seal the frames of a capture with MACsec, in a processor.
 
-    Each frame is sealed with the transmit channel whose peer is its destination; one to anybody else is dropped. Packet
-    numbers begin where the keys file says, on every run: do not seal twice with the same keys and numbers. OUT is not
-    written where the device disagrees with the specification.
+    They enter from its accelerator, and what leaves for the network is written. Each is sealed with the transmit
+    channel whose peer is its destination; one to anybody else is dropped. Packet numbers begin where the keys file
+    says, on every run: do not seal twice with the same keys and numbers. OUT is not written where the device disagrees
+    with the specification.
     """
     display = screen(quiet, verbose)
     _run(display, Side.ACCELERATOR, source, output, keys, device, lanes, check, waveform, as_json)
@@ -106,10 +107,11 @@ def open_frames(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Send a capture into a processor from the network and write the frames that leave for its accelerator.
+    """Open the MACsec frames of a capture, in a processor.
 
-    Each frame is opened with the receive channel of its SCI. What is not sealed, is not valid or comes too late is
-    dropped. OUT is not written where the device disagrees with the specification.
+    They enter from the network, and what leaves for its accelerator is written. Each is opened with the receive channel
+    of its SCI. What is not sealed, is not valid or comes too late is dropped. OUT is not written where the device
+    disagrees with the specification.
     """
     display = screen(quiet, verbose)
     _run(display, Side.NETWORK, source, output, keys, device, lanes, check, waveform, as_json)
