@@ -127,7 +127,7 @@ def keep_frames_apart(device: str) -> None:
 
 
 class Guest:
-    """Serves the messages on `LINK`. Public methods are the requests."""
+    """Serves the messages on `LINK`; ``requests`` are the methods that a test may call."""
 
     def __init__(self) -> None:
         for device in (WIRE, LINK):
@@ -143,8 +143,12 @@ class Guest:
             "settle": self.settle,
         }
 
-    def configure(self, commands: str) -> None:
-        """Replaces `SECURE` by what these commands of `ip -batch` make."""
+    def configure(self, commands: str) -> int:
+        """Replaces `SECURE` by what these commands of `ip -batch` make.
+
+        Returns:
+            Frames that the kernel has put on the wire since the beginning.
+        """
         if self.secure:
             self.secure.close()
             self.secure = None
@@ -155,6 +159,7 @@ class Guest:
         self.sealed_before = statistic(WIRE, "tx_packets")
         ip("link", "set", SECURE, "up")
         self.secure = Port(SECURE)
+        return self.sealed_before
 
     def change(self, commands: str) -> None:
         """Runs commands of `ip -batch`."""
@@ -165,14 +170,15 @@ class Guest:
         (device,) = json.loads(ip("-json", "-statistics", "macsec", "show", SECURE))
         return device
 
-    def settle(self, wire: int) -> int:
+    def settle(self, wire: int) -> tuple[int, str]:
         """Waits until all that was sent has gone where it goes, and has been forwarded.
 
         Args:
             wire: frames that the test has put on the wire since the beginning.
 
         Returns:
-            Frames that the kernel has put on the wire since the beginning.
+            Frames that the kernel has put on the wire since the beginning; the first one refused of those it was to
+            send, or nothing.
         """
         end = time.monotonic() + SETTLE_TIMEOUT_S
         while not all(done == due for done, due in self.progress(wire).values()):
@@ -181,10 +187,8 @@ class Guest:
             self.forward()
             time.sleep(0.001)
         self.forward()
-        if self.refused:
-            refused, self.refused = self.refused, ""
-            raise RuntimeError(refused)
-        return statistic(WIRE, "tx_packets")
+        refused, self.refused = self.refused, ""
+        return statistic(WIRE, "tx_packets"), refused
 
     def progress(self, wire: int) -> dict[str, tuple[int, int]]:
         """Frames that have come somewhere, and how many must."""

@@ -26,7 +26,7 @@ from tests.kernel.guest import ANSWER, FRAME, HEADER, LINK_MTU, MODULE_ROOT, REQ
 
 KERNEL = "linux.uml"
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-"""Of the guest, whose files are the host's."""
+"""Of the guest too, whose files are the host's."""
 MEMORY_MIB = 128
 """With 64, two boots of five leave the kernel without AES."""
 BOOT_TIMEOUT_S = 60.0
@@ -92,12 +92,12 @@ def missing() -> str | None:
     for program, package in ((KERNEL, "user-mode-linux"), ("ip", "iproute2"), ("setpriv", "util-linux")):
         if shutil.which(program, path=PATH) is None:
             return f"{program} of Debian's package {package} is not installed"
-    version = subprocess.run([KERNEL, "--version"], capture_output=True, text=True, timeout=10).stdout.strip()
+    version = _run(KERNEL, "--version").stdout.strip()
     for name in guest.MODULES:
         module = MODULE_ROOT / version / "kernel" / f"{name}.ko"
         if not module.exists():
             return f"{module} is not there"
-    if "xpn" not in subprocess.run(["ip", "macsec", "help"], capture_output=True, text=True, timeout=10).stderr:
+    if "xpn" not in _run("ip", "macsec", "help").stderr:
         return "this version of ip knows no 64-bit packet numbers"
     return None
 
@@ -105,8 +105,8 @@ def missing() -> str | None:
 class KernelPeer:
     """A booted kernel, from entering the context to leaving it, however it is left: then no process and no file remains.
 
-    One serves any number of configurations, one after the other. It is in no network but the test's wire, needs no
-    privileges, and sees the host's files, which it cannot change.
+    One serves any number of configurations, one after the other, and is entered once. It is in no network but the
+    test's wire, needs no privileges, and has the host's files as its own, mounted read-only.
 
     Raises:
         KernelError: from every method; what the kernel has printed is in it when it did not start or ended.
@@ -153,7 +153,7 @@ class KernelPeer:
             *(self._add("tx", association) for association in c.transmit),
             *(self._add(f"rx sci {self._peer_sci}", association) for association in c.receive),
         ]
-        self._ask("configure", commands="\n".join(commands))
+        self._catch_up(self._ask("configure", commands="\n".join(commands)))
 
     def add_transmit(self, association: Association) -> None:
         """One more to seal with; `encode` puts it to use."""
@@ -236,9 +236,15 @@ class KernelPeer:
         results.clear()
         for start in range(0, len(frames), FRAMES_AT_ONCE):
             put(frames[start : start + FRAMES_AT_ONCE])
-            sealed = self._ask("settle", wire=self._wire_sent)
-            self._serve(lambda sealed=sealed: self._wire_received == sealed, ANSWER_TIMEOUT_S)
+            sealed, refused = self._ask("settle", wire=self._wire_sent)
+            self._catch_up(sealed)
+            if refused:
+                raise KernelError(refused)
         return results.copy()
+
+    def _catch_up(self, sealed: int) -> None:
+        """Receives what is on the wire, all in all so many frames."""
+        self._serve(lambda: self._wire_received == sealed, ANSWER_TIMEOUT_S)
 
     def _put_on_wire(self, frames: Sequence[bytes]) -> None:
         self._wire_out.extend(frames)
@@ -309,6 +315,14 @@ class KernelPeer:
         self._process.wait(END_TIMEOUT_S)
 
 
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PATH": PATH}
+
+
 def _pair(resources: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
     """Both ends of a cable. Ours does not block."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -334,6 +348,7 @@ def _start(directory: Path, printed: Path, wire: int, link: int) -> subprocess.P
             stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=(wire, link),
+            env=_environment(),
             start_new_session=True,
         )
 

@@ -276,7 +276,11 @@ def test_keeps_segments_of_a_connection_apart(kernel: KernelPeer):
 
 
 def tcp_segment(sequence: int) -> bytes:
-    packet = IP(src="192.0.2.1", dst="192.0.2.2", flags="DF", id=0) / TCP(sport=1, dport=2, seq=sequence, flags="A") / bytes(1000)
+    packet = (
+        IP(src="192.0.2.1", dst="192.0.2.2", flags="DF", id=0)
+        / TCP(sport=1, dport=2, seq=sequence, flags="A")
+        / bytes(1000)
+    )
     return raw(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet)
 
 
@@ -297,6 +301,11 @@ def test_refuses_and_goes_on(kernel: KernelPeer):
     with pytest.raises(ValueError, match="frames have 14 to 2016 bytes"):
         kernel.transmit([bytes(2017)])
     assert len(kernel.transmit([bytes(2016)])) == 1
+    kernel._ask("change", commands="link set macsec0 down")
+    with pytest.raises(KernelError, match="Network is down"):
+        kernel.transmit([bytes(60)])
+    kernel.configure(configuration)
+    assert len(kernel.transmit([bytes(60)])) == 1
 
 
 def processes(group: int) -> list[int]:
