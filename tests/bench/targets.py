@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
+from .units import OPENING, lanes_text
+
 LINE_CLOCK_MHZ = {1: 125.0, 8: 156.25, 64: 195.3125}
 """Lanes -> the clock of 1, 10 and 100 Gbit/s."""
 MIN_FRAME_BYTES = 60
+WIDE_LANES = (8, 16)
+"""The wide point of the curve is the faster of these."""
+WIDE_GBIT_PER_S = 10.0
+PER_KLUT_GBIT_PER_S = 0.45
 
 Results = Mapping[str, Any]
 
@@ -61,6 +67,7 @@ def targets(results: Results) -> list[Target]:
         Target("clock of the scrubber, 8 lanes, LFE5U-85F-8", "MHz", True, 156.25, _scrubber(results, 8, "fmax_mhz")),
         *_costs(results),
         *(_line_rate(results, lanes) for lanes in LINE_CLOCK_MHZ),
+        *_curve(results),
         Target("simulation, 1 lane, slowest frame size, one direction", "MB/s", True, 4.0, _simulation(results)),
         Target("specification, slower of its two inputs", "frames/s", True, 20000, _specification(results)),
     ]
@@ -86,8 +93,25 @@ def _costs(results: Results) -> Iterator[Target]:
 
 def _line_rate(results: Results, lanes: int) -> Target:
     rates = {(row["lanes"], row["frame_bytes"]): row["beats_per_cycle"] for row in results["cycles"]}
-    what = f"smallest frames back to back, {lanes} {'lane' if lanes == 1 else 'lanes'}"
+    what = f"smallest frames back to back, {lanes_text(lanes)}"
     return Target(what, "beats per cycle", True, 1.0, rates.get((lanes, MIN_FRAME_BYTES)))
+
+
+def _curve(results: Results) -> Iterator[Target]:
+    """Of AES-GCM that opens frames, the larger engine."""
+    engines = {row["lanes"]: row for row in results["curve"] if row["unit"] == OPENING}
+
+    def found(key: str, lanes: Iterable[int]) -> list[float]:
+        return [engines[width][key] for width in lanes if width in engines and engines[width][key] is not None]
+
+    narrow = {key: next(iter(found(key, [1])), None) for key in ("gbit_per_s", "lut4", "fmax_mhz")}
+    wide = max(found("gbit_per_s", WIDE_LANES), default=None)
+    best = max(found("gbit_per_s_per_klut", engines), default=None)
+    yield Target("AES-256-GCM, 1 lane, LFE5U-25F-6", "Gbit/s", True, 1.0, narrow["gbit_per_s"])
+    yield Target("LUT4 cells of it", "LUT4", False, 3500, narrow["lut4"])
+    yield Target("clock of it", "MHz", True, 125.0, narrow["fmax_mhz"])
+    yield Target("AES-256-GCM, 8 or 16 lanes, LFE5U-85F-8", "Gbit/s", True, WIDE_GBIT_PER_S, wide)
+    yield Target("AES-256-GCM, for 1,000 LUT4 at its best", "Gbit/s", True, PER_KLUT_GBIT_PER_S, best)
 
 
 def _simulation(results: Results) -> float | None:

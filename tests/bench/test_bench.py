@@ -4,25 +4,38 @@
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
 from custodes.table import Port
 from tests.bench import fabric
-from tests.bench.fabric import Cost, complaint, count_cells, digest, read_report, usable
+from tests.bench.curve import plot, points, with_rate
+from tests.bench.fabric import Cost, complaint, count_cells, digest, lacking, read_report, usable
 from tests.bench.speed import CYCLE_SIZES, frames
 from tests.bench.tables import Table, tables
 from tests.bench.targets import Target, lut4_per_gbit, targets
-from tests.bench.units import NAMES, Unit, units
+from tests.bench.units import LARGE, NAMES, OPENING, SEALING, SMALL, Unit, engines, units
 
 
 def results(**sections: Any) -> dict[str, Any]:
-    return {"cycles": [], "units": [], "simulation": [], "specification": [], "not_measured": []} | sections
+    return {
+        "cycles": [],
+        "units": [],
+        "curve": [],
+        "simulation": [],
+        "specification": [],
+        "not_measured": [],
+    } | sections
 
 
 def scrubber(lanes: int, **numbers: Any) -> dict[str, Any]:
     return Cost("Scrubber", lanes, "part", 125.0, **numbers).as_json()
+
+
+def engine(lanes: int, unit: str = OPENING, **numbers: Any) -> dict[str, Any]:
+    return with_rate(Cost(unit, lanes, "part", 125.0, **numbers))
 
 
 def test_target_to_reach_is_met_from_its_goal_on():
@@ -76,6 +89,74 @@ def test_cost_per_gbit_is_compared_with_the_next_smaller_lane_count():
     ]
 
 
+def test_rate_of_an_engine_is_that_of_its_own_clock():
+    found = engine(8, lut4=10000, fmax_mhz=150.0)
+    assert (found["gbit_per_s"], found["gbit_per_s_per_klut"]) == (9.6, 0.96)
+    assert engine(8, lut4=10000)["gbit_per_s"] is None
+
+
+def test_curve_is_of_the_opening_engines_that_were_placed():
+    rows = [
+        engine(1, lut4=2000, fmax_mhz=125.0),
+        engine(2, lut4=4000, fmax_mhz=125.0),
+        engine(32, lut4=40000),
+        engine(1, SEALING, lut4=1000, fmax_mhz=125.0),
+    ]
+    assert points(rows) == [(1, 2000, 1.0, 0.5), (2, 4000, 2.0, 0.5)]
+
+
+def test_curve_shows_every_point_with_its_lanes_and_rate():
+    picture = ElementTree.fromstring(plot(points([engine(lanes, lut4=2000, fmax_mhz=125.0) for lanes in (1, 8)])))
+    texts = ["".join(text.itertext()) for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"1 lane", "1.00", "8 lanes", "8.00", "0.50", "4.00", "goal"} <= {*texts}
+
+
+def test_targets_of_the_curve_take_the_larger_engine_and_the_best_point():
+    curve = [
+        engine(1, lut4=4000, fmax_mhz=120.0),
+        engine(1, SEALING, lut4=2000, fmax_mhz=130.0),
+        engine(8, lut4=9000, fmax_mhz=150.0),
+        engine(16, lut4=32000, fmax_mhz=125.0),
+        engine(32, lut4=40000),
+    ]
+    found = {target.what: target for target in targets(results(curve=curve)) if target.measured is not None}
+    assert [(target.measured, target.verdict) for target in found.values()] == [
+        (0.96, "missed"),
+        (4000, "missed"),
+        (120.0, "missed"),
+        (16.0, "met"),
+        (1.0667, "met"),
+    ]
+
+
+def test_part_lacks_what_is_more_than_it_has():
+    cells = {"lut4": SMALL.logic_cells, "bram": SMALL.block_rams}
+    assert lacking(SMALL, cells) == ""
+    assert lacking(SMALL, cells | {"bram": 60}) == "60 DP16KD of 56"
+    assert lacking(SMALL, {"lut4": 30000, "bram": 60}) == "30000 LUT4 of 24288, 60 DP16KD of 56"
+
+
+def test_netlist_is_placed_with_the_registers_that_boards_give_block_rams(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "unit.json").write_text("synthesised")
+    monkeypatch.setattr(fabric.output_registers, "absorb", lambda netlist: netlist.write_text("registered"))
+    placed = fabric._registered(tmp_path)
+    assert (tmp_path / placed).read_text() == "registered"
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([placed, "unit.json"])
+    assert (tmp_path / "unit.json").read_text() == "synthesised"
+
+
+def test_engines_of_up_to_four_lanes_are_placed_on_the_small_part():
+    found = engines([1, 4, 8])
+    assert [(unit.name, unit.lanes, unit.part) for unit in found] == [
+        (OPENING, 1, SMALL),
+        (OPENING, 4, SMALL),
+        (OPENING, 8, LARGE),
+        (SEALING, 1, SMALL),
+    ]
+
+
 def test_markdown_table_has_a_rule_and_as_many_columns_in_every_line():
     table = Table("Title", ["name", "number"], [["a|b", "1"]])
     assert table.markdown() == "## Title\n\n| name | number |\n| --- | ---: |\n| a/b | 1 |\n"
@@ -88,6 +169,7 @@ def test_every_section_becomes_a_table_that_can_be_printed():
             scrubber(1, lut4=3400, fmax_mhz=100.5, slowest_path="a to b"),
             scrubber(64, status="not measured", reason="too large"),
         ],
+        curve=[engine(16, lut4=20000, bram=170, fmax_mhz=156.25), engine(64, lut4=70000)],
         simulation=[{"lanes": 1, "frame_bytes": 60, "directions": 2, "mbytes_per_s": 1.5}],
         specification=[{"frames": "mixed.pcap", "count": 10, "frames_per_s": 30000}],
         not_measured=[{"what": "Scrubber, 64 lanes", "reason": "too large"}],
@@ -97,8 +179,16 @@ def test_every_section_becomes_a_table_that_can_be_printed():
     for table in shown:
         console.print(table.rich())
     text = "\n".join(table.markdown() for table in shown)
-    assert len(shown) == 7
-    for part in ("1.000 ·   141", "| 3,400 |", "100.5", "a to b", "too large", "30,000"):
+    assert len(shown) == 8
+    for part in (
+        "1.000 ·   141",
+        "| 3,400 |",
+        "100.5",
+        "a to b",
+        "| 170 | 156.2 | 125 | 20.00 | 1.000 |",
+        "too large",
+        "30,000",
+    ):
         assert part in text
 
 
@@ -181,7 +271,7 @@ def test_width_converters_count_as_their_wider_side():
     assert [unit.label for unit in units([8], names)] == ["SkidBuffer, 8 lanes", "WidthConverter 1-8, 8 lanes"]
 
 
-@pytest.mark.parametrize("unit", units([1], list(NAMES)), ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", [*units([1], list(NAMES)), *engines([1])], ids=lambda unit: unit.name)
 def test_unit_has_flat_ports_only(unit: Unit):
     ports = [line for line in unit.rtlil().splitlines() if " input " in line or " output " in line]
     assert ports

@@ -22,27 +22,34 @@ from gateware.scrubber.rewriter import Rewriter
 from gateware.scrubber.scrubber import MIN_FORWARDED_BYTES
 from gateware.scrubber.transport import TransportLayer
 from gateware.scrubber.verdict import Verdict
+from gateware.session.gcm import Gcm
 from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, WidthConverter, beat_layout
 from sim.top import FlatTop
 
 LANES = (1, 8, 64)
+CURVE_LANES = (1, 2, 4, 8, 16, 32, 64)
+KEYS = 64
 
 
 @dataclass(frozen=True)
 class Part:
-    """An FPGA, how nextpnr is told about it, and the clock that it is asked for."""
+    """An FPGA, how nextpnr is told about it, the clock that it is asked for, and what it has."""
 
     name: str
     options: tuple[str, ...]
     clock_mhz: float
+    logic_cells: int
+    block_rams: int
 
 
-_LARGE = Part("LFE5U-85F-8", ("--85k", "--speed", "8", "--package", "CABGA381"), 156.25)
-PARTS = {
-    1: Part("LFE5U-25F-6", ("--25k", "--speed", "6", "--package", "CABGA381"), 125.0),
-    8: _LARGE,
-    64: _LARGE,
-}
+SMALL = Part("LFE5U-25F-6", ("--25k", "--speed", "6", "--package", "CABGA381"), 125.0, 24288, 56)
+LARGE = Part("LFE5U-85F-8", ("--85k", "--speed", "8", "--package", "CABGA381"), 156.25, 83640, 208)
+SMALL_LANES = 4
+"""Up to so many lanes units are placed on the small part."""
+
+
+def lanes_text(lanes: int) -> str:
+    return f"{lanes} {'lane' if lanes == 1 else 'lanes'}"
 
 
 @dataclass(frozen=True)
@@ -55,11 +62,11 @@ class Unit:
 
     @property
     def part(self) -> Part:
-        return PARTS[self.lanes]
+        return SMALL if self.lanes <= SMALL_LANES else LARGE
 
     @property
     def label(self) -> str:
-        return f"{self.name}, {self.lanes} {'lane' if self.lanes == 1 else 'lanes'}"
+        return f"{self.name}, {lanes_text(self.lanes)}"
 
     def rtlil(self) -> str:
         """The unit as RTLIL, flat ports only: Yosys 0.70 stops at ports without bits."""
@@ -95,15 +102,27 @@ _FIXED: dict[str, tuple[int, Callable[[], wiring.Component]]] = {
 }
 """Units of one lane count; a width converter counts as its wider side."""
 NAMES = (*_MAKERS, *_FIXED)
+OPENING, SEALING = "Gcm opening", "Gcm sealing"
+_ENGINES: dict[str, tuple[tuple[int, ...], Callable[[int], wiring.Component]]] = {
+    OPENING: (CURVE_LANES, lambda lanes: Gcm(lanes, KEYS, opens=True)),
+    SEALING: ((1,), lambda lanes: Gcm(lanes, KEYS, opens=False)),
+}
+"""What the curve is of, and at how many lanes."""
 
 
 def units(lanes: list[int], names: list[str]) -> list[Unit]:
-    """The units of these names at these lane counts."""
+    """The units of these names at those of the lane counts that such units have."""
     found = [
-        Unit(name, width, lambda make=make, width=width: make(width))
-        for name, make in _MAKERS.items()
-        if name in names
-        for width in lanes
+        _unit(name, width, make) for name, make in _MAKERS.items() if name in names for width in LANES if width in lanes
     ]
     found += [Unit(name, width, make) for name, (width, make) in _FIXED.items() if name in names and width in lanes]
     return found
+
+
+def engines(lanes: list[int]) -> list[Unit]:
+    """The engines of the curve at these lane counts."""
+    return [_unit(name, width, make) for name, (widths, make) in _ENGINES.items() for width in widths if width in lanes]
+
+
+def _unit(name: str, lanes: int, make: Callable[[int], wiring.Component]) -> Unit:
+    return Unit(name, lanes, lambda: make(lanes))
