@@ -287,6 +287,8 @@ class KernelPeer:
 
     def _take(self, port: socket.socket) -> None:
         message = port.recv(LINK_MTU + 100)
+        if not message:
+            raise KernelError(f"the guest ended; {self._last_words()}")
         if port is self._wire:
             self._wire_received += 1
             self._sealed.append(message)

@@ -301,10 +301,9 @@ def test_refuses_and_goes_on(kernel: KernelPeer):
     with pytest.raises(ValueError, match="frames have 14 to 2016 bytes"):
         kernel.transmit([bytes(2017)])
     assert len(kernel.transmit([bytes(2016)])) == 1
-    kernel._ask("change", commands="link set macsec0 down")
-    with pytest.raises(KernelError, match="Network is down"):
-        kernel.transmit([bytes(60)])
-    kernel.configure(configuration)
+    kernel._ask("change", commands="link set macsec0 mtu 100")
+    with pytest.raises(KernelError, match=r"a frame of 200 bytes: .*Message too long"):
+        kernel.transmit([bytes(60), bytes(200)])
     assert len(kernel.transmit([bytes(60)])) == 1
 
 
