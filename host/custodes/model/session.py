@@ -90,7 +90,10 @@ class _Direction(Generic[C]):
     Members:
         counters: frames by association and outcome.
         octets: octets of secure data encrypted, or decrypted successfully, by association.
+        lowest_pn: that an association can be loaded with.
     """
+
+    lowest_pn = 0
 
     def __init__(self) -> None:
         self.counters: Counter[tuple[int, C]] = Counter()
@@ -103,6 +106,8 @@ class _Direction(Generic[C]):
         """Put a key into an association; raises `ValueError` where there is one or the parameters do not fit."""
         if association in self._loaded or not 0 <= association < ASSOCIATIONS:
             raise ValueError(f"association {association} is in use, or there is none")
+        if not self.lowest_pn <= pn <= suite.max_pn:
+            raise ValueError(f"PN {pn} does not fit the suite")
         self._loaded[association] = _Loaded(suite, key, pn, salt, ssci)
 
     def zeroise(self, association: int) -> None:
@@ -128,6 +133,8 @@ class _Direction(Generic[C]):
 class Sealer(_Direction[Sealing]):
     """Seals frames: 10.5. A transmit channel has the address of a peer, our SCI and an association that is selected."""
 
+    lowest_pn = 1
+
     def __init__(self) -> None:
         super().__init__()
         self._channels: dict[int, tuple[bytes, bytes]] = {}
@@ -142,14 +149,6 @@ class Sealer(_Direction[Sealing]):
             sealer._load_all(number, channel.association)
             sealer.select(number * ASSOCIATIONS_PER_CHANNEL + channel.an)
         return sealer
-
-    def load(
-        self, association: int, suite: Suite, key: bytes, pn: int, salt: bytes = bytes(SALT_BYTES), ssci: int = 0
-    ) -> None:
-        """As in any direction; a PN is from 1 to the last of the suite."""
-        if not 1 <= pn <= suite.max_pn:
-            raise ValueError(f"PN {pn} does not fit the suite")
-        super().load(association, suite, key, pn, salt, ssci)
 
     def set_channel(self, channel: int, peer: bytes, sci: bytes) -> None:
         """Put a channel into use, with AN 0 selected."""

@@ -335,9 +335,9 @@ def test_refuses_to_load_what_does_not_fit() -> None:
             one.load(64, suite, KEY_B, 1)
         with pytest.raises(ValueError, match="not that of the suite"):
             one.load(1, suite, KEY_B[:16], 1)
-    for pn in (0, 1 << 32):
+    for one, pn in ((sealer(), 0), (sealer(), 1 << 32), (opener(), 1 << 32)):
         with pytest.raises(ValueError, match="does not fit"):
-            sealer().load(1, suite, KEY_B, pn)
+            one.load(1, suite, KEY_B, pn)
 
 
 def test_takes_its_channels_from_a_keys_file() -> None:
