@@ -23,10 +23,11 @@ from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
 
 from custodes.link import DIALECTS
 from custodes.simlink import library_path
+from gateware.devices.processor import Processor
 from gateware.devices.warden import Warden
 from sim.top import FlatTop
 
-DEVICES = {"warden": Warden}
+DEVICES = {"warden": Warden, "processor": Processor}
 HARNESS = Path(__file__).with_name("device.cpp")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 YOSYS_PASSES = (

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The associations of one direction: which have a key, what goes with it, and when it is overwritten."""
+
+from amaranth import Module, Signal
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from custodes.macsec import ASSOCIATIONS, Suite
+from gateware.session.loader import order_layout
+
+NUMBER = range(ASSOCIATIONS)
+PARAMETERS = data.StructLayout({"suite": Suite, "ssci": 32, "salt": 96})
+"""Of an association. ``salt``: its first byte lowest."""
+
+
+class Keeping(enum.Enum, shape=5):
+    """What is being done. Any two differ in three bits; whatever is none of them goes on looking for keys to overwrite."""
+
+    LOOK = 0b00000
+    DRAIN = 0b00111
+    WIPE = 0b11001
+    LOAD = 0b11110
+
+
+class Associations(wiring.Component):
+    """Keeps associations, loads their keys, and sees to it that a key that is not used any more is overwritten.
+
+    After reset no association has a key, and every place for one is overwritten, one after the other. An association whose
+    key is taken away seals and opens nothing from the next cycle on; frames that are inside do not leave any more; once
+    they are gone the key is overwritten. One that is exhausted still lets out what is inside.
+
+    Args:
+        inside_max: how many frames are inside at most.
+
+    Members:
+        load_valid, load, number: load an association with the key in `KeyLoader`; only while ``ready``.
+        loading: a key is being loaded.
+        ready: none is, and ``number`` has no key that has not been overwritten.
+        zeroise_valid, zeroise: take the key away. ``exhaust_valid``, ``exhaust``: use it for no further frame.
+        usable, alive: associations that seal or open what comes in, and that let out what is inside.
+        read, parameters: of an association, 2 cycles later.
+        order: to `KeyLoader`.
+        inside, leaves: how many frames are inside; the oldest is gone.
+        busy: some key is being loaded or is still to be overwritten.
+
+    Time to overwrite a key: at most 64 cycles until it is found, until what was inside is gone, and `KeyLoader.wipe_cycles`.
+    """
+
+    load_valid: Signal
+    number: Signal
+    load: data.View
+    ready: Signal
+    loading: Signal
+    zeroise_valid: Signal
+    zeroise: Signal
+    exhaust_valid: Signal
+    exhaust: Signal
+    usable: Signal
+    alive: Signal
+    read: Signal
+    parameters: data.View
+    order: stream.Interface
+    inside: Signal
+    leaves: Signal
+    busy: Signal
+
+    def __init__(self, inside_max: int) -> None:
+        self.inside_max = inside_max
+        super().__init__(
+            {
+                "load_valid": In(1),
+                "number": In(NUMBER),
+                "load": In(PARAMETERS),
+                "ready": Out(1),
+                "loading": Out(1),
+                "zeroise_valid": In(1),
+                "zeroise": In(NUMBER),
+                "exhaust_valid": In(1),
+                "exhaust": In(NUMBER),
+                "usable": Out(ASSOCIATIONS),
+                "alive": Out(ASSOCIATIONS),
+                "read": In(NUMBER),
+                "parameters": Out(PARAMETERS),
+                "order": Out(stream.Signature(order_layout(ASSOCIATIONS))),
+                "inside": In(range(inside_max + 1)),
+                "leaves": In(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        self._remember(m)
+        # Places that may hold a key. After reset, all may.
+        written, exhausted = Signal(ASSOCIATIONS, init=-1), Signal(ASSOCIATIONS)
+        state, place, short = Signal(Keeping), Signal(NUMBER), Signal()
+        remaining, zeroised = Signal(range(self.inside_max + 1)), Signal()
+        unused = written & ~(self.alive & ~exhausted)
+        m.d.comb += [
+            self.usable.eq(self.alive & ~exhausted),
+            self.ready.eq((state == Keeping.LOOK) & ~written.bit_select(self.number, 1) & ~unused.bit_select(place, 1)),
+            self.loading.eq(state == Keeping.LOAD),
+            self.order.payload.key.eq(place),
+            self.order.payload.short.eq(short),
+            self.order.payload.wipe.eq(state == Keeping.WIPE),
+            self.order.valid.eq((state == Keeping.WIPE) | (state == Keeping.LOAD)),
+        ]
+        m.d.sync += self.busy.eq(unused.any() | (state != Keeping.LOOK))
+        with m.If(self.exhaust_valid):
+            m.d.sync += exhausted.bit_select(self.exhaust, 1).eq(1)
+        with m.Switch(state):
+            with m.Case(Keeping.DRAIN):
+                with m.If(self.leaves):
+                    m.d.sync += remaining.eq(remaining - 1)
+                with m.If((remaining == 0) | (self.inside == 0)):
+                    m.d.sync += state.eq(Keeping.WIPE)
+            with m.Case(Keeping.WIPE), m.If(self.order.ready):
+                m.d.sync += [
+                    written.bit_select(place, 1).eq(0),
+                    exhausted.bit_select(place, 1).eq(0),
+                    self.alive.bit_select(place, 1).eq(0),
+                    state.eq(Keeping.LOOK),
+                ]
+            with m.Case(Keeping.LOAD), m.If(self.order.ready):
+                m.d.sync += [self.alive.bit_select(place, 1).eq(~zeroised), state.eq(Keeping.LOOK)]
+            with m.Default():
+                m.d.sync += [state.eq(Keeping.LOOK), place.eq(place + 1), remaining.eq(self.inside), zeroised.eq(0)]
+                with m.If(unused.bit_select(place, 1)):
+                    m.d.sync += [place.eq(place), state.eq(Keeping.DRAIN)]
+                with m.Elif(self.load_valid):
+                    m.d.sync += [
+                        place.eq(self.number),
+                        short.eq(~self.load.suite[0]),
+                        written.bit_select(self.number, 1).eq(1),
+                        state.eq(Keeping.LOAD),
+                    ]
+        with m.If(self.zeroise_valid):
+            m.d.sync += self.alive.bit_select(self.zeroise, 1).eq(0)
+            with m.If((state == Keeping.LOAD) & (self.zeroise == place)):
+                m.d.sync += zeroised.eq(1)
+        return m
+
+    def _remember(self, m: Module) -> None:
+        """What goes with a key is in block RAM."""
+        m.submodules.table = table = Memory(shape=PARAMETERS, depth=ASSOCIATIONS, init=[])
+        write, read = table.write_port(), table.read_port()
+        m.d.comb += [
+            write.en.eq(self.load_valid),
+            write.addr.eq(self.number),
+            write.data.eq(self.load),
+            read.addr.eq(self.read),
+        ]
+        m.d.sync += self.parameters.eq(read.data)

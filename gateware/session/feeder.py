@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Feeds frames to the engine: first what is authenticated only, then text."""
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from custodes.macsec import HEADER_BYTES, MAX_SEALED_BYTES
+from gateware.session.rate import BLOCK_BYTES, Rate
+from gateware.stream import FrameSignature
+from gateware.stream.join import piece_beat
+
+AAD_BYTES = -(-HEADER_BYTES // BLOCK_BYTES) * BLOCK_BYTES
+
+
+class Feeding(enum.Enum, shape=3):
+    """What goes to the engine, or past it. Any two differ in two bits."""
+
+    HEADER = 0b000
+    TEXT = 0b011
+    REST = 0b101
+
+
+def feed_layout() -> data.StructLayout:
+    """A frame: its 28 bytes of header, the first lowest, and how many bytes of text follow.
+
+    ``passes``: the engine gets it; or else it is thrown away. ``stored``: there is something of it in the store.
+    """
+    return data.StructLayout(
+        {"header": 8 * HEADER_BYTES, "text": range(MAX_SEALED_BYTES + 1), "passes": 1, "stored": 1}
+    )
+
+
+class Feeder(wiring.Component):
+    """Takes frames out of the store and feeds them to `Gcm`, or throws them away.
+
+    Args:
+        lanes: bytes per beat.
+        head_bytes: how much of the header leaves.
+
+    Members:
+        frame: in order.
+        store: what follows each header; more than the text is thrown away.
+        o: see ``Gcm.i``.
+        head_valid, head: the piece of the header that leaves; cannot wait.
+
+    No latency; a beat per cycle. Reset forgets the frame under way.
+    """
+
+    frame: stream.Interface
+    store: stream.Interface
+    o: stream.Interface
+    head_valid: Signal
+    head: data.View
+
+    def __init__(self, lanes: int, head_bytes: int) -> None:
+        self.lanes = lanes
+        self.head_bytes = head_bytes
+        super().__init__(
+            {
+                "frame": In(stream.Signature(feed_layout())),
+                "store": In(FrameSignature(lanes)),
+                "o": Out(stream.Signature(data.ArrayLayout(8, lanes))),
+                "head_valid": Out(1),
+                "head": Out(piece_beat(lanes)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        lanes, rate, frame, beat = self.lanes, Rate(self.lanes), self.frame.payload, self.store.payload
+        # Where a beat has several blocks, the first are empty.
+        lead = -AAD_BYTES % (BLOCK_BYTES * rate.blocks)
+        filled = Cat(Const(0, 8 * lead), frame.header, Const(0, 8 * (AAD_BYTES - HEADER_BYTES)))
+        beats = (lead + AAD_BYTES) // lanes
+        feeding, index = Signal(Feeding), Signal(range(beats + 1))
+        left, moves = Signal(range(MAX_SEALED_BYTES + 1)), Signal()
+        last_head = (self.head_bytes - 1) // lanes
+        m.d.comb += moves.eq(self.o.valid & self.o.ready)
+        with m.Switch(feeding):
+            with m.Case(Feeding.HEADER):
+                m.d.comb += [
+                    # That the text is there by then is sure: frames are in the store whole.
+                    self.o.valid.eq(self.frame.valid & frame.passes & self.store.valid),
+                    self.o.payload.eq(filled.word_select(index, 8 * lanes)),
+                    self.head_valid.eq(moves & (index <= last_head)),
+                    self.head.data.eq(frame.header.word_select(index, 8 * lanes)),
+                    self.head.last.eq(index == last_head),
+                    self.head.count.eq(Mux(self.head.last, self.head_bytes - last_head * lanes, lanes)),
+                    self.frame.ready.eq(~frame.passes & ~frame.stored),
+                ]
+                with m.If(moves):
+                    m.d.sync += [index.eq(index + 1), left.eq(frame.text)]
+                    with m.If(index == beats - 1):
+                        m.d.sync += [index.eq(0), feeding.eq(Feeding.TEXT)]
+                with m.If(self.frame.valid & ~frame.passes & frame.stored):
+                    m.d.sync += feeding.eq(Feeding.REST)
+            with m.Case(Feeding.TEXT):
+                m.d.comb += [
+                    self.o.valid.eq(self.store.valid),
+                    self.o.payload.eq(beat.data),
+                    self.store.ready.eq(self.o.ready),
+                ]
+                with m.If(moves):
+                    m.d.sync += left.eq(left - lanes)
+                    with m.If(beat.last):
+                        m.d.comb += self.frame.ready.eq(1)
+                        m.d.sync += feeding.eq(Feeding.HEADER)
+                    with m.Elif(left <= lanes):
+                        m.d.sync += feeding.eq(Feeding.REST)
+            with m.Default():
+                m.d.comb += self.store.ready.eq(1)
+                m.d.sync += feeding.eq(Feeding.REST)
+                with m.If(self.store.valid & beat.last):
+                    m.d.comb += self.frame.ready.eq(1)
+                    m.d.sync += feeding.eq(Feeding.HEADER)
+        return m

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes frames in: what stands at a frame's front and end into a record, the rest into a store."""
+
+from typing import Any
+
+from amaranth import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from custodes.macsec import ICV_BYTES
+from gateware.mask import lanes_before
+from gateware.stream import FrameFIFO, FrameSignature, Queue, beat_layout
+
+
+class Fault(enum.Enum, shape=2):
+    """Why a frame is not in the store."""
+
+    NONE = 0
+    ERROR = 1
+    TOO_LONG = 2
+    TOO_SHORT = 3
+    """Nothing follows its header."""
+
+
+def record_layout(address_bytes: int, bytes_max: int) -> data.StructLayout:
+    """What is decided by: bytes of the header, the first lowest, and the frame's length."""
+    return data.StructLayout({"address": 8 * address_bytes, "length": range(bytes_max + 1), "fault": Fault})
+
+
+def ends_layout(header_bytes: int) -> data.StructLayout:
+    """A frame's header and its last 16 bytes, the first lowest."""
+    return data.StructLayout({"header": 8 * header_bytes, "tail": 8 * ICV_BYTES})
+
+
+LAG_BEATS = 8
+"""So many beats at most have come in and are not counted yet."""
+
+
+class Intake(wiring.Component):
+    """Stores what follows a frame's header, and hands on a record of each frame.
+
+    Args:
+        lanes: bytes per beat.
+        header_bytes: of the header.
+        address: which of them are in the record.
+        bytes_max: what is longer is not stored.
+        store_depth: in beats, a power of two; holds two of the longest frames at least.
+        records: how many frames wait at most, a power of two.
+
+    Members:
+        i: frames; ``i.ready`` falls between frames only, while there is no room for the longest.
+        o: what follows the header of each frame without a fault, aligned to the first lane.
+        record, ends: of each frame in order, with or without a fault; ``ends`` no later than ``record``.
+
+    Latency: a record comes 6 cycles after the frame's last beat, and what follows the header no later. Throughput: a beat
+    per cycle, frames back to back. Reset forgets what is inside.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+    record: stream.Interface
+    ends: stream.Interface
+
+    def __init__(
+        self, lanes: int, header_bytes: int, address: range, bytes_max: int, store_depth: int, records: int
+    ) -> None:
+        self.lanes = lanes
+        self.header_bytes = header_bytes
+        self.address = address
+        self.bytes_max = bytes_max
+        self.store_depth = store_depth
+        self.records = records
+        super().__init__(
+            {
+                "i": In(FrameSignature(lanes)),
+                "o": Out(FrameSignature(lanes)),
+                "record": Out(stream.Signature(record_layout(len(address), bytes_max))),
+                "ends": Out(stream.Signature(ends_layout(header_bytes))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        lanes = self.lanes
+        m.submodules.store = store = FrameFIFO(lanes, self.store_depth)
+        m.submodules.queue = queue = Queue(self.record.payload.shape(), self.records)
+        m.submodules.ends_queue = ends_queue = Queue(self.ends.payload.shape(), self.records)
+        wiring.connect(m, store.o, wiring.flipped(self.o))
+        wiring.connect(m, queue.o, wiring.flipped(self.record))
+        wiring.connect(m, ends_queue.o, wiring.flipped(self.ends))
+
+        inside, admits = Signal(), Signal()
+        valid, beat = Signal(), Signal(beat_layout(lanes))
+        m.d.comb += self.i.ready.eq(inside | admits)
+        m.d.sync += [valid.eq(self.i.valid & self.i.ready), beat.eq(self.i.payload)]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += inside.eq(~self.i.payload.last)
+
+        # Of the frame before this beat: how long it is, as far as that matters, and its last bytes.
+        before = Signal(range(self.bytes_max + lanes + 1))
+        recent = Signal(8 * ICV_BYTES)
+        count = Signal(range(lanes + 1))
+        length, over, fault = Signal(range(self.bytes_max + 2 * lanes + 1)), Signal(), Signal(Fault)
+        window = Cat(recent, beat.data.as_value())
+        m.d.comb += [count.eq(sum(beat.keep)), length.eq(before + count), over.eq(before > self.bytes_max)]
+        with m.If(length <= self.header_bytes):
+            m.d.comb += fault.eq(Fault.TOO_SHORT)
+        with m.If(length > self.bytes_max):
+            m.d.comb += fault.eq(Fault.TOO_LONG)
+        with m.If(beat.error):
+            m.d.comb += fault.eq(Fault.ERROR)
+        with m.If(valid):
+            m.d.sync += recent.eq(window[8 * lanes :])
+            with m.If(~over):
+                m.d.sync += before.eq(before + lanes)
+            with m.If(beat.last):
+                m.d.sync += before.eq(0)
+        record, ends = queue.i.payload, ends_queue.i.payload
+        m.d.comb += [
+            ends_queue.i.valid.eq(queue.i.valid),
+            record.address.eq(Cat(ends.header.word_select(at, 8) for at in self.address)),
+        ]
+        m.d.sync += queue.i.valid.eq(valid & beat.last)
+        with m.If(valid & beat.last):
+            m.d.sync += [record.length.eq(length), record.fault.eq(fault), ends.tail.eq(self._selected(window, count))]
+        for at in range(self.header_bytes):
+            with m.If(valid & (before == at // lanes * lanes)):
+                m.d.sync += ends.header.word_select(at, 8).eq(beat.data[at % lanes])
+
+        self._strip(m, store, valid & (~over | beat.last), beat, before, count, fault)
+        self._admit(m, store, queue, admits)
+        return m
+
+    def _selected(self, window: Value, count: Value) -> Value:
+        """The last bytes of the window that a frame reaches, of whose last beat ``count`` lanes are kept."""
+        size = 8 * ICV_BYTES
+        if self.lanes == 1:
+            return window[8:]
+        return Array(window[8 * kept : 8 * kept + size] for kept in range(self.lanes + 1))[count]
+
+    def _strip(
+        self, m: Module, store: FrameFIFO, valid: Value, beat: data.View, before: Value, count: Value, fault: Any
+    ) -> None:
+        """Write what follows the header, aligned."""
+        lanes, shift = self.lanes, self.header_bytes % self.lanes
+        whole, o = self.header_bytes - shift, store.i.payload
+        if not shift:
+            m.d.comb += [store.i.valid.eq(valid & (before >= whole)), o.eq(beat), o.error.eq(fault != Fault.NONE)]
+            return
+        # The beat before, of which the lanes from ``shift`` on are still to be written.
+        held, held_count, flushes, spoilt = Signal(8 * (lanes - shift)), Signal(range(lanes + 1)), Signal(), Signal()
+        rest = beat.data.as_value()[8 * shift :]
+        ends = beat.last & (count <= shift)
+        kept = Mux(flushes, held_count - shift, Mux(ends, lanes - shift + count, lanes))
+        m.d.comb += [
+            store.i.valid.eq(flushes | valid & (before > whole)),
+            o.data.eq(Cat(held, beat.data.as_value()[: 8 * shift])),
+            o.keep.eq(lanes_before(lanes, kept)),
+            o.last.eq(flushes | ends),
+            o.error.eq(Mux(flushes, spoilt, fault != Fault.NONE)),
+        ]
+        m.d.sync += flushes.eq(valid & beat.last & (count > shift) & (before >= whole))
+        with m.If(valid):
+            m.d.sync += [held.eq(rest), held_count.eq(count), spoilt.eq(fault != Fault.NONE)]
+
+    def _admit(self, m: Module, store: FrameFIFO, queue: Queue, admits: Signal) -> None:
+        """There is room for the longest frame, with its last beat that may come on its own, and for its record."""
+        beats_max = -(-self.bytes_max // self.lanes) + 3
+        used, of_frame = Signal(range(2 * self.store_depth)), Signal(range(beats_max + 2))
+        write, ends = Signal(), Signal()
+        m.d.comb += [write.eq(store.i.valid), ends.eq(write & store.i.payload.last)]
+        with m.If(write):
+            m.d.sync += of_frame.eq(Mux(ends, 0, of_frame + 1))
+        returned = Mux(ends & store.i.payload.error, of_frame + 1, 0)
+        m.d.sync += [
+            used.eq(used + write - returned - (store.o.valid & store.o.ready)),
+            admits.eq((used < self.store_depth - beats_max - LAG_BEATS) & (queue.level < self.records - 4)),
+        ]

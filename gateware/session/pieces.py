@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts a frame together from its header, its text and its ICV."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from custodes.macsec import ICV_BYTES
+from gateware.session.field import BITS
+from gateware.stream import Queue
+from gateware.stream.join import Join, piece_beat
+from gateware.stream.serial_join import SerialJoin
+
+PIECE_BEATS = {1: 64, 8: 32, 64: 32}
+"""For each lane count, more beats than come of one piece while another is waited for."""
+TAGS = 16
+
+
+class TagBeats(wiring.Component):
+    """Makes an ICV a piece.
+
+    Members:
+        i: tags, the first byte lowest. ``o``: pieces. No latency.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        super().__init__({"i": In(stream.Signature(BITS)), "o": Out(stream.Signature(piece_beat(lanes)))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        beats = -(-ICV_BYTES // self.lanes)
+        index = Signal(range(beats))
+        m.d.comb += [
+            self.o.valid.eq(self.i.valid),
+            self.o.payload.data.eq(self.i.payload.word_select(index, 8 * self.lanes) if beats > 1 else self.i.payload),
+            self.o.payload.count.eq(min(self.lanes, ICV_BYTES)),
+            self.o.payload.last.eq(index == beats - 1),
+            self.i.ready.eq(self.o.ready & self.o.payload.last),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += index.eq(Mux(self.o.payload.last, 0, index + 1))
+        return m
+
+
+class Assembly(wiring.Component):
+    """Concatenates what comes of each frame at different times.
+
+    Args:
+        lanes: bytes per beat.
+        head_bytes: length of every header.
+        seals: an ICV follows the text.
+
+    Members:
+        head_valid, head; text_valid, text: pieces, which cannot wait.
+        tag_valid, tag: ICVs, the first byte lowest, which cannot wait either.
+        o: the frames, as pieces. Must be taken as fast as it comes.
+    """
+
+    head_valid: Signal
+    head: data.View
+    text_valid: Signal
+    text: data.View
+    tag_valid: Signal
+    tag: Signal
+    o: stream.Interface
+
+    def __init__(self, lanes: int, head_bytes: int, seals: bool) -> None:
+        self.lanes = lanes
+        self.head_bytes = head_bytes
+        self.seals = seals
+        super().__init__(
+            {
+                "head_valid": In(1),
+                "head": In(piece_beat(lanes)),
+                "text_valid": In(1),
+                "text": In(piece_beat(lanes)),
+                "tag_valid": In(1),
+                "tag": In(BITS),
+                "o": Out(stream.Signature(piece_beat(lanes))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        lanes = self.lanes
+        m.submodules.heads = heads = Queue(piece_beat(lanes), PIECE_BEATS[lanes])
+        m.submodules.texts = texts = Queue(piece_beat(lanes), PIECE_BEATS[lanes])
+        m.d.comb += [
+            heads.i.valid.eq(self.head_valid),
+            heads.i.payload.eq(self.head),
+            texts.i.valid.eq(self.text_valid),
+            texts.i.payload.eq(self.text),
+        ]
+        pieces = [heads.o, texts.o]
+        if self.seals:
+            m.submodules.tags = tags = Queue(BITS, TAGS)
+            m.submodules.tag_beats = tag_beats = TagBeats(lanes)
+            wiring.connect(m, tags.o, tag_beats.i)
+            m.d.comb += [tags.i.valid.eq(self.tag_valid), tags.i.payload.eq(self.tag)]
+            pieces.append(tag_beats.o)
+        if lanes == 1:
+            m.submodules.join = join = SerialJoin(len(pieces))
+            for piece, port in zip(pieces, join.pieces, strict=True):
+                wiring.connect(m, piece, port)
+            wiring.connect(m, join.o, wiring.flipped(self.o))
+            return m
+        m.submodules.join = join = Join(lanes, {self.head_bytes})
+        wiring.connect(m, heads.o, join.head)
+        wiring.connect(m, texts.o, join.tail)
+        if self.seals:
+            m.submodules.end = end = Join(lanes, range(lanes))
+            wiring.connect(m, join.o, end.head)
+            wiring.connect(m, pieces[-1], end.tail)
+            join = end
+        wiring.connect(m, join.o, wiring.flipped(self.o))
+        return m

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sealing and opening, behind one set of registers."""
+
+from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Value
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from custodes import processor_registers as registers
+from custodes.macsec import AN_BITS, ASSOCIATIONS, MAX_WINDOW, Suite
+from custodes.processor_registers import Command
+from custodes.registers import IDENTITY, LANES, VOCABULARY
+from gateware.control.bus import BusInterface, bus_signature
+from gateware.session.control import VERDICT, ControlInterface, VerdictInterface
+from gateware.session.lifetimes import Lifetimes
+from gateware.session.opener import Opener
+from gateware.session.sealer import Sealer
+from gateware.stream import FrameSignature
+
+
+class Tampering(enum.Enum, shape=3):
+    """Whether somebody has tampered: any other value than the first means yes."""
+
+    NEVER = 0b000
+    ONCE = 0b111
+
+
+class Session(wiring.Component):
+    """Frames from one side leave the other sealed, and the other way round opened.
+
+    Args:
+        lanes: 1, 8 or 64.
+        tick_cycles: of the lifetimes of associations.
+
+    Members:
+        i_plain, o_sealed; i_sealed, o_plain: frames, see `Direction`.
+        verdict_plain, verdict_sealed: on the frames that come in there.
+        bus: registers of `custodes.processor_registers`. What has been written for a command is cleared by it.
+        tamper: somebody tampers.
+        busy: frames are inside.
+
+    Within 2 cycles of ``tamper`` nothing leaves any more, frames inside are forgotten, and no key is used again; every place
+    for keys is overwritten within 64 * (`KeyLoader.wipe_cycles` + 8) cycles, as after every reset. It takes a reset before
+    keys are loaded again.
+    """
+
+    i_plain: stream.Interface
+    o_sealed: stream.Interface
+    i_sealed: stream.Interface
+    o_plain: stream.Interface
+    verdict_plain: VerdictInterface
+    verdict_sealed: VerdictInterface
+    bus: BusInterface
+    tamper: Signal
+    busy: Signal
+
+    def __init__(self, lanes: int, tick_cycles: int = registers.TICK_CYCLES) -> None:
+        self.lanes = lanes
+        self.tick_cycles = tick_cycles
+        frames = FrameSignature(lanes)
+        super().__init__(
+            {
+                "i_plain": In(frames),
+                "o_sealed": Out(frames),
+                "i_sealed": In(frames),
+                "o_plain": Out(frames),
+                "verdict_plain": Out(VERDICT),
+                "verdict_sealed": Out(VERDICT),
+                "bus": In(bus_signature(registers.REGISTERS)),
+                "tamper": In(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        sealer, opener = Sealer(self.lanes), Opener(self.lanes)
+        tampering, wipes = Signal(Tampering), Signal()
+        tampered, ordered = Signal(), Signal()
+        m.d.comb += tampered.eq(tampering != Tampering.NEVER)
+        with m.If(self.tamper | ordered | tampered):
+            m.d.sync += tampering.eq(Tampering.ONCE)
+        m.d.sync += wipes.eq((self.tamper | ordered) & ~tampered)
+        m.submodules.sealer = ResetInserter(wipes)(sealer)
+        m.submodules.opener = ResetInserter(wipes)(opener)
+        for direction, i, o, verdict in (
+            (sealer, self.i_plain, self.o_sealed, self.verdict_plain),
+            (opener, self.i_sealed, self.o_plain, self.verdict_sealed),
+        ):
+            wiring.connect(m, wiring.flipped(i), direction.i)
+            wiring.connect(m, direction.verdict, wiring.flipped(verdict))
+            m.d.comb += [
+                o.payload.eq(direction.o.payload),
+                o.valid.eq(direction.o.valid & ~tampered),
+                direction.o.ready.eq(o.ready | tampered),
+            ]
+        m.d.comb += self.busy.eq(sealer.busy | opener.busy)
+        controls = [sealer.control, opener.control]
+        self._read(m, controls, self._write(m, controls, tampered, wipes, ordered))
+        return m
+
+    def _write(
+        self, m: Module, controls: list[ControlInterface], tampered: Signal, wipes: Signal, ordered: Signal
+    ) -> Value:
+        """Registers that wait for a command, and commands; returns the status."""
+        bus, value = self.bus, self.bus.write_data
+        waiting = Signal(
+            data.StructLayout(
+                {
+                    "salt": data.ArrayLayout(32, registers.SALT_WORDS),
+                    "ssci": 32,
+                    "pn": data.ArrayLayout(32, 2),
+                    "lifetime": 32,
+                    "address": data.ArrayLayout(32, 2),
+                    "sci": data.ArrayLayout(32, 2),
+                    "window": range(MAX_WINDOW + 1),
+                }
+            )
+        )
+        places = {
+            registers.SSCI: waiting.ssci,
+            registers.LIFETIME: waiting.lifetime,
+            registers.WINDOW: waiting.window,
+            **{registers.SALT + at: waiting.salt[at] for at in range(registers.SALT_WORDS)},
+            **{registers.PN + at: waiting.pn[at] for at in range(2)},
+            **{registers.ADDRESS + at: waiting.address[at] for at in range(2)},
+            **{registers.SCI + at: waiting.sci[at] for at in range(2)},
+        }
+        # A load goes on for some hundred cycles; what it needs stays until it is done.
+        loading, started, refused = Signal(), Signal(), Signal()
+        side, number, lifetime = Signal(), Signal(range(ASSOCIATIONS)), Signal(32)
+        command = bus.write & (bus.address == registers.COMMAND)
+        pushes = bus.write & (bus.address >= registers.KEY) & (bus.address < registers.KEY + registers.KEY_WORDS)
+        with m.If(bus.write & ~loading), m.Switch(bus.address):
+            for address, place in places.items():
+                with m.Case(address):
+                    m.d.sync += place.eq(value)
+        order, to_side = value[registers.COMMAND_SHIFT :], value[_bit(registers.RECEIVE)]
+        to_suite, to_number = value[registers.SUITE_SHIFT : registers.SUITE_SHIFT + 2], value[: len(number)]
+        unfit = (waiting.pn[1] != 0) & ~to_suite[1] | (waiting.pn.as_value() == 0) & ~to_side
+
+        m.submodules.lifetimes = lifetimes = Lifetimes(2 * ASSOCIATIONS, self.tick_cycles)
+        expired_number, expired_side = lifetimes.expired[: len(number)], lifetimes.expired[len(number)]
+        setting, expires = Signal(), Signal()
+        m.d.comb += [
+            lifetimes.valid.eq(setting),
+            lifetimes.number.eq(Cat(number, side)),
+            lifetimes.ticks.eq(lifetime),
+            lifetimes.pause.eq(bus.write),
+            # The time of the key that was here before is nobody's concern.
+            expires.eq(lifetimes.over & ~(setting & (lifetimes.expired == lifetimes.number))),
+        ]
+        with m.If(lifetimes.taken):
+            m.d.sync += setting.eq(0)
+
+        starts, selects, sets, zeroises = Signal(), Signal(), Signal(), Signal()
+        with m.If(command):
+            m.d.comb += [
+                starts.eq(
+                    (order == Command.LOAD)
+                    & Mux(to_side, controls[1].ready, controls[0].ready)
+                    & ~(unfit | tampered | setting | loading)
+                ),
+                zeroises.eq(order == Command.ZEROISE),
+                selects.eq((order == Command.SELECT) & ~tampered & ~to_side),
+                sets.eq((order == Command.CHANNEL) & ~tampered & ~loading),
+                ordered.eq(order == Command.TAMPER),
+            ]
+            m.d.sync += refused.eq(~(starts | zeroises | selects | sets | ordered))
+        m.d.sync += started.eq(starts)
+        with m.If(starts):
+            m.d.sync += [
+                loading.eq(1),
+                setting.eq(1),
+                side.eq(to_side),
+                number.eq(to_number),
+                lifetime.eq(waiting.lifetime),
+            ]
+        ends = loading & ~started & ~setting & ~controls[0].loading & ~controls[1].loading
+        with m.If(ends):
+            m.d.sync += loading.eq(0)
+        with m.If(ends | wipes | (command & ~loading & ~starts)):
+            m.d.sync += waiting.eq(0)
+
+        for at, control in enumerate(controls):
+            mine = to_side == at
+            m.d.comb += [
+                control.word_valid.eq(pushes & ~loading),
+                control.word.eq(value),
+                control.forget.eq((started & (side != at)) | (command & ~loading & ~starts)),
+                control.number.eq(Mux(loading, number, to_number)),
+                control.load_valid.eq(starts & mine),
+                control.suite.eq(to_suite),
+                control.ssci.eq(waiting.ssci),
+                control.salt.eq(waiting.salt),
+                control.pn.eq(waiting.pn),
+                control.target.eq(Mux(expires, expired_number, to_number)),
+                control.zeroise_valid.eq((zeroises & mine) | (expires & (expired_side == at))),
+                control.select_valid.eq(selects & mine),
+                control.channel_valid.eq(sets & mine),
+                control.channel.channel.eq(to_number[AN_BITS:]),
+                control.channel.in_use.eq(value[_bit(registers.CHANNEL_IN_USE)]),
+                control.channel.address.eq(waiting.address),
+                control.channel.sci.eq(waiting.sci),
+                control.channel.window.eq(waiting.window),
+            ]
+
+        m.submodules.suites = suites = Memory(shape=Suite, depth=2 * ASSOCIATIONS, init=[])
+        write, self._suite = suites.write_port(), suites.read_port(domain="comb")
+        m.d.comb += [write.en.eq(starts), write.addr.eq(Cat(to_number, to_side)), write.data.eq(to_suite)]
+        busy = loading | controls[0].busy | controls[1].busy
+        return Cat(busy, refused, tampered)
+
+    def _read(self, m: Module, controls: list[ControlInterface], status: Value) -> None:
+        """What can be read: no key, and nothing else that waits for a command."""
+        address, answer = self.bus.address, Signal(32)
+        # Where the number of an association is in an address, and above it the side.
+        lowest = {
+            registers.PN_STATE: 1,
+            registers.ASSOCIATION_STATE: 0,
+            registers.OCTETS: 1,
+            registers.COUNTERS: _bit(registers.COUNTERS_PER_ASSOCIATION),
+        }
+        bits = len(controls[0].read)
+
+        def of_side(base: int, values: list[Value]) -> Value:
+            return Mux(address[lowest[base] + bits], values[1], values[0])
+
+        by_word = address[8:] == registers.ASSOCIATION_STATE >> 8
+        number = Mux(by_word, address[:bits], address[1 : 1 + bits])
+        for control in controls:
+            m.d.comb += [control.read.eq(number), control.counter.eq(address[: len(control.counter)])]
+        m.d.comb += self._suite.addr.eq(address[: bits + 1])
+        pn = of_side(registers.PN_STATE, [control.pn_now for control in controls])
+        octets = of_side(registers.OCTETS, [control.octets for control in controls])
+        usable = of_side(registers.ASSOCIATION_STATE, [control.usable_now for control in controls])
+        count = of_side(registers.COUNTERS, [control.count for control in controls])
+        with m.Switch(address):
+            with m.Case(IDENTITY):
+                m.d.comb += answer.eq(registers.IDENTITY_VALUE)
+            with m.Case(LANES):
+                m.d.comb += answer.eq(self.lanes)
+            with m.Case(VOCABULARY):
+                m.d.comb += answer.eq(registers.VOCABULARY_VALUE)
+            with m.Case(registers.STATUS):
+                m.d.comb += answer.eq(status)
+            with m.Case(_range(registers.PN_STATE, bits + 2)):
+                m.d.comb += answer.eq(pn.word_select(address[0], 32))
+            with m.Case(_range(registers.ASSOCIATION_STATE, bits + 1)):
+                m.d.comb += answer.eq(Cat(self._suite.data, Const(0, _bit(registers.IN_USE) - 2), usable))
+            with m.Case(_range(registers.OCTETS, bits + 2)):
+                m.d.comb += answer.eq(octets.word_select(address[0], 32))
+            with m.Case(_range(registers.COUNTERS, bits + 5)):
+                m.d.comb += answer.eq(count)
+        m.d.sync += self.bus.read_data.eq(answer)
+
+
+def _bit(mask: int) -> int:
+    """The number of the only bit in a mask."""
+    return mask.bit_length() - 1
+
+
+def _range(base: int, bits: int) -> str:
+    """A pattern of the addresses from ``base`` on that differ in the lowest bits."""
+    return f"{base >> bits:0{len(format(registers.REGISTERS - 1, 'b')) - bits}b}{'-' * bits}"
