@@ -13,7 +13,7 @@ from gateware.stream.join import Join, piece_beat
 from gateware.scrubber.layouts import POLICY, VERDICTS, Network
 from gateware.mask import lanes_before
 from gateware.scrubber.pieces import OptionWords, SackEdges, Section, drive_edits, network_edits, transport_edits
-from gateware.stream.serial_join import SerialJoin
+from gateware.scrubber.serial_join import SerialJoin
 from gateware.stream import FrameSignature, SkidBuffer
 
 JOINED = {"ethernet": (14, 18), "network": (20, 28, 40), "transport": (0, 8, 16, 20, 24, 32)}

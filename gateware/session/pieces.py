@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts a frame together from its header, its text and its ICV."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.macsec import ICV_BYTES
+from gateware.pick import gated
 from gateware.session.field import BITS
 from gateware.stream import Queue
 from gateware.stream.join import Join, piece_beat
-from gateware.stream.serial_join import SerialJoin
 
 PIECE_BEATS = {1: 64, 8: 32, 64: 32}
 """For each lane count, more beats than come of one piece while another is waited for."""
@@ -43,6 +43,37 @@ class TagBeats(wiring.Component):
         ]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += index.eq(Mux(self.o.payload.last, 0, index + 1))
+        return m
+
+
+class Turns(wiring.Component):
+    """Concatenates pieces of one lane, none of them empty, so that a byte waits for no other. No latency."""
+
+    pieces: list[stream.Interface]
+    o: stream.Interface
+
+    def __init__(self, count: int) -> None:
+        piece = stream.Signature(piece_beat(1))
+        super().__init__({"pieces": In(piece).array(count), "o": Out(piece)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        turn = Signal(len(self.pieces), init=1)
+        valid, last, ends = Signal(), Signal(), Signal()
+        m.d.comb += [
+            *(piece.ready.eq(turn[number] & self.o.ready) for number, piece in enumerate(self.pieces)),
+            valid.eq((turn & Cat(piece.valid for piece in self.pieces)).any()),
+            last.eq((turn & Cat(piece.payload.last for piece in self.pieces)).any()),
+            ends.eq(last & turn[-1]),
+            self.o.valid.eq(valid),
+            self.o.payload.data.eq(
+                gated((turn[n], piece.payload.data.as_value()) for n, piece in enumerate(self.pieces))
+            ),
+            self.o.payload.count.eq(1),
+            self.o.payload.last.eq(ends),
+        ]
+        with m.If(valid & last & self.o.ready):
+            m.d.sync += turn.eq(turn.rotate_left(1))
         return m
 
 
@@ -103,7 +134,7 @@ class Assembly(wiring.Component):
             m.d.comb += [tags.i.valid.eq(self.tag_valid), tags.i.payload.eq(self.tag)]
             pieces.append(tag_beats.o)
         if lanes == 1:
-            m.submodules.join = join = SerialJoin(len(pieces))
+            m.submodules.join = join = Turns(len(pieces))
             for piece, port in zip(pieces, join.pieces, strict=True):
                 wiring.connect(m, piece, port)
             wiring.connect(m, join.o, wiring.flipped(self.o))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`gateware.stream.serial_join.SerialJoin`: what comes out are the pieces in their order."""
+"""`gateware.scrubber.serial_join.SerialJoin`: what comes out are the pieces in their order."""
 
 from typing import Any
 

@@ -21,7 +21,7 @@ from gateware.scrubber.bytesum import ByteSum
 from gateware.scrubber.counters import Counters
 from gateware.stream.join import Join
 from gateware.scrubber.lookup import Lookup
-from gateware.stream.serial_join import SerialJoin
+from gateware.scrubber.serial_join import SerialJoin
 from gateware.stream import (
     ClockCrossing,
     FrameFIFO,
