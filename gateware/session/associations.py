@@ -7,6 +7,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from custodes.macsec import ASSOCIATIONS, Suite
+from gateware.session.aes import NO_BYPASS
 from gateware.session.loader import order_layout
 
 NUMBER = range(ASSOCIATIONS)
@@ -143,12 +144,14 @@ class Associations(wiring.Component):
 
     def _remember(self, m: Module) -> None:
         """What goes with a key is in block RAM."""
-        m.submodules.table = table = Memory(shape=PARAMETERS, depth=ASSOCIATIONS, init=[])
-        write, read = table.write_port(), table.read_port()
+        # What is read while it is written belongs to an association without a key, and does not matter.
+        m.submodules.table = table = Memory(shape=PARAMETERS, depth=ASSOCIATIONS, init=[], attrs=NO_BYPASS)
+        write, read = table.write_port(), table.read_port(domain="comb")
+        row = Signal(PARAMETERS, reset_less=True)
         m.d.comb += [
             write.en.eq(self.load_valid),
             write.addr.eq(self.number),
             write.data.eq(self.load),
             read.addr.eq(self.read),
         ]
-        m.d.sync += self.parameters.eq(read.data)
+        m.d.sync += [row.eq(read.data), self.parameters.eq(row)]

@@ -209,7 +209,8 @@ class Gcm(wiring.Component):
             frames_out.eq(frames_out + asks_tag - (tags.o.valid & tags.o.ready)),
             self.busy.eq(self.frame.valid | (frames_out != 0)),
         ]
-        m.d.comb += room.eq(Cat(texts_out != self.text_depth, frames_out != self.frames_depth))
+        # One more of each may be on its way to being counted.
+        m.d.sync += room.eq(Cat(texts_out < self.text_depth - 1, frames_out < self.frames_depth - 1))
 
     def _aad_beats(self, aad: Value) -> Value:
         """Blocks or beats of additional data; a frame without has one of zeros."""
@@ -351,12 +352,10 @@ class Gcm(wiring.Component):
         m.submodules.expected = expected = Queue(BITS, self.frames_depth)
         differences = Signal(BITS)
         compared = Signal()
-        m.d.comb += [
+        m.d.comb += expected.o.ready.eq(found)
+        m.d.sync += [
             expected.i.valid.eq(begins),
             expected.i.payload.eq(self.frame.payload.tag),
-            expected.o.ready.eq(found),
-        ]
-        m.d.sync += [
             differences.eq(tag ^ expected.o.payload),
             compared.eq(found),
             self.tag_valid.eq(compared),
