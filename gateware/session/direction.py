@@ -32,6 +32,8 @@ DECIDING = 8
 """More than the frames that are being decided on."""
 FINISH_CYCLES = {1: 4, 8: 4, 64: 2}
 """For each lane count, the least time between two verdicts."""
+PN_BITS = {False: 64, True: 65}
+"""Whether frames are opened -> bits of the PN that is kept: once the last has come, none is acceptable."""
 
 
 def big_endian(value: Value, count: int) -> Value:
@@ -183,7 +185,7 @@ class Direction(wiring.Component):
             "text": range(MAX_SEALED_BYTES + 1),
             "beats": range(STORE_BEATS[self.lanes] + 1),
         }
-        return data.StructLayout(members | ({"pn": 64, "raised": 64} if self.opens else {}))
+        return data.StructLayout(members | ({"pn": 64, "raised": PN_BITS[True]} if self.opens else {}))
 
     def _admit(self, m: Module, promised: Value, withdrawn: Value, leaves: Value) -> None:
         """Let a frame in that has room on the way out, whatever becomes of those before it."""
@@ -316,7 +318,7 @@ class Direction(wiring.Component):
     def _packet_numbers(self, m: Module, valid: Value, number: Value) -> Value:
         """The PN of an association, or the lowest acceptable; a host reads it when no frame needs it."""
         control = self.control
-        m.submodules.pns = self.pns = Memory(shape=64, depth=ASSOCIATIONS, init=[])
+        m.submodules.pns = self.pns = Memory(shape=PN_BITS[self.opens], depth=ASSOCIATIONS, init=[])
         self.pn_write, read = self.pns.write_port(), self.pns.read_port(domain="comb")
         m.d.comb += read.addr.eq(Mux(valid, number, control.read))
         with m.If(~valid):

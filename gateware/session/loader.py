@@ -41,7 +41,7 @@ class KeyLoader(wiring.Component):
 
     Members:
         word_valid, word: pushes 32 bits of the key to be loaded, of which all are pushed in their order, a byte's
-            predecessors below it; after a key of 128 bits as many zeros. While no order is under way.
+            predecessors below it; after a key of 128 bits as many zeros. While none is being loaded.
         i: orders; taken when carried out. A key must have been wiped before it is loaded.
         forget: the words that have been pushed are cleared.
         ask, reply_valid, reply: the hash key is what AES makes of zeros.
@@ -101,7 +101,7 @@ class KeyLoader(wiring.Component):
         staged, window = Signal(data.ArrayLayout(32, KEY_WORDS)), Signal(data.ArrayLayout(32, KEY_WORDS))
         following = Signal(32)
         done, shifts, clears, multiplied = Signal(), Signal(), Signal(), Signal()
-        m.d.sync += [shifts.eq(0), clears.eq(self.forget), multiplied.eq(done)]
+        m.d.sync += [shifts.eq(0), clears.eq(0), multiplied.eq(done)]
         m.d.comb += [
             self.i.ready.eq(done),
             self.ask.valid.eq(state == State.ASK),
@@ -159,7 +159,10 @@ class KeyLoader(wiring.Component):
                 Mux(self.reply_valid, self.reply, self.product) if rate.chains > 1 else self.reply
             )
         with m.If(clears):
-            m.d.sync += [staged.eq(0), window.eq(0), following.eq(0)]
+            m.d.sync += [window.eq(0), following.eq(0)]
+        # What has been pushed outlives the overwriting of other keys, or else the load that follows would find zeros.
+        with m.If(self.forget | (state == State.ASK)):
+            m.d.sync += staged.eq(0)
         with m.If(multiplied):
             m.d.sync += self.factor.eq(0)
         return m

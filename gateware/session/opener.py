@@ -29,7 +29,8 @@ class Opener(Direction):
     """Frames of a peer leave opened once their ICV is found right; all others are dropped, and no byte of them leaves.
 
     The upper half of an extended packet number is taken from the lowest acceptable one when a frame is judged, which may be
-    before the frames right in front of it have been accepted: that matters only where those advance it by 2^31.
+    before the frames right in front of it have been accepted. Where these lift that past a multiple of 2^31, a late frame may
+    be counted as late that the specification, which waits, counts as not valid, or the other way round; it is dropped.
 
     See `Direction`. Verdicts are those of `Opening`. Standard: IEEE 802.1AE-2018, 10.6.
     """
@@ -75,7 +76,7 @@ class Opener(Direction):
             m.d.comb += reason.eq(Opening.IN_PKTS_ERROR)
 
     def _pn(self, known: Any, suite: Any, pn: Value) -> Value:
-        upper = (pn[32:] + (pn[31] & ~known.pn[31]))[:32]
+        upper = (pn[32:64] + (pn[31] & ~known.pn[31]))[:32]
         return Cat(known.pn, Mux(suite[1], upper, 0))
 
     def _take_pn(self, m: Module, passes: Value, number: Value, suite: Any, pn: Value) -> None:

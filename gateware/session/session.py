@@ -132,6 +132,12 @@ class Session(wiring.Component):
         side, number, lifetime = Signal(), Signal(range(ASSOCIATIONS)), Signal(32)
         command = bus.write & (bus.address == registers.COMMAND)
         pushes = bus.write & (bus.address >= registers.KEY) & (bus.address < registers.KEY + registers.KEY_WORDS)
+        # A key is loaded only if all of it has been pushed since the last command, and nothing else.
+        pushed = Signal(range(registers.KEY_WORDS + 2))
+        with m.If(wipes | (command & ~loading)):
+            m.d.sync += pushed.eq(0)
+        with m.Elif(pushes & ~loading & (pushed <= registers.KEY_WORDS)):
+            m.d.sync += pushed.eq(pushed + 1)
         with m.If(bus.write & ~loading), m.Switch(bus.address):
             for address, place in places.items():
                 with m.Case(address):
@@ -160,6 +166,7 @@ class Session(wiring.Component):
                 starts.eq(
                     (order == Command.LOAD)
                     & Mux(to_side, controls[1].ready, controls[0].ready)
+                    & (pushed == registers.KEY_WORDS)
                     & ~(unfit | tampered | setting | loading)
                 ),
                 zeroises.eq(order == Command.ZEROISE),

@@ -17,7 +17,8 @@ IDENTITY_VALUE = 0x43555350
 STATUS = 0x003
 
 KEY = 0x010
-"""Eight words, written only: reads give 0. A key, salt and so on wait here for their command, which clears them."""
+"""Eight words, written only, in this order: reads give 0. A key, salt and so on wait here for a command, which clears them
+whatever it is; while a key is being loaded, what is written here is lost."""
 KEY_WORDS = 8
 SALT = 0x018
 SALT_WORDS = 3
@@ -53,8 +54,8 @@ class Command(enum.IntEnum):
     """Bits 31 to 28 of `COMMAND`; the lower bits say to what."""
 
     LOAD = 1
-    """Into the association in bits 5 to 0, with the suite in bits 17 and 16. Refused where one is in use, and where
-    a transmit PN is 0 or does not fit the suite."""
+    """Into the association in bits 5 to 0, with the suite in bits 17 and 16. Refused where one is in use, where not all of a
+    key has been written since the last command, and where a PN does not fit the suite or a transmit PN is 0."""
     ZEROISE = 2
     """The association in bits 5 to 0."""
     CHANNEL = 3
@@ -72,7 +73,7 @@ CHANNEL_IN_USE = 1 << 16
 COMMAND_SHIFT = 28
 
 STATUS_BUSY = 1 << 0
-"""A command is being carried out, or keys are being overwritten; another command now is refused."""
+"""A key is being loaded, or keys are being overwritten. `Command.LOAD` and `Command.CHANNEL` may be refused meanwhile."""
 STATUS_REFUSED = 1 << 1
 """The last command was."""
 STATUS_TAMPERED = 1 << 2
