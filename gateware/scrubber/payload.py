@@ -5,6 +5,7 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from gateware.mask import Countdown
 from gateware.scrubber.beat import (
     LayerInterface,
     LayerSignature,
@@ -15,7 +16,6 @@ from gateware.scrubber.beat import (
 )
 from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.layouts import NETWORK, TRANSPORT
-from gateware.mask import Countdown
 
 END = data.StructLayout({"error": 1, "oversize": 1})
 TAIL = data.StructLayout({"padding": 1, "too_short": 1})

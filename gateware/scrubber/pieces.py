@@ -7,8 +7,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import section_entry
-from gateware.stream.join import masked, piece_beat
 from gateware.scrubber.layouts import VERDICTS, Network, Transport
+from gateware.stream.join import masked, piece_beat
 
 MAX_WORDS = 12
 EDIT = data.StructLayout({"set": 1, "byte": 8})

@@ -8,13 +8,13 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.table import MIN_FRAME_BYTES
-from gateware.scrubber.beat import section_entry
-from gateware.stream.join import Join, piece_beat
-from gateware.scrubber.layouts import POLICY, VERDICTS, Network
 from gateware.mask import lanes_before
+from gateware.scrubber.beat import section_entry
+from gateware.scrubber.layouts import POLICY, VERDICTS, Network
 from gateware.scrubber.pieces import OptionWords, SackEdges, Section, drive_edits, network_edits, transport_edits
 from gateware.scrubber.serial_join import SerialJoin
 from gateware.stream import FrameSignature, SkidBuffer
+from gateware.stream.join import Join, piece_beat
 
 JOINED = {"ethernet": (14, 18), "network": (20, 28, 40), "transport": (0, 8, 16, 20, 24, 32)}
 """The sections in the order in which they leave, and how long they can be."""

@@ -6,6 +6,7 @@ from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from gateware.mask import lanes_below
 from gateware.scrubber.beat import (
     LayerInterface,
     LayerSignature,
@@ -17,7 +18,6 @@ from gateware.scrubber.beat import (
 from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, anticipate, compare, describe, tcp_header, udp_lengths
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
-from gateware.mask import lanes_below
 from gateware.scrubber.split import Edits, HeaderSplit, write_section
 
 

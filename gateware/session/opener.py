@@ -29,7 +29,7 @@ class Opener(Direction):
     """Frames of a peer leave opened once their ICV is found right; all others are dropped, and no byte of them leaves.
 
     The upper half of an extended packet number is taken from the lowest acceptable one when a frame is judged, which may be
-    before the frames right in front of it have been accepted. Where these lift that past a multiple of 2^31, a late frame may
+    before the frames right in front of it are accepted. Where these lift that past a multiple of 2^31, a late frame may
     be counted as late that the specification, which waits, counts as not valid, or the other way round; it is dropped.
 
     See `Direction`. Verdicts are those of `Opening`. Standard: IEEE 802.1AE-2018, 10.6.

@@ -19,8 +19,11 @@ from gateware.ethernet import Mac, RgmiiDelays
 from gateware.scrubber import Scrubber
 from gateware.scrubber.bytesum import ByteSum
 from gateware.scrubber.counters import Counters
-from gateware.stream.join import Join
 from gateware.scrubber.lookup import Lookup
+from gateware.session.aes import Aes
+from gateware.session.gcm import Gcm
+from gateware.session.ghash import Ghash
+from gateware.session.rate import Rate
 from gateware.scrubber.serial_join import SerialJoin
 from gateware.stream import (
     ClockCrossing,
@@ -31,6 +34,8 @@ from gateware.stream import (
     WidthConverter,
     beat_layout,
 )
+from gateware.stream.join import Join
+from tests.cocotb_benches.gcm_harness import Opener, SideBySide
 from tests.frames import POLICY
 
 HEAD_BYTES = (0, 1, 7, 8, 9, 14, 20, 40, 63, 64, 65, 128)
@@ -47,6 +52,13 @@ BLINK_CYCLES = 1000
 """Of the LEDs of a warden."""
 FIFO_DEPTHS = {1: 64, 8: 16}
 """Lanes -> beats."""
+SESSION_KEYS = 4
+"""Of an AES-GCM engine and its parts."""
+AES_LANES = (1, 2, 4, 8, 16, 32)
+GHASH_LANES = (1, 2, 4, 8, 16, 32)
+GCM_LANES = (1, 2, 4, 8, 16, 64)
+GATE_BYTES = 8192
+"""That wait for a sink."""
 
 
 DESIGN_VARIABLE = "CUSTODES_DESIGN"
@@ -97,8 +109,28 @@ def _counters(lanes: int) -> Design:
     return Design(lambda: Counters(COUNTERS_SPACING[lanes]), "bench_counters", lanes)
 
 
+def _sealer(lanes: int) -> Design:
+    return Design(lambda: Gcm(lanes, SESSION_KEYS, opens=False), "bench_gcm", lanes)
+
+
+def _opener(lanes: int) -> Design:
+    return Design(lambda: Opener(lanes, SESSION_KEYS, GATE_BYTES // lanes), "bench_gcm", lanes)
+
+
+def _aes() -> wiring.Component:
+    return SideBySide({f"lanes_{lanes}": Aes(Rate(lanes), SESSION_KEYS) for lanes in AES_LANES})
+
+
+def _ghash() -> wiring.Component:
+    return SideBySide({f"lanes_{lanes}": Ghash(Rate(lanes), SESSION_KEYS) for lanes in GHASH_LANES})
+
+
 # The slowest to build come first, so that they do not come last on one of many cores.
 DESIGNS: dict[str, Design] = {
+    **{f"gcm_open_{lanes}": _opener(lanes) for lanes in reversed(GCM_LANES)},
+    **{f"gcm_seal_{lanes}": _sealer(lanes) for lanes in reversed(GCM_LANES)},
+    "aes": Design(_aes, "bench_aes"),
+    "ghash": Design(_ghash, "bench_ghash"),
     "ethernet_warden": Design(
         _ethernet_warden, "bench_ethernet_warden", models=(Path(__file__).with_name("ecp5_io.v"),)
     ),
