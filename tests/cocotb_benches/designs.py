@@ -20,11 +20,11 @@ from gateware.scrubber import Scrubber
 from gateware.scrubber.bytesum import ByteSum
 from gateware.scrubber.counters import Counters
 from gateware.scrubber.lookup import Lookup
+from gateware.scrubber.serial_join import SerialJoin
 from gateware.session.aes import Aes
 from gateware.session.gcm import Gcm
 from gateware.session.ghash import Ghash
 from gateware.session.rate import Rate
-from gateware.scrubber.serial_join import SerialJoin
 from gateware.stream import (
     ClockCrossing,
     FrameFIFO,
