@@ -20,7 +20,7 @@ from gateware.session.gcm import Gcm
 from gateware.session.intake import Fault, Intake
 from gateware.session.peers import PeerTable
 from gateware.session.pieces import Assembly
-from gateware.stream import FrameSignature, Queue
+from gateware.stream import FrameSignature, Queue, SkidBuffer
 
 SEARCH_CYCLES = {1: 16, 8: 4, 64: 2}
 """For each lane count, how long it takes to find a channel: no longer than a smallest frame takes, and more than a cycle, so
@@ -112,7 +112,9 @@ class Direction(wiring.Component):
         wiring.connect(m, self.intake.o, feeder.store)
         wiring.connect(m, self.engine_frames.o, self.gcm.frame)
         wiring.connect(m, self.feeds.o, feeder.frame)
-        wiring.connect(m, feeder.o, self.gcm.i)
+        m.submodules.slice = register_slice = SkidBuffer(feeder.o.payload.shape())
+        wiring.connect(m, feeder.o, register_slice.i)
+        wiring.connect(m, register_slice.o, self.gcm.i)
         wiring.connect(m, self.associations.order, self.gcm.order)
         wiring.connect(m, self.assembly.o, self.gate.i)
         wiring.connect(m, self.gate.o, wiring.flipped(self.o))
@@ -173,7 +175,7 @@ class Direction(wiring.Component):
         """Header that is authenticated, SCI, and how long the text is."""
         raise NotImplementedError
 
-    def _end(self, m: Module, plan: Any, leaves: Value) -> tuple[Value, Value]:
+    def _end(self, m: Module, plan: Any, alive: Value, leaves: Value) -> tuple[Value, Value]:
         """Whether a frame's end can be decided, and why it is dropped, if it is."""
         raise NotImplementedError
 
@@ -201,9 +203,8 @@ class Direction(wiring.Component):
             self.associations.inside.eq(inside),
             self.associations.leaves.eq(leaves),
         ]
-        with m.If(table.ends & (record.payload.fault == Fault.NONE)):
-            beats = (record.payload.length + (self.growth_bytes + lanes - 1)) >> (lanes - 1).bit_length()
-            m.d.comb += promised.eq(beats)
+        beats = (record.payload.length + (self.growth_bytes + lanes - 1)) >> (lanes - 1).bit_length()
+        m.d.sync += promised.eq(Mux(table.ends & (record.payload.fault == Fault.NONE), beats, 0))
         m.d.sync += [
             reserved.eq(reserved + promised - withdrawn - (self.o.valid & self.o.ready)),
             room.eq((reserved <= STORE_BEATS[lanes] - spare) & (self.plans.level < self.plans.depth - DECIDING)),
@@ -229,8 +230,8 @@ class Direction(wiring.Component):
             valids.eq(Cat(table.ends, valids)),
             stages[0].length.eq(record.length),
             stages[0].fault.eq(record.fault),
-            stages[0].beats.eq(promised),
             *(after.eq(before) for before, after in pairwise(stages)),
+            stages[1].beats.eq(promised),
         ]
         self._know(m, stages[0].known, record)
 
@@ -246,7 +247,13 @@ class Direction(wiring.Component):
         pn = self._packet_numbers(m, valids[4], channel.number)
         reason, reason_then, counted_then = Signal(REASON), Signal(REASON), Signal()
         pn_then, parameters = Signal(64, reset_less=True), Signal(PARAMETERS, reset_less=True)
-        self._judge(m, reason, stage, channel.found, associations.usable.bit_select(channel.number, 1), suite)
+        usable = Signal()
+        if SEARCH_CYCLES[self.lanes] > 2:
+            # The frame before has been judged so long ago that it shows if that was its association's last.
+            m.d.sync += usable.eq(associations.usable.bit_select(channels[1].number, 1))
+        else:
+            m.d.comb += usable.eq(associations.usable.bit_select(channel.number, 1))
+        self._judge(m, reason, stage, channel.found, usable, suite)
         m.d.sync += [
             reason_then.eq(reason),
             counted_then.eq((reason == 0) | (reason == self.not_using_sa)),
@@ -349,7 +356,9 @@ class Direction(wiring.Component):
         waited = Signal(FINISH_CYCLES[self.lanes] - 1)
         dropped, reason = Signal(), Signal(REASON)
         m.d.sync += waited.eq(Mux(leaves, 0, Cat(self.plans.o.valid, waited)))
-        decidable, late_reason = self._end(m, plan, leaves)
+        alive = Signal()
+        m.d.sync += alive.eq(self.associations.alive.bit_select(plan.number, 1))
+        decidable, late_reason = self._end(m, plan, alive, leaves)
         ripe = self.plans.o.valid & waited[-1]
         m.d.comb += [
             dropped.eq(plan.reason != 0),
@@ -359,8 +368,7 @@ class Direction(wiring.Component):
             leaves.eq(ripe & (dropped | (decidable & gate.verdict.ready))),
             self.plans.o.ready.eq(leaves),
         ]
-        with m.If(leaves & (reason != 0)):
-            m.d.comb += withdrawn.eq(plan.beats)
+        m.d.sync += withdrawn.eq(Mux(leaves & (reason != 0), plan.beats, 0))
         m.submodules.counters = counters = SessionCounters(FINISH_CYCLES[self.lanes])
         m.d.sync += [
             self.verdict.valid.eq(leaves),

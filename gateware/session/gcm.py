@@ -165,23 +165,32 @@ class Gcm(wiring.Component):
         counters = [Signal(32, init=1 + number, name=f"counter_{number}") for number in range(rate.blocks)]
         started, left, final = Signal(), Signal(range(MAX_BYTES // BLOCK_BYTES + 2)), Signal()
         texts_out, frames_out = Signal(range(self.text_depth + 1)), Signal(range(self.frames_depth + 1))
-        asks, asks_text, asks_tag, takes = Signal(), Signal(), Signal(), Signal()
+        asks, asks_text, asks_tag, takes, ends = Signal(), Signal(), Signal(), Signal(), Signal()
+        hash_key = Signal()
         room, text_beats = Signal(2), self._blocks(frame.text, rate.blocks)
+        if rate.cycles > 1:
+            # There is time to hand a frame back a cycle later, and so to keep where it comes from out of a long path.
+            m.d.sync += self.frame.ready.eq(ends)
+            waits = self.frame.valid & ~self.frame.ready
+        else:
+            m.d.comb += self.frame.ready.eq(ends)
+            waits = self.frame.valid
         m.d.comb += [
-            asks.eq(self.frame.valid & Mux(started, room[0], room[1]) & ~loader.ask.valid),
+            asks.eq(waits & Mux(started, room[0], room[1]) & ~hash_key),
             takes.eq(asks & aes.i.ready),
             asks_text.eq(takes & started),
             asks_tag.eq(takes & ~started),
-            self.frame.ready.eq(takes & Mux(started, final, text_beats == 0)),
-            aes.i.valid.eq(asks | loader.ask.valid),
-            loader.ask.ready.eq(aes.i.ready),
+            ends.eq(takes & Mux(started, final, text_beats == 0)),
+            aes.i.valid.eq(asks | hash_key),
+            loader.ask.ready.eq(hash_key & aes.i.ready),
             begun.i.valid.eq(asks_tag),
             begun.i.payload.key.eq(frame.key),
             begun.i.payload.aad.eq(frame.aad),
             begun.i.payload.text.eq(frame.text),
             begun.i.payload.after.eq(self._blocks(frame.text, 1) + rate.blocks * self._aad_beats(frame.aad)),
         ]
-        with m.If(loader.ask.valid):
+        m.d.sync += hash_key.eq(loader.ask.valid & ~loader.ask.ready)
+        with m.If(hash_key):
             m.d.comb += aes.i.payload.eq(loader.ask.payload)
         with m.Else():
             m.d.comb += [
@@ -196,10 +205,10 @@ class Gcm(wiring.Component):
             for number, count in enumerate(counters):
                 # The only block that counts of the first request is the one in the first place.
                 m.d.sync += count.eq(count + Mux(started, rate.blocks, 1))
-                with m.If(self.frame.ready):
+                with m.If(ends):
                     m.d.sync += count.eq(1 + number)
             m.d.sync += [
-                started.eq(~self.frame.ready),
+                started.eq(~ends),
                 left.eq(Mux(started, left - 1, text_beats)),
                 final.eq(Mux(started, left == 2, text_beats == 1)),
             ]

@@ -85,7 +85,7 @@ class Opener(Direction):
     def _compose(self, ends: Any, an: Value, sci: Value, pn: Value, length: Value) -> tuple[Value, Value, Value]:
         return ends.header, ends.header[-64:], length - (HEADER_BYTES + ICV_BYTES)
 
-    def _end(self, m: Module, plan: Any, leaves: Value) -> tuple[Value, Value]:
+    def _end(self, m: Module, plan: Any, alive: Value, leaves: Value) -> tuple[Value, Value]:
         """Whether the ICV is right, and the PN not too low: compared in one cycle, used in the next."""
         m.submodules.results = results = Queue(1, 16)
         lowest = self.pns.read_port(domain="comb")
@@ -102,7 +102,7 @@ class Opener(Direction):
             m.d.comb += reason.eq(Opening.IN_PKTS_NOT_VALID)
         with m.If(late):
             m.d.comb += reason.eq(Opening.IN_PKTS_LATE)
-        with m.If(~self.associations.alive.bit_select(plan.number, 1)):
+        with m.If(~alive):
             m.d.comb += reason.eq(Opening.IN_PKTS_NOT_USING_SA)
         self._write_pn(m, leaves & (plan.reason == 0) & (reason == 0) & higher, plan.number, plan.raised)
         return results.o.valid, reason

@@ -82,6 +82,5 @@ class Sealer(Direction):
         )
         return Cat(ends.header, tag), sci, text
 
-    def _end(self, m: Module, plan: Any, leaves: Value) -> tuple[Value, Value]:
-        alive = self.associations.alive.bit_select(plan.number, 1)
+    def _end(self, m: Module, plan: Any, alive: Value, leaves: Value) -> tuple[Value, Value]:
         return Value.cast(1), Mux(alive, 0, Sealing.OUT_PKTS_NOT_USING_SA)
