@@ -30,6 +30,8 @@ FRAMES = {1: 16, 8: 32, 64: 128}
 """For each lane count, how many frames can wait for their end."""
 DECIDING = 8
 """More than the frames that are being decided on."""
+SETTLING_CYCLES = 3
+"""From the end of a search until it shows what room is left."""
 FINISH_CYCLES = {1: 4, 8: 4, 64: 2}
 """For each lane count, the least time between two verdicts."""
 PN_BITS = {False: 64, True: 65}
@@ -194,10 +196,12 @@ class Direction(wiring.Component):
         lanes, table, record = self.lanes, self.table, self.intake.record
         reserved, room, inside = Signal(range(2 * STORE_BEATS[lanes])), Signal(), Signal(range(2 * FRAMES[lanes] + 1))
         longest = -(-MAX_SEALED_BYTES // lanes)
-        # Several may be on their way to being counted.
-        spare = longest if lanes <= 8 else 4 * longest
+        # What a frame has been promised shows some cycles later: the next waits for that, or there is room for several.
+        settling, waits = Signal(SETTLING_CYCLES), lanes <= 8
+        spare = longest if waits else 4 * longest
+        m.d.sync += settling.eq(Cat(table.ends, settling) if waits else 0)
         m.d.comb += [
-            table.valid.eq(record.valid & (room | table.under_way)),
+            table.valid.eq(record.valid & ((room & ~settling.any()) | table.under_way)),
             table.address.eq(record.payload.address[-8 * self.key_bytes :]),
             record.ready.eq(table.ends),
             self.associations.inside.eq(inside),
@@ -207,7 +211,11 @@ class Direction(wiring.Component):
         m.d.sync += promised.eq(Mux(table.ends & (record.payload.fault == Fault.NONE), beats, 0))
         m.d.sync += [
             reserved.eq(reserved + promised - withdrawn - (self.o.valid & self.o.ready)),
-            room.eq((reserved <= STORE_BEATS[lanes] - spare) & (self.plans.level < self.plans.depth - DECIDING)),
+            room.eq(
+                (reserved <= STORE_BEATS[lanes] - spare)
+                & (self.plans.level < self.plans.depth - DECIDING)
+                & (self.feeds.level < self.feeds.depth - DECIDING)
+            ),
             inside.eq(inside + table.ends - leaves),
             self.busy.eq((inside != 0) | record.valid),
         ]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """AES-GCM of whole frames, each with a key of its own, without a pause between them."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data, enum, stream, wiring
@@ -236,7 +238,7 @@ class Gcm(wiring.Component):
             Signal(range(MAX_BYTES // BLOCK_BYTES + 2)),
             Signal(range(MAX_BYTES + 1)),
         )
-        some_text, last_text = Signal(), Signal()  # is left; ends with this beat
+        some_text, last_text, few = Signal(), Signal(), Signal()  # is left; ends with this beat; all blocks do
         after, number = Signal(begun.i.payload.after.shape()), Signal(range(rate.chains // rate.blocks + 1))
 
         takes_text, steps, block_ends, ends = Signal(), Signal(), Signal(), Signal()
@@ -246,7 +248,7 @@ class Gcm(wiring.Component):
             self.i.ready.eq(takes_text & texts.o.valid | (part == Part.AAD) & ~hollow),
             steps.eq((part != Part.IDLE) & ((part != Part.TEXT) | texts.o.valid) & (~self.i.ready | self.i.valid)),
             block_ends.eq(steps & (cycle == rate.cycles - 1)),
-            ends.eq((after < rate.blocks) & (part != Part.AAD)),
+            ends.eq(few & (part != Part.AAD)),
             texts.o.ready.eq((part == Part.TEXT) & block_ends),
         ]
         with m.If(steps):
@@ -260,6 +262,7 @@ class Gcm(wiring.Component):
         with m.If(block_ends):
             m.d.sync += [
                 after.eq(after - rate.blocks),
+                few.eq(after < 2 * rate.blocks),
                 number.eq(number + (number != rate.chains // rate.blocks)),
                 aad_left.eq(aad_left - 1),
             ]
@@ -296,6 +299,7 @@ class Gcm(wiring.Component):
                 some_text.eq(next_frame.text != 0),
                 last_text.eq(next_frame.text <= lanes),
                 after.eq(Mux(multiplies, 0, next_frame.after)),
+                few.eq(multiplies),
                 number.eq(0),
             ]
 
@@ -311,7 +315,7 @@ class Gcm(wiring.Component):
             self.o.count.eq(Mux(last_text, text_left, lanes)),
             self.o.last.eq(last_text),
         ]
-        beat = ghash.i
+        beat: Any = Signal(ghash.i.shape())
         hashed = Signal(8 * lanes)
         with m.Switch(part):
             with m.Case(Part.AAD):
@@ -333,8 +337,8 @@ class Gcm(wiring.Component):
                 )
         adding = [(behind < rate.chains) & ~behind[-1] for behind in in_place]
         last_adds = after < rate.chains + rate.blocks - 1
+        m.d.sync += [ghash.valid.eq(steps), ghash.i.eq(beat)]
         m.d.comb += [
-            ghash.valid.eq(steps),
             beat.key.eq(key),
             beat.first.eq(cycle == 0),
             beat.last.eq(cycle == rate.cycles - 1),
