@@ -74,7 +74,7 @@ class Direction(wiring.Component):
     """How many of these, the last, say which channel it belongs to."""
     bytes_max: int
     growth_bytes: int
-    """By how much a frame grows at most."""
+    """By how much a frame grows."""
     head_bytes: int
     """Of the frames that leave, up to the text."""
     known_layout: data.StructLayout
@@ -207,8 +207,11 @@ class Direction(wiring.Component):
             self.associations.inside.eq(inside),
             self.associations.leaves.eq(leaves),
         ]
-        beats = (record.payload.length + (self.growth_bytes + lanes - 1)) >> (lanes - 1).bit_length()
-        m.d.sync += promised.eq(Mux(table.ends & (record.payload.fault == Fault.NONE), beats, 0))
+        # What leaves, exactly: it is given back beat by beat. Of a frame too short to shrink nothing does.
+        length = record.payload.length
+        beats = (length + (self.growth_bytes + lanes - 1))[: len(length) + 1] >> (lanes - 1).bit_length()
+        leaving = table.ends & (record.payload.fault == Fault.NONE) & (length >= max(0, -self.growth_bytes))
+        m.d.sync += promised.eq(Mux(leaving, beats, 0))
         m.d.sync += [
             reserved.eq(reserved + promised - withdrawn - (self.o.valid & self.o.ready)),
             room.eq(

@@ -40,7 +40,7 @@ class Opener(Direction):
     address = range(MACS_BYTES, HEADER_BYTES)
     key_bytes = 8
     bytes_max = MAX_SEALED_BYTES
-    growth_bytes = 0
+    growth_bytes = -OVERHEAD_BYTES
     head_bytes = MACS_BYTES
     known_layout = data.StructLayout({"untagged": 1, "bad_tag": 1, "an": AN_BITS, "pn": 32})
     not_using_sa = Opening.IN_PKTS_NOT_USING_SA
