@@ -76,6 +76,7 @@ class Feeder(wiring.Component):
         feeding, index = Signal(Feeding), Signal(range(beats + 1))
         left, moves = Signal(range(MAX_SEALED_BYTES + 1)), Signal()
         last_head = (self.head_bytes - 1) // lanes
+        head = Cat(frame.header[: 8 * self.head_bytes], Const(0, 8 * ((last_head + 1) * lanes - self.head_bytes)))
         m.d.comb += moves.eq(self.o.valid & self.o.ready)
         with m.Switch(feeding):
             with m.Case(Feeding.HEADER):
@@ -84,7 +85,7 @@ class Feeder(wiring.Component):
                     self.o.valid.eq(self.frame.valid & frame.passes & self.store.valid),
                     self.o.payload.eq(filled.word_select(index, 8 * lanes)),
                     self.head_valid.eq(moves & (index <= last_head)),
-                    self.head.data.eq(frame.header.word_select(index, 8 * lanes)),
+                    self.head.data.eq(head.word_select(index, 8 * lanes)),
                     self.head.last.eq(index == last_head),
                     self.head.count.eq(Mux(self.head.last, self.head_bytes - last_head * lanes, lanes)),
                     self.frame.ready.eq(~frame.passes & ~frame.stored),
