@@ -123,11 +123,13 @@ class Bench(SessionPair):
 
     def send_to(self, channel: int, peer: bytes, sci: bytes = SCI_OWN) -> None:
         """Set a transmit channel."""
+        self.idle()
         assert self.tell(channel_writes(Side.ACCELERATOR, channel, peer, sci, 0))
         self.sealer.set_channel(channel, peer, sci)
 
     def receive_from(self, channel: int, sci: bytes = SCI_PEER, window: int = 0) -> None:
         """Set a receive channel."""
+        self.idle()
         assert self.tell(channel_writes(Side.NETWORK, channel, sci, sci, window))
         self.opener.set_channel(channel, sci, window)
 

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many clock cycles a frame takes, back to back, against what the wire takes that its sealed form comes or goes on."""
+
+from random import Random
+
+import pytest
+
+from custodes.link import Ingress
+from custodes.macsec import MAX_PLAIN_BYTES, OVERHEAD_BYTES, Side, Suite
+from tests.gateware.session.bench import OWN, PEER, Bench, Sak, Station, plain
+
+MIN_FRAME_BYTES = 60
+WIRE_BYTES = OVERHEAD_BYTES + 4 + 8 + 12
+"""What is on the wire besides a plain frame: SecTAG and ICV, FCS, preamble, gap."""
+FRAMES = 150
+SMALLEST_CYCLES = {64: 2}
+"""For lane counts at which a clock cycle carries more than the wire does in half the time of a smallest frame."""
+
+
+def cycles_per_frame(bench: Bench, frames: list[Ingress[Side]]) -> float:
+    """Beyond the first third, so that how long one is inside does not count."""
+    first = len(frames) // 3
+    took: list[int] = []
+    for part in (frames[:first], frames[first:]):
+        before = bench.link.cycles
+        assert all(outcome.frame for outcome in bench.link.exchange(part))
+        took.append(bench.link.cycles - before)
+    return (took[1] - took[0]) / (len(frames) - 2 * first)
+
+
+@pytest.mark.parametrize("size", [MIN_FRAME_BYTES, 61, 64, 65, 100, 128, 300, 576, 1024, MAX_PLAIN_BYTES])
+def test_frames_back_to_back_keep_up_with_the_wire(bench: Bench, size: int, record_property):
+    random = Random(size)
+    lanes = bench.link.lanes
+    sak, peer = Sak.random(Suite.GCM_AES_XPN_256, random), bench.receive(Sak.random(Suite.GCM_AES_256, random))
+    bench.transmit(sak)
+    wire = (size + WIRE_BYTES) / lanes
+    for side in Side:
+        frames = [frame_of(side, size, peer, random) for _ in range(FRAMES)]
+        cycles = cycles_per_frame(bench, frames)
+        record_property(side.name, cycles)
+        print(f"{lanes} lanes, {size} bytes, {side.name.lower()}: {cycles} cycles per frame; the wire {wire}")
+        assert cycles <= max(wire, SMALLEST_CYCLES.get(lanes, 0))
+
+
+def frame_of(side: Side, size: int, peer: Station, random: Random) -> Ingress[Side]:
+    if side is Side.ACCELERATOR:
+        return Ingress(side, plain(size, random))
+    return Ingress(side, peer.seal(plain(size, random, OWN, PEER)))
