@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from random import Random, SystemRandom
 
-from custodes.macsec import HEADER_BYTES, ICV_BYTES, Opening, Sealing, Side, Suite
+from custodes.macsec import Opening, Sealing, Suite
 from tests.gateware.session.bench import OWN, PEER, Bench, Sak, plain, to_open, to_seal
 from tests.gateware.session.traffic import Traffic
 
@@ -48,14 +48,11 @@ def test_every_length_of_a_truncated_frame_is_dropped(bench: Bench):
 
 def test_every_length_passes_both_ways(bench: Bench):
     random = Random(2)
-    peer, sak = Sak.random(Suite.GCM_AES_128, random), Sak.random(Suite.GCM_AES_256, random)
-    bench.transmit(sak)
-    station = bench.receive(peer)
+    bench.transmit(Sak.random(Suite.GCM_AES_256, random))
+    peer = bench.receive(Sak.random(Suite.GCM_AES_128, random))
     sizes = [*range(14, 200), *range(1500, 1519)]
     frames = to_seal(plain(size, random) for size in sizes)
-    frames += to_open(station.seal(plain(size - 1, random, OWN, PEER)) for size in sizes)
+    frames += to_open(peer.seal(plain(size - 1, random, OWN, PEER)) for size in sizes)
     bench.check(frames)
     assert bench.sealer.counters == {(0, Sealing.OUT_PKTS_ENCRYPTED): len(sizes)}
     assert bench.opener.counters == {(0, Opening.IN_PKTS_OK): len(sizes)}
-    assert HEADER_BYTES + ICV_BYTES == 44
-    assert len(Side) == 2

@@ -14,7 +14,7 @@ WIRE_BYTES = OVERHEAD_BYTES + 4 + 8 + 12
 """What is on the wire besides a plain frame: SecTAG and ICV, FCS, preamble, gap."""
 FRAMES = 150
 SMALLEST_CYCLES = {64: 2}
-"""For lane counts at which a clock cycle carries more than the wire does in half the time of a smallest frame."""
+"""For lane counts at which the wire takes fewer than it takes to find a frame's channel: 116 bytes are 1.8 beats of 64."""
 
 
 def cycles_per_frame(bench: Bench, frames: list[Ingress[Side]]) -> float:
@@ -29,16 +29,15 @@ def cycles_per_frame(bench: Bench, frames: list[Ingress[Side]]) -> float:
 
 
 @pytest.mark.parametrize("size", [MIN_FRAME_BYTES, 61, 64, 65, 100, 128, 300, 576, 1024, MAX_PLAIN_BYTES])
-def test_frames_back_to_back_keep_up_with_the_wire(bench: Bench, size: int, record_property):
+def test_frames_back_to_back_keep_up_with_the_wire(bench: Bench, size: int):
     random = Random(size)
     lanes = bench.link.lanes
-    sak, peer = Sak.random(Suite.GCM_AES_XPN_256, random), bench.receive(Sak.random(Suite.GCM_AES_256, random))
-    bench.transmit(sak)
+    bench.transmit(Sak.random(Suite.GCM_AES_XPN_256, random))
+    peer = bench.receive(Sak.random(Suite.GCM_AES_256, random))
     wire = (size + WIRE_BYTES) / lanes
     for side in Side:
         frames = [frame_of(side, size, peer, random) for _ in range(FRAMES)]
         cycles = cycles_per_frame(bench, frames)
-        record_property(side.name, cycles)
         print(f"{lanes} lanes, {size} bytes, {side.name.lower()}: {cycles} cycles per frame; the wire {wire}")
         assert cycles <= max(wire, SMALLEST_CYCLES.get(lanes, 0))
 
