@@ -158,7 +158,7 @@ class Bench:
         await self.tb.finish()
         expected = [Reply(encrypted(self.keys[one.key], one.blocks), one.use) for one in requests]
         assert self.replies.received == expected
-        latency = UNIT_CYCLES * self.rate.rounds + 2
+        latency = UNIT_CYCLES * self.rate.rounds + 1
         assert self.replies.cycles == [cycle + latency for cycle in self.i.cycles]
         self.replies.restart()
         self.i.cycles.clear()

@@ -26,14 +26,13 @@ class Opener(wiring.Component):
         depth: of the gate in beats.
 
     Members:
-        o: their text. ``full``: a frame found no room in the gate, see `Gate`.
-        lost: a beat or a verdict found no room on its way to the gate; stays until the reset.
+        o: their text.
+        lost: text or a verdict found no room in or before the gate; stays until the reset.
         text_valid: a beat of text leaves the engine, good or not.
         Those of `Gcm` but its text, under the same names.
     """
 
     o: stream.Interface
-    full: Signal
     lost: Signal
     text_valid: Signal
     frame: stream.Interface
@@ -53,7 +52,7 @@ class Opener(wiring.Component):
         members = self.engine.signature.members
         super().__init__(
             {name: members[name] for name in members if name not in ("o", "o_valid", "tag")}
-            | {"o": Out(FrameSignature(lanes)), "full": Out(1), "lost": Out(1), "text_valid": Out(1)}
+            | {"o": Out(FrameSignature(lanes)), "lost": Out(1), "text_valid": Out(1)}
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -85,10 +84,10 @@ class Opener(wiring.Component):
             self.tag_valid.eq(engine.tag_valid),
             self.good.eq(engine.good),
             self.busy.eq(engine.busy),
-            self.full.eq(gate.full),
         ]
         with m.If(
-            text.i.valid & ~text.i.ready
+            gate.full
+            | text.i.valid & ~text.i.ready
             | verdicts.i.valid & ~verdicts.i.ready
             | some_text.i.valid & ~some_text.i.ready
             | some_text.o.ready & ~some_text.o.valid
