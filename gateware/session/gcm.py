@@ -97,8 +97,10 @@ class Gcm(wiring.Component):
         self.rate = rate = Rate(lanes)
         self.keys = keys
         self.opens = opens
-        # So many blocks of key stream are on their way that neither AES nor what uses them waits for the other.
-        ahead = (UNIT_CYCLES * rate.rounds + 2 * _QUEUE_CYCLES) // rate.cycles
+        # A block may wait while others go round through all units once less than there are passes.
+        self.round_cycles = UNIT_CYCLES * rate.units * (rate.passes - 1)
+        # So many are asked for ahead that each is there in time, though it is asked for when an earlier one is used.
+        ahead = (self.round_cycles + UNIT_CYCLES * rate.rounds + 2 * _QUEUE_CYCLES) // rate.cycles
         self.text_depth = max(16, 1 << ahead.bit_length())
         self.frames_depth = 16 if lanes <= 8 else 64
         super().__init__(
@@ -274,7 +276,8 @@ class Gcm(wiring.Component):
         # The next frame, or the next power of a key, follows at once.
         waits, multiplying = Signal(range(self.frames_depth + 1)), Signal()
         free, multiplies, starts = Signal(), Signal(), Signal()
-        told = Signal(_QUEUE_CYCLES)
+        # Once the block for a frame's tag has come, those for its text come in time. Only with few lanes may they be late.
+        told = Signal(_QUEUE_CYCLES + (0 if rate.serial else self.round_cycles))
         m.d.sync += [
             told.eq(Cat(tags.i.valid, told)),
             waits.eq(waits + told[-1] - starts),
