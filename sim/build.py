@@ -28,6 +28,8 @@ from gateware.devices.warden import Warden
 from sim.top import FlatTop
 
 DEVICES = {"warden": Warden, "processor": Processor}
+LANES = {"warden": (1, 8, 64), "processor": (1, 8)}
+"""The lane counts that each is built with: a processor with 64 takes a quarter of an hour and more than 4 GB."""
 HARNESS = Path(__file__).with_name("device.cpp")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 YOSYS_PASSES = (
