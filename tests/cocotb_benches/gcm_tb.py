@@ -198,17 +198,20 @@ class Results(Agent):
 
 
 class Watch(Agent):
-    """Sees all outputs that say when something is done, in each cycle."""
+    """Sees all outputs that say when something is done, in each cycle; and of text how much there is, when there is any."""
 
     def __init__(self, bench: Bench) -> None:
+        dut = bench.tb.dut
         names = ["frame_ready", "i_ready", "tag_valid", "busy", "order_ready"]
-        names += ["text_valid"] if bench.opens else ["o_valid", "o_count", "o_last"]
-        self.signals = [getattr(bench.tb.dut, name) for name in names]
+        self.signals = [getattr(dut, name) for name in names]
+        self.text_valid = bench.results.text_valid
+        self.text = [] if bench.opens else [dut.o_count, dut.o_last]
         self.seen: list[tuple[int, ...]] = []
         bench.tb.add(self)
 
     def sample(self) -> None:
-        self.seen.append(tuple(int(signal.value) for signal in self.signals))
+        text = [1, *(int(part.value) for part in self.text)] if self.text_valid.value == 1 else []
+        self.seen.append((*(int(signal.value) for signal in self.signals), *text))
 
 
 class Bench:
@@ -250,8 +253,10 @@ class Bench:
         self.loader.load(number, len(key) == SHORT_KEY_BYTES)
 
     async def load_alone(self, keys: Sequence[bytes]) -> None:
-        """Load keys 0 and so on while nothing else goes on."""
+        """Load keys 0 and so on while nothing else goes on. Text that came out meanwhile would be found afterwards."""
         domain = self.tb.domains[""]
+        if self.o is not None:
+            self.o.ready.value = 0
         agents, domain.agents = domain.agents, []
         for number, key in enumerate(keys):
             self.load(number, key)
