@@ -244,19 +244,26 @@ class Gcm(wiring.Component):
         after, number = Signal(begun.i.payload.after.shape()), Signal(range(rate.chains // rate.blocks + 1))
 
         takes_text, steps, block_ends, ends = Signal(), Signal(), Signal(), Signal()
+        closing = Signal(init=rate.cycles == 1)
         in_place = [after - place for place in range(rate.blocks)]
         m.d.comb += [
             takes_text.eq((part == Part.TEXT) & some_text),
             self.i.ready.eq(takes_text & texts.o.valid | (part == Part.AAD) & ~hollow),
             steps.eq((part != Part.IDLE) & ((part != Part.TEXT) | texts.o.valid) & (~self.i.ready | self.i.valid)),
-            block_ends.eq(steps & (cycle == rate.cycles - 1)),
+            block_ends.eq(steps & closing),
             ends.eq(few & (part != Part.AAD)),
             texts.o.ready.eq((part == Part.TEXT) & block_ends),
         ]
         with m.If(steps):
-            m.d.sync += cycle.eq(Mux(block_ends, 0, cycle + 1)) if rate.cycles > 1 else []
+            m.d.sync += [cycle.eq(cycle + 1), closing.eq(cycle == rate.cycles - 2)] if rate.cycles > 1 else []
+        kept = Signal(lanes)
+
+        def kept_of(left: Value, ends: Value) -> Value:
+            return lanes_before(lanes, left) | (~ends).replicate(lanes)
+
         with m.If(steps & takes_text):
             m.d.sync += [
+                kept.eq(Mux(last_text, 0, kept_of(text_left - lanes, text_left <= 2 * lanes))),
                 text_left.eq(text_left - lanes),
                 some_text.eq(~last_text),
                 last_text.eq(text_left <= 2 * lanes),
@@ -280,15 +287,18 @@ class Gcm(wiring.Component):
         told = Signal(_QUEUE_CYCLES + (0 if rate.serial else self.round_cycles))
         m.d.sync += [
             told.eq(Cat(tags.i.valid, told)),
-            waits.eq(waits + told[-1] - starts),
+            waits.eq(waits + told[-1] - begun.o.ready),
+            begun.o.ready.eq(starts),
             multiplying.eq((multiplying | multiplies) & ~loader.product_valid),
         ]
         next_frame = begun.o.payload
         m.d.comb += [
             free.eq((part == Part.IDLE) | (block_ends & ends)),
             multiplies.eq(free & loader.multiply & ~multiplying if rate.chains > 1 else 0),
-            starts.eq(free & ~multiplies & begun.o.valid & (self.i.valid | (next_frame.aad == 0)) & (waits != 0)),
-            begun.o.ready.eq(starts),
+            # A frame takes two beats or more, so that there is time to take it out of the queue a cycle later.
+            starts.eq(
+                free & ~multiplies & begun.o.valid & ~begun.o.ready & (self.i.valid | (next_frame.aad == 0)) & (waits != 0)
+            ),
         ]
         with m.If(free):
             m.d.sync += [
@@ -300,6 +310,7 @@ class Gcm(wiring.Component):
                 aad_left.eq(self._aad_beats(next_frame.aad)),
                 text_left.eq(next_frame.text),
                 some_text.eq(next_frame.text != 0),
+                kept.eq(kept_of(next_frame.text, next_frame.text <= lanes)),
                 last_text.eq(next_frame.text <= lanes),
                 after.eq(Mux(multiplies, 0, next_frame.after)),
                 few.eq(multiplies),
@@ -308,8 +319,7 @@ class Gcm(wiring.Component):
 
         stream_bytes = texts.o.payload.word_select(cycle, 8 * lanes) if rate.cycles > 1 else texts.o.payload
         lengths = Cat(_bits_of(aad), _bits_of(text))
-        kept = lanes_before(lanes, text_left) | (~last_text).replicate(lanes)
-        mask = Cat((bit & some_text).replicate(8) for bit in kept)
+        mask = Cat(bit.replicate(8) for bit in kept)
         ours = self.i.payload.as_value()
         theirs = ours ^ stream_bytes
         m.d.sync += [

@@ -132,17 +132,19 @@ class Ghash(wiring.Component):
         m.d.sync += [near.eq(read.data), row.eq(near)]
         return row
 
-    def _multiplier(self, m: Module, valid: Value, first: Value, row: Value) -> Signal:
-        """The factor of the next cycle's digit: the row, times x once for every bit of the digits before."""
-        factor = Signal(BITS, reset_less=True)
+    def _multiplier(self, m: Module, valid: Value, first: Value, row: Value) -> tuple[Signal, Signal]:
+        """The factor of the next cycle's digit, and what it will be: the row, times x once for every bit of the digits
+        before."""
+        factor, following = Signal(BITS, reset_less=True), Signal(BITS)
         digit_bits = BITS // self.rate.cycles
+        m.d.comb += following.eq(Mux(first, row, times_power(factor, digit_bits)) if self.rate.cycles > 1 else row)
         with m.If(valid):
-            m.d.sync += factor.eq(Mux(first, row, times_power(factor, digit_bits)) if self.rate.cycles > 1 else row)
-        return factor
+            m.d.sync += factor.eq(following)
+        return factor, following
 
     def _serial(self, m: Module, valid: Value, beat: data.View, row: Value) -> None:
         digit_bits = 8 * self.rate.lanes
-        factor = self._multiplier(m, valid, beat.first, row)
+        factor, _ = self._multiplier(m, valid, beat.first, row)
         now_valid = Signal()
         now: Any = Signal(beat.shape(), reset_less=True)
         m.d.sync += [now_valid.eq(valid), now.eq(beat)]
@@ -179,19 +181,25 @@ class Ghash(wiring.Component):
         """The products of one of the blocks side by side, in step with ``flags[3]``."""
         rate = self.rate
         digit_bits = BITS // rate.cycles
-        factor = self._multiplier(m, valid, beat.first, row)
+        _, factor = self._multiplier(m, valid, beat.first, row)
         earlier = Signal(BITS, name=f"earlier_{number}", reset_less=True)
         word = element(beat.data.word_select(number, BITS) if rate.blocks > 1 else beat.data)
         added = Mux(beat.first, earlier, earlier >> digit_bits) if rate.cycles > 1 else earlier
-        digit = Signal(digit_bits, name=f"digit_{number}", reset_less=True)
-        m.d.sync += digit.eq(word ^ Mux(beat.places[number].fresh, 0, added))
+        digit = Signal(digit_bits, name=f"digit_{number}")
+        m.d.comb += digit.eq(word ^ Mux(beat.places[number].fresh, 0, added))
 
         parts = []
         for at in range(0, BITS, digit_bits):
             registers = []
-            for a, b in factors(digit, factor[at : at + digit_bits], LEAF_BITS):
-                part = Signal(2 * len(a) - 1, name=f"part_{number}_{at}_{len(registers)}", reset_less=True)
-                m.d.sync += part.eq(product(a, b))
+            for k, (a, b) in enumerate(factors(digit, factor[at : at + digit_bits], LEAF_BITS)):
+                left, right = (
+                    Signal(len(a), name=f"{side}_{number}_{at}_{k}", reset_less=True) for side in ("left", "right")
+                )
+                m.d.sync += left.eq(a)
+                with m.If(valid):
+                    m.d.sync += right.eq(b)
+                part = Signal(2 * len(a) - 1, name=f"part_{number}_{at}_{k}", reset_less=True)
+                m.d.sync += part.eq(product(left, right))
                 registers.append(part)
             parts.append(assembled(registers, digit_bits) << at)
         whole = Signal(BITS + digit_bits - 1, name=f"whole_{number}", reset_less=True)
