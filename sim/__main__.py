@@ -6,21 +6,19 @@ import sys
 import time
 from pathlib import Path
 
-from custodes import simlink
-from sim.build import DEVICES, LANES, BuildError, Target, build
+from custodes.simlink import LANES
+from sim.build import DEVICES, BuildError, Target, build
 
 CACHE = Path(__file__).parent.parent / "build" / "sim"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sim", description="Build the simulated devices.")
-    parser.add_argument(
-        "--lanes", type=int, nargs="+", choices=simlink.LANES, default=simlink.LANES, help="bytes per beat"
-    )
+    parser.add_argument("--lanes", type=int, nargs="+", choices=LANES, default=LANES, help="bytes per beat")
     parser.add_argument("--trace", action="store_true", help="with waveforms, for `--waveform`")
     options = parser.parse_args()
     for device in DEVICES:
-        for lanes in [lanes for lanes in LANES[device] if lanes in options.lanes]:
+        for lanes in options.lanes:
             target = Target(device, lanes, options.trace)
             started = time.monotonic()
             try:

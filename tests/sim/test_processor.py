@@ -15,8 +15,7 @@ from custodes.errors import DeviceError
 from custodes.link import Ingress, open_link
 from custodes.macsec import Sealing, Side
 from custodes.processor import SIMULATED, Processor
-from custodes.simlink import SimLink, built_lanes
-from sim.build import LANES
+from custodes.simlink import LANES, SimLink, built_lanes
 from tests.compare_session import SessionPair
 from tests.host.fake_processor import KEY_A, PEER, keys, plain
 
@@ -24,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 SEALED = Ingress(Side.ACCELERATOR, plain())
 
 
-@pytest.mark.parametrize("lanes", LANES["processor"])
+@pytest.mark.parametrize("lanes", LANES)
 def test_says_who_it_is_and_seals_as_specified(lanes: int):
     pair = SessionPair(keys(), lanes)
     assert pair.link.lanes == lanes
@@ -34,7 +33,7 @@ def test_says_who_it_is_and_seals_as_specified(lanes: int):
 
 
 def test_lists_what_is_built():
-    assert built_lanes("processor") == list(LANES["processor"])
+    assert built_lanes("processor") == list(LANES)
 
 
 def test_takes_other_keys_in_place_of_those_it_has():
@@ -88,7 +87,7 @@ association = [{{ an = 0, {XPN} }}]
 """Over the end of the lower half of the packet number."""
 
 
-@pytest.mark.parametrize("lanes", LANES["processor"])
+@pytest.mark.parametrize("lanes", LANES)
 def test_recorded_traffic_is_sealed_and_opened_again(tmp_path: Path, lanes: int):
     source = ROOT / "tests" / "captures" / "small.pcapng"
     secrets, sealed, opened = (tmp_path / name for name in ("keys.toml", "sealed.pcapng", "opened.pcapng"))

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from custodes.macsec import Side
-from sim.build import LANES
+from custodes.simlink import LANES
 from tests.gateware.session.bench import Bench
 
 
-@pytest.fixture(scope="session", params=LANES["processor"], ids=lambda lanes: f"lanes{lanes}")
+@pytest.fixture(scope="session", params=LANES, ids=[f"lanes{lanes}" for lanes in LANES])
 def shared_bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     bench = Bench(request.param)
     yield bench
