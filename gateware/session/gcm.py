@@ -1,55 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """AES-GCM of whole frames, each with a key of its own, without a pause between them."""
 
-from typing import Any
-
-from amaranth import Cat, Const, Module, Mux, Signal
-from amaranth.hdl import Value
-from amaranth.lib import data, enum, stream, wiring
+from amaranth import Module, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.mask import lanes_before
-from gateware.session.aes import UNIT_CYCLES, Aes, Use
 from gateware.session.field import BITS, element
+from gateware.session.frames import frame_layout
 from gateware.session.ghash import Ghash
+from gateware.session.keystream import KeyStream
 from gateware.session.loader import KeyLoader, order_layout
-from gateware.session.rate import BLOCK_BYTES, Rate
+from gateware.session.rate import Rate
+from gateware.session.sequencer import Sequencer
 from gateware.stream import Queue
 from gateware.stream.join import piece_beat
-
-MAX_BYTES = 2047
-IV_BYTES = 12
-_QUEUE_CYCLES = 6
-"""From a reply of AES to when a queue has handed it on, and one more."""
-
-
-class Part(enum.Enum, shape=5):
-    """What of a frame a beat belongs to. Any two differ in two bits, so that one that flips means none."""
-
-    IDLE = 0b00000
-    AAD = 0b00011
-    TEXT = 0b00101
-    LENGTHS = 0b01001
-    POWER = 0b10001
-
-
-def frame_layout(keys: int, opens: bool) -> data.StructLayout:
-    """A frame to be sealed or opened.
-
-    Members:
-        key, short: number of its key, and whether that has 128 bits.
-        iv: 12 bytes, the first lowest.
-        aad, text: how many bytes of additional authenticated data and of text it has.
-        tag: that it came with; only where frames are opened.
-    """
-    members = {
-        "key": range(keys),
-        "short": 1,
-        "iv": 8 * IV_BYTES,
-        "aad": range(MAX_BYTES + 1),
-        "text": range(MAX_BYTES + 1),
-    }
-    return data.StructLayout(members | ({"tag": BITS} if opens else {}))
 
 
 class Gcm(wiring.Component):
@@ -94,15 +58,10 @@ class Gcm(wiring.Component):
     busy: Signal
 
     def __init__(self, lanes: int, keys: int, opens: bool) -> None:
-        self.rate = rate = Rate(lanes)
+        self.rate = Rate(lanes)
         self.keys = keys
         self.opens = opens
-        # A block may wait while others go round through all units once less than there are passes.
-        self.round_cycles = UNIT_CYCLES * rate.units * (rate.passes - 1)
-        # So many are asked for ahead that each is there in time, though it is asked for when an earlier one is used.
-        ahead = (self.round_cycles + UNIT_CYCLES * rate.rounds + 2 * _QUEUE_CYCLES) // rate.cycles
-        self.text_depth = max(16, 1 << ahead.bit_length())
-        self.frames_depth = 16 if lanes <= 8 else 64
+        self.key_stream = KeyStream(self.rate, keys, opens)
         super().__init__(
             {
                 "frame": In(stream.Signature(frame_layout(keys, opens))),
@@ -122,279 +81,61 @@ class Gcm(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        rate = self.rate
-        m.submodules.aes = aes = Aes(rate, self.keys)
+        rate, key_stream = self.rate, self.key_stream
+        m.submodules.key_stream = key_stream
+        m.submodules.sequencer = sequencer = Sequencer(rate, self.keys, self.opens, key_stream.frames_depth)
         m.submodules.ghash = ghash = Ghash(rate, self.keys)
         m.submodules.loader = loader = KeyLoader(rate, self.keys)
-        m.submodules.texts = texts = Queue(BITS * rate.blocks, self.text_depth)
-        m.submodules.tags = tags = Queue(BITS, self.frames_depth)
-        m.submodules.begun = begun = Queue(self._begun_layout(), self.frames_depth)
+        wiring.connect(m, wiring.flipped(self.frame), key_stream.frame)
+        wiring.connect(m, wiring.flipped(self.i), sequencer.i)
         wiring.connect(m, wiring.flipped(self.order), loader.i)
-        use, reply = aes.o.use, aes.o.blocks
+        wiring.connect(m, loader.ask, key_stream.ask)
+        wiring.connect(m, key_stream.begun, sequencer.begun)
+        wiring.connect(m, key_stream.texts, sequencer.texts)
         m.d.comb += [
+            self.o_valid.eq(sequencer.o_valid),
+            self.o.eq(sequencer.o),
+            self.busy.eq(key_stream.busy),
             loader.word_valid.eq(self.word_valid),
             loader.word.eq(self.word),
             loader.forget.eq(self.forget),
-            aes.row_valid.eq(loader.row_valid),
-            aes.row.eq(loader.row),
-            ghash.power_valid.eq(loader.power_valid),
-            ghash.power.eq(loader.power),
-            loader.reply_valid.eq(aes.o_valid & (use == Use.HASH_KEY)),
-            loader.reply.eq(reply[:BITS]),
+            loader.reply_valid.eq(key_stream.reply_valid),
+            loader.reply.eq(key_stream.reply),
             loader.product_valid.eq(ghash.o_valid & ghash.o_note),
             loader.product.eq(element(ghash.o)),
-            texts.i.valid.eq(aes.o_valid & (use == Use.TEXT)),
-            texts.i.payload.eq(reply),
-            tags.i.valid.eq(aes.o_valid & (use == Use.TAG)),
-            tags.i.payload.eq(reply[:BITS]),
+            key_stream.row_valid.eq(loader.row_valid),
+            key_stream.row.eq(loader.row),
+            sequencer.told.eq(key_stream.told),
+            sequencer.multiply.eq(loader.multiply),
+            sequencer.key.eq(loader.i.payload.key),
+            sequencer.factor.eq(loader.factor),
+            sequencer.product_valid.eq(loader.product_valid),
+            ghash.power_valid.eq(loader.power_valid),
+            ghash.power.eq(loader.power),
+            ghash.valid.eq(sequencer.hash_valid),
+            ghash.i.eq(sequencer.hash),
         ]
-        self._request(m, aes, loader, texts, tags, begun)
-        self._beats(m, ghash, loader, texts, tags, begun)
-        self._finish(m, ghash, tags, begun.i.valid)
+        self._finish(m, ghash)
         return m
 
-    def _begun_layout(self) -> data.StructLayout:
-        """What is still needed of a frame whose key stream is on its way. ``after``: blocks behind its first place."""
-        sizes = {"aad": range(MAX_BYTES + 1), "text": range(MAX_BYTES + 1), "after": range(1 << 9)}
-        return data.StructLayout({"key": range(self.keys), **sizes})
-
-    def _blocks(self, count: Value, side_by_side: int) -> Value:
-        """So many bytes in blocks, or in beats of blocks side by side, the last perhaps not full."""
-        size = BLOCK_BYTES * side_by_side
-        return (count + (size - 1)) >> (size - 1).bit_length()
-
-    def _request(self, m: Module, aes: Aes, loader: KeyLoader, texts: Queue, tags: Queue, begun: Queue) -> None:
-        """Ask for a frame's key stream: one block for its tag, then those for its text, with counters 1, 2 and so on."""
-        rate, frame = self.rate, self.frame.payload
-        counters = [Signal(32, init=1 + number, name=f"counter_{number}") for number in range(rate.blocks)]
-        started, left, final = Signal(), Signal(range(MAX_BYTES // BLOCK_BYTES + 2)), Signal()
-        texts_out, frames_out = Signal(range(self.text_depth + 1)), Signal(range(self.frames_depth + 1))
-        asks, asks_text, asks_tag, takes, ends = Signal(), Signal(), Signal(), Signal(), Signal()
-        hash_key = Signal()
-        room, text_beats = Signal(2), self._blocks(frame.text, rate.blocks)
-        if rate.cycles > 1:
-            # There is time to hand a frame back a cycle later, and so to keep where it comes from out of a long path.
-            m.d.sync += self.frame.ready.eq(ends)
-            waits = self.frame.valid & ~self.frame.ready
-        else:
-            m.d.comb += self.frame.ready.eq(ends)
-            waits = self.frame.valid
-        m.d.comb += [
-            asks.eq(waits & Mux(started, room[0], room[1]) & ~hash_key),
-            takes.eq(asks & aes.i.ready),
-            asks_text.eq(takes & started),
-            asks_tag.eq(takes & ~started),
-            ends.eq(takes & Mux(started, final, text_beats == 0)),
-            aes.i.valid.eq(asks | hash_key),
-            loader.ask.ready.eq(hash_key & aes.i.ready),
-            begun.i.valid.eq(asks_tag),
-            begun.i.payload.key.eq(frame.key),
-            begun.i.payload.aad.eq(frame.aad),
-            begun.i.payload.text.eq(frame.text),
-            begun.i.payload.after.eq(self._blocks(frame.text, 1) + rate.blocks * self._aad_beats(frame.aad)),
-        ]
-        m.d.sync += hash_key.eq(loader.ask.valid & ~loader.ask.ready)
-        with m.If(hash_key):
-            m.d.comb += aes.i.payload.eq(loader.ask.payload)
-        with m.Else():
-            m.d.comb += [
-                aes.i.payload.key.eq(frame.key),
-                aes.i.payload.short.eq(frame.short),
-                aes.i.payload.use.eq(Mux(started, Use.TEXT, Use.TAG)),
-                aes.i.payload.blocks.eq(
-                    Cat(Cat(frame.iv, *(count.word_select(byte, 8) for byte in (3, 2, 1, 0))) for count in counters)
-                ),
-            ]
-        with m.If(takes):
-            for number, count in enumerate(counters):
-                # The only block that counts of the first request is the one in the first place.
-                m.d.sync += count.eq(count + Mux(started, rate.blocks, 1))
-                with m.If(ends):
-                    m.d.sync += count.eq(1 + number)
-            m.d.sync += [
-                started.eq(~ends),
-                left.eq(Mux(started, left - 1, text_beats)),
-                final.eq(Mux(started, left == 2, text_beats == 1)),
-            ]
-        # What has been asked for and not yet used has a place of its own.
-        m.d.sync += [
-            texts_out.eq(texts_out + asks_text - (texts.o.valid & texts.o.ready)),
-            frames_out.eq(frames_out + asks_tag - (tags.o.valid & tags.o.ready)),
-            self.busy.eq(self.frame.valid | (frames_out != 0)),
-        ]
-        # One more of each may be on its way to being counted.
-        m.d.sync += room.eq(Cat(texts_out < self.text_depth - 1, frames_out < self.frames_depth - 1))
-
-    def _aad_beats(self, aad: Value) -> Value:
-        """Blocks or beats of additional data; a frame without has one of zeros."""
-        return self._blocks(aad, self.rate.blocks) | (aad == 0)
-
-    def _beats(self, m: Module, ghash: Ghash, loader: KeyLoader, texts: Queue, tags: Queue, begun: Queue) -> None:
-        """A frame's beats one after the other: additional data, text, lengths."""
-        rate = self.rate
-        lanes = rate.lanes
-        part, cycle = Signal(Part), Signal(range(rate.cycles))
-        key, aad, text = Signal(range(self.keys)), Signal(range(MAX_BYTES + 1)), Signal(range(MAX_BYTES + 1))
-        hollow, aad_left, text_left = (
-            Signal(),
-            Signal(range(MAX_BYTES // BLOCK_BYTES + 2)),
-            Signal(range(MAX_BYTES + 1)),
-        )
-        some_text, last_text, few = Signal(), Signal(), Signal()  # is left; ends with this beat; all blocks do
-        after, number = Signal(begun.i.payload.after.shape()), Signal(range(rate.chains // rate.blocks + 1))
-
-        takes_text, steps, block_ends, ends = Signal(), Signal(), Signal(), Signal()
-        closing = Signal(init=rate.cycles == 1)
-        in_place = [after - place for place in range(rate.blocks)]
-        m.d.comb += [
-            takes_text.eq((part == Part.TEXT) & some_text),
-            self.i.ready.eq(takes_text & texts.o.valid | (part == Part.AAD) & ~hollow),
-            steps.eq((part != Part.IDLE) & ((part != Part.TEXT) | texts.o.valid) & (~self.i.ready | self.i.valid)),
-            block_ends.eq(steps & closing),
-            ends.eq(few & (part != Part.AAD)),
-            texts.o.ready.eq((part == Part.TEXT) & block_ends),
-        ]
-        with m.If(steps):
-            m.d.sync += [cycle.eq(cycle + 1), closing.eq(cycle == rate.cycles - 2)] if rate.cycles > 1 else []
-        kept = Signal(lanes)
-
-        def kept_of(left: Value, ends: Value) -> Value:
-            return lanes_before(lanes, left) | (~ends).replicate(lanes)
-
-        with m.If(steps & takes_text):
-            m.d.sync += [
-                kept.eq(Mux(last_text, 0, kept_of(text_left - lanes, text_left <= 2 * lanes))),
-                text_left.eq(text_left - lanes),
-                some_text.eq(~last_text),
-                last_text.eq(text_left <= 2 * lanes),
-            ]
-        with m.If(block_ends):
-            m.d.sync += [
-                after.eq(after - rate.blocks),
-                few.eq(after < 2 * rate.blocks),
-                number.eq(number + (number != rate.chains // rate.blocks)),
-                aad_left.eq(aad_left - 1),
-            ]
-            with m.If((part == Part.AAD) & (aad_left == 1)):
-                m.d.sync += part.eq(Mux(some_text, Part.TEXT, Part.LENGTHS))
-            with m.If((part == Part.TEXT) & (last_text | ~some_text)):
-                m.d.sync += part.eq(Part.LENGTHS)
-
-        # The next frame, or the next power of a key, follows at once.
-        waits, multiplying = Signal(range(self.frames_depth + 1)), Signal()
-        free, multiplies, starts = Signal(), Signal(), Signal()
-        # Once the block for a frame's tag has come, those for its text come in time. Only with few lanes may they be late.
-        told = Signal(_QUEUE_CYCLES + (0 if rate.serial else self.round_cycles))
-        m.d.sync += [
-            told.eq(Cat(tags.i.valid, told)),
-            waits.eq(waits + told[-1] - begun.o.ready),
-            begun.o.ready.eq(starts),
-            multiplying.eq((multiplying | multiplies) & ~loader.product_valid),
-        ]
-        next_frame = begun.o.payload
-        m.d.comb += [
-            free.eq((part == Part.IDLE) | (block_ends & ends)),
-            multiplies.eq(free & loader.multiply & ~multiplying if rate.chains > 1 else 0),
-            # A frame takes two beats or more, so that there is time to take it out of the queue a cycle later.
-            starts.eq(
-                free & ~multiplies & begun.o.valid & ~begun.o.ready & (self.i.valid | (next_frame.aad == 0)) & (waits != 0)
-            ),
-        ]
-        with m.If(free):
-            m.d.sync += [
-                part.eq(Mux(multiplies, Part.POWER, Mux(starts, Part.AAD, Part.IDLE))),
-                key.eq(Mux(multiplies, loader.i.payload.key, next_frame.key)),
-                aad.eq(next_frame.aad),
-                text.eq(next_frame.text),
-                hollow.eq(next_frame.aad == 0),
-                aad_left.eq(self._aad_beats(next_frame.aad)),
-                text_left.eq(next_frame.text),
-                some_text.eq(next_frame.text != 0),
-                kept.eq(kept_of(next_frame.text, next_frame.text <= lanes)),
-                last_text.eq(next_frame.text <= lanes),
-                after.eq(Mux(multiplies, 0, next_frame.after)),
-                few.eq(multiplies),
-                number.eq(0),
-            ]
-
-        stream_bytes = texts.o.payload.word_select(cycle, 8 * lanes) if rate.cycles > 1 else texts.o.payload
-        lengths = Cat(_bits_of(aad), _bits_of(text))
-        mask = Cat(bit.replicate(8) for bit in kept)
-        ours = self.i.payload.as_value()
-        theirs = ours ^ stream_bytes
-        m.d.sync += [
-            self.o_valid.eq(steps & takes_text),
-            self.o.data.eq(theirs & mask),
-            self.o.count.eq(Mux(last_text, text_left, lanes)),
-            self.o.last.eq(last_text),
-        ]
-        beat: Any = Signal(ghash.i.shape())
-        hashed = Signal(8 * lanes)
-        with m.Switch(part):
-            with m.Case(Part.AAD):
-                m.d.comb += hashed.eq(Mux(hollow, 0, ours))
-            with m.Case(Part.TEXT):
-                m.d.comb += hashed.eq((ours if self.opens else theirs) & mask)
-            with m.Case(Part.POWER):
-                m.d.comb += hashed.eq(_digit(loader.factor, cycle, rate))
-        if rate.blocks == 1:
-            with m.If(part == Part.LENGTHS):
-                m.d.comb += hashed.eq(_digit(lengths, cycle, rate))
-            m.d.comb += beat.data.eq(hashed)
-        else:
-            # The lengths have the place after the last of the text.
-            ending = (part == Part.TEXT) | (part == Part.LENGTHS)
-            for place, behind in enumerate(in_place):
-                m.d.comb += beat.data.word_select(place, BITS).eq(
-                    Mux(ending & (behind == 0), lengths, hashed.word_select(place, BITS))
-                )
-        adding = [(behind < rate.chains) & ~behind[-1] for behind in in_place]
-        last_adds = after < rate.chains + rate.blocks - 1
-        m.d.sync += [ghash.valid.eq(steps), ghash.i.eq(beat)]
-        m.d.comb += [
-            beat.key.eq(key),
-            beat.first.eq(cycle == 0),
-            beat.last.eq(cycle == rate.cycles - 1),
-            beat.begins.eq(last_adds & ((number == 0) | (after + 1 >= rate.chains))),
-            beat.ends.eq(ends),
-            beat.note.eq(part == Part.POWER),
-        ]
-        for place, (behind, adds) in enumerate(zip(in_place, adding, strict=True)):
-            m.d.comb += [
-                beat.places[place].power.eq(Mux(adds, behind, rate.chains - 1)),
-                beat.places[place].fresh.eq(number < rate.chains // rate.blocks),
-                beat.places[place].adds.eq(adds),
-            ]
-
-    def _finish(self, m: Module, ghash: Ghash, tags: Queue, begins: Value) -> None:
+    def _finish(self, m: Module, ghash: Ghash) -> None:
         """A tag is the frame's hash and a block of key stream."""
-        found = Signal()
-        m.d.comb += [found.eq(ghash.o_valid & ~ghash.o_note), tags.o.ready.eq(found)]
-        m.d.sync += self.tag_valid.eq(found)
-        tag = element(ghash.o) ^ tags.o.payload
+        found, tags = Signal(), self.key_stream.tags
+        m.d.comb += [found.eq(ghash.o_valid & ~ghash.o_note), tags.ready.eq(found)]
+        tag = element(ghash.o) ^ tags.payload
         if not self.opens:
-            m.d.sync += self.tag.eq(tag)
+            m.d.sync += [self.tag_valid.eq(found), self.tag.eq(tag)]
             return
-        m.submodules.expected = expected = Queue(BITS, self.frames_depth)
+        m.submodules.expected = expected = Queue(BITS, self.key_stream.frames_depth)
         differences = Signal(BITS)
         compared = Signal()
         m.d.comb += expected.o.ready.eq(found)
         m.d.sync += [
-            expected.i.valid.eq(begins),
+            # All key stream of the frame has been asked for, which is long before its tag is there.
+            expected.i.valid.eq(self.frame.valid & self.frame.ready),
             expected.i.payload.eq(self.frame.payload.tag),
             differences.eq(tag ^ expected.o.payload),
             compared.eq(found),
             self.tag_valid.eq(compared),
             self.good.eq(compared & (differences == 0)),
         ]
-
-
-def _bits_of(count: Value) -> Value:
-    """A number of bytes as a number of bits, in 8 bytes, the most significant first."""
-    value = Cat(Const(0, 3), count, Const(0, 64 - 3 - len(count)))
-    return Cat(value.word_select(byte, 8) for byte in reversed(range(8)))
-
-
-def _digit(block: Value, cycle: Value, rate: Rate) -> Value:
-    """Of a block's bytes those of one of its beats."""
-    return block.word_select(cycle, 8 * rate.lanes) if rate.cycles > 1 else block

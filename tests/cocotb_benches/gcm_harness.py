@@ -62,7 +62,7 @@ class Opener(wiring.Component):
         m.submodules.text = text = Queue(piece_beat(self.lanes), WAITING)
         m.submodules.verdicts = verdicts = Queue(VERDICT, WAITING)
         # Of a frame without text there is nothing to let out.
-        m.submodules.some_text = some_text = Queue(1, 2 * engine.frames_depth)
+        m.submodules.some_text = some_text = Queue(1, 2 * engine.key_stream.frames_depth)
         wiring.connect(m, wiring.flipped(self.frame), engine.frame)
         wiring.connect(m, wiring.flipped(self.i), engine.i)
         wiring.connect(m, wiring.flipped(self.order), engine.order)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from cocotb.triggers import RisingEdge, with_timeout
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gateware.session.gcm import MAX_BYTES
+from gateware.session.frames import MAX_BYTES
 from gateware.session.rate import BLOCK_BYTES, Rate
 from tests.cocotb_benches.codecs import Beat, Codec, FrameCodec, PieceCodec
 from tests.cocotb_benches.designs import SESSION_KEYS, design_under_test
