@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 MAX_WIDTH = 18
+PSEUDO_DUAL_WIDTH = 36
+"""Of side A where that writes and B reads, a word coming out of both sides' outputs: a PDPW16KD."""
 FREE = {"REGSET": "RESET", "CLKMUX": "CLK", "GSR": "DISABLED"}
 """A register of the block RAM starts at 0, at the rising edge, whatever the global reset does."""
 Bit = int | str
@@ -40,18 +42,22 @@ def _absorb(cells: dict[str, Cell]) -> int:
                     sinks[bit].append((name, port))
     absorbed: list[str] = []
     for cell in [cell for cell in cells.values() if cell["type"] == "DP16KD"]:
-        for side in "AB":
-            absorbed += _absorb_side(cells, cell, side, sinks)
+        pseudo_dual = int(cell["parameters"]["DATA_WIDTH_A"], 2) == PSEUDO_DUAL_WIDTH
+        for sides in ["AB"] if pseudo_dual else ["A", "B"]:
+            absorbed += _absorb_port(cells, cell, sides, sinks)
     for name in absorbed:
         del cells[name]
     return len(absorbed)
 
 
-def _absorb_side(cells: dict[str, Cell], ram: Cell, side: str, sinks: dict[Bit, list[Sink]]) -> Iterator[str]:
-    """Give one port of ``ram`` its registers, if all that it drives are such; yields their names."""
-    outputs = [f"DO{side}{number}" for number in range(MAX_WIDTH)]
-    used = {port: bits[0] for port in outputs if (bits := ram["connections"].get(port)) and sinks[bits[0]]}
-    if not used or ram["parameters"][f"REGMODE_{side}"] != "NOREG" or ram["connections"][f"OCE{side}"] != ["1"]:
+def _absorb_port(cells: dict[str, Cell], ram: Cell, sides: str, sinks: dict[Bit, list[Sink]]) -> Iterator[str]:
+    """Give the outputs of ``sides``, the last of which reads, their registers, if all that they drive are such; yields their
+    names. Two sides have the same mode, clock and enable, as it is not said which of them the outputs of A follow."""
+    connections = ram["connections"]
+    outputs = [f"DO{side}{number}" for side in sides for number in range(MAX_WIDTH)]
+    used = {port: bits[0] for port in outputs if (bits := connections.get(port)) and sinks[bits[0]]}
+    clock = connections[f"CLK{sides[-1]}"]
+    if not used or connections[f"OCE{sides[-1]}"] != ["1"] or not all(_is_free(ram, side, clock) for side in sides):
         return
     registers: dict[str, str] = {}
     for port, bit in used.items():
@@ -59,15 +65,25 @@ def _absorb_side(cells: dict[str, Cell], ram: Cell, side: str, sinks: dict[Bit, 
         if others or pin != "DI" or cells[name]["type"] != "TRELLIS_FF":
             return
         registers[port] = name
-    clock = ram["connections"][f"CLK{side}"]
     enables = {_enable(cells[name], clock) for name in registers.values()}
-    if len(enables) != 1 or None in enables:
+    if len(enables) != 1 or None in enables or (len(sides) > 1 and enables != {"1"}):
         return
-    ram["parameters"][f"REGMODE_{side}"] = "OUTREG"
-    ram["connections"][f"OCE{side}"] = [enables.pop()]
+    enable = enables.pop()
+    for side in sides:
+        ram["parameters"][f"REGMODE_{side}"] = "OUTREG"
+        connections[f"OCE{side}"] = [enable]
     for port, name in registers.items():
-        ram["connections"][port] = cells[name]["connections"]["Q"]
+        connections[port] = cells[name]["connections"]["Q"]
         yield name
+
+
+def _is_free(ram: Cell, side: str, clock: list[Bit]) -> bool:
+    """Whether the registers of a side are not in use, and would neither follow another clock nor be reset."""
+    free = {f"REGMODE_{side}": "NOREG", f"CLK{side}MUX": f"CLK{side}"}
+    same = {f"CLK{side}": clock, f"RST{side}": ["0"]}
+    return free.items() <= ram["parameters"].items() and all(
+        ram["connections"][port] == net for port, net in same.items()
+    )
 
 
 def _enable(register: Cell, clock: list[Bit]) -> Bit | None:
