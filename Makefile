@@ -52,7 +52,7 @@ $(READY): pyproject.toml constraints.txt
 	@for tool in g++ perl; do command -v $$tool > /dev/null || { echo "$$tool is needed" >&2; exit 1; }; done
 	@echo "setting up .venv" >&2
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gateware,flash,test,lint]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gateware,flash,demo,test,lint]'
 	@touch $(READY)
 
 clean:

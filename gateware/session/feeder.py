@@ -14,7 +14,7 @@ AAD_BYTES = -(-HEADER_BYTES // BLOCK_BYTES) * BLOCK_BYTES
 
 
 class Feeding(enum.Enum, shape=3):
-    """What goes to the engine, or past it. Any two differ in two bits."""
+    """What goes to the engine, or is thrown away. Any two differ in two bits."""
 
     HEADER = 0b000
     TEXT = 0b011
@@ -40,7 +40,7 @@ class Feeder(wiring.Component):
 
     Members:
         frame: in order.
-        store: what follows each header; more than the text is thrown away.
+        store: what follows each header; more than the text, which is an ICV at most, is thrown away.
         o: see ``Gcm.i``.
         head_valid, head: the piece of the header that leaves; cannot wait.
 
@@ -74,7 +74,7 @@ class Feeder(wiring.Component):
         filled = Cat(Const(0, 8 * lead), frame.header, Const(0, 8 * (AAD_BYTES - HEADER_BYTES)))
         beats = (lead + AAD_BYTES) // lanes
         feeding, index = Signal(Feeding), Signal(range(beats + 1))
-        left, moves = Signal(range(MAX_SEALED_BYTES + 1)), Signal()
+        left, moves, trails = Signal(range(MAX_SEALED_BYTES + 1)), Signal(), Signal()
         last_head = (self.head_bytes - 1) // lanes
         head = Cat(frame.header[: 8 * self.head_bytes], Const(0, 8 * ((last_head + 1) * lanes - self.head_bytes)))
         m.d.comb += moves.eq(self.o.valid & self.o.ready)
@@ -82,7 +82,7 @@ class Feeder(wiring.Component):
             with m.Case(Feeding.HEADER):
                 m.d.comb += [
                     # That the text is there by then is sure: frames are in the store whole.
-                    self.o.valid.eq(self.frame.valid & frame.passes & self.store.valid),
+                    self.o.valid.eq(self.frame.valid & frame.passes & (self.store.valid | trails)),
                     self.o.payload.eq(filled.word_select(index, 8 * lanes)),
                     self.head_valid.eq(moves & (index <= last_head)),
                     self.head.data.eq(head.word_select(index, 8 * lanes)),
@@ -98,21 +98,24 @@ class Feeder(wiring.Component):
                     m.d.sync += feeding.eq(Feeding.REST)
             with m.Case(Feeding.TEXT):
                 m.d.comb += [
-                    self.o.valid.eq(self.store.valid),
+                    self.o.valid.eq(self.store.valid & ~trails),
                     self.o.payload.eq(beat.data),
                     self.store.ready.eq(self.o.ready),
                 ]
                 with m.If(moves):
                     m.d.sync += left.eq(left - lanes)
-                    with m.If(beat.last):
+                    with m.If(beat.last | (left <= lanes)):
                         m.d.comb += self.frame.ready.eq(1)
-                        m.d.sync += feeding.eq(Feeding.HEADER)
-                    with m.Elif(left <= lanes):
-                        m.d.sync += feeding.eq(Feeding.REST)
+                        m.d.sync += [feeding.eq(Feeding.HEADER), trails.eq(~beat.last)]
             with m.Default():
                 m.d.comb += self.store.ready.eq(1)
                 m.d.sync += feeding.eq(Feeding.REST)
-                with m.If(self.store.valid & beat.last):
+                with m.If(self.store.valid & beat.last & ~trails):
                     m.d.comb += self.frame.ready.eq(1)
                     m.d.sync += feeding.eq(Feeding.HEADER)
+        # What trails a text is thrown away while the next header goes, which has more beats.
+        with m.If(trails):
+            m.d.comb += self.store.ready.eq(1)
+            with m.If(self.store.valid & beat.last):
+                m.d.sync += trails.eq(0)
         return m

@@ -49,7 +49,7 @@ from custodes.processor_registers import IDENTITY_VALUE as PROCESSOR_IDENTITY
 from custodes.registers import IDENTITY
 from custodes.report import Report
 from custodes.scrub import scrub_capture
-from custodes.sealed_leg import seal_scrubbed
+from custodes.sealed_leg import need_scapy, seal_scrubbed
 from custodes.session_commands import open_frames, seal
 from custodes.simlink import built_lanes
 from custodes.table import PASSED, SCRUBBED
@@ -165,6 +165,7 @@ def demo(
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from custodes.page import write_page  # matplotlib is slow to import
 
+    need_scapy()
     display = screen(quiet, verbose)
     source = capture or INSTALLED_CAPTURE
     if capture is None and not source.exists():

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from custodes.admission import Admission
 from custodes.capture import Capture
-from custodes.errors import MismatchError
+from custodes.errors import MismatchError, UsageError
 from custodes.keys import Keys
 from custodes.macsec import CHANNELS, ICV_BYTES, Side, Suite
 from custodes.processor import SIMULATED, open_processor
@@ -50,6 +51,12 @@ class SealedLeg(NamedTuple):
         """Raise `MismatchError` where anybody disagrees."""
         if not self.agrees:
             raise MismatchError(self.verdict)
+
+
+def need_scapy() -> None:
+    """Raise `UsageError` where it is not installed: its licence is the GPL, and so it comes as an extra."""
+    if find_spec("scapy") is None:
+        raise UsageError("what is sealed is opened by scapy, which is not installed: pip install 'custodes[demo]'")
 
 
 def seal_scrubbed(scrubbed: Path, output: Path, admission: Admission, lanes: int, display: Screen) -> SealedLeg:

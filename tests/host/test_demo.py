@@ -216,6 +216,16 @@ def test_scapy_does_not_open_what_another_key_sealed() -> None:
     assert list(sealed_leg._opened_by_scapy([wire], others)) == [None]
 
 
+def test_says_when_scapy_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scapy", None)
+    result = CliRunner().invoke(commands.app, ["demo", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "custodes: what is sealed is opened by scapy, which is not installed: pip install 'custodes[demo]'\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_says_when_no_capture_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "INSTALLED_CAPTURE", tmp_path / "none.pcap")
     result = CliRunner().invoke(commands.app, ["demo", "--out", str(tmp_path)])
