@@ -111,12 +111,14 @@ class Aes(wiring.Component):
         m = Module()
         rate = self.rate
         travels = data.StructLayout(
-            {"valid": 1, "passed": range(rate.passes), "key": range(self.keys), "short": 1, "use": Use}
+            {"valid": 1, "again": 1, "passed": range(rate.passes), "key": range(self.keys), "short": 1, "use": Use}
         )
         enters = Signal(travels)
         place, state = Signal(travels), Signal(128 * rate.blocks, reset_less=True)
         m.d.comb += [
             enters.valid.eq(self.i.valid),
+            # Whether it goes through the units again goes with it, as that decides whether another can come in.
+            enters.again.eq(self.i.valid if rate.passes > 1 else 0),
             enters.key.eq(self.i.payload.key),
             enters.short.eq(self.i.payload.short),
             enters.use.eq(self.i.payload.use),
@@ -124,16 +126,19 @@ class Aes(wiring.Component):
         entering, entering_state = place, state
         for unit in range(rate.units):
             place, state = self._unit(m, unit, place, state)
-        ends = Signal()
-        m.d.comb += [ends.eq(place.passed == rate.passes - 1), self.i.ready.eq(~place.valid | ends)]
+        m.d.comb += self.i.ready.eq(~place.again)
         m.d.sync += [
-            self.o_valid.eq(place.valid & ends),
+            self.o_valid.eq(place.valid & ~place.again),
             self.o.blocks.eq(state),
             self.o.use.eq(place.use),
             entering.eq(enters),
         ]
         with m.If(~self.i.ready):
-            m.d.sync += [entering.eq(place), entering.passed.eq(place.passed + 1)]
+            m.d.sync += [
+                entering.eq(place),
+                entering.again.eq(place.passed != rate.passes - 2),
+                entering.passed.eq(place.passed + 1),
+            ]
         shifted = Cat(
             shift_rows(self.i.payload.blocks.word_select(block, 128), ROUNDS[False] - rate.rounds)
             for block in range(rate.blocks)

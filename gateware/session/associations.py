@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The associations of one direction: which have a key, what goes with it, and when it is overwritten."""
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -11,6 +11,8 @@ from gateware.session.aes import NO_BYPASS
 from gateware.session.loader import order_layout
 
 NUMBER = range(ASSOCIATIONS)
+CHOICE = 8
+"""Associations that one is chosen from in a cycle, where there is time for two."""
 PARAMETERS = data.StructLayout({"suite": Suite, "ssci": 32, "salt": 96})
 """Of an association. ``salt``: its first byte lowest."""
 
@@ -45,7 +47,7 @@ class Associations(wiring.Component):
         inside, leaves: how many frames are inside; the oldest is gone.
         busy: some key is being loaded or is still to be overwritten.
 
-    Time to overwrite a key: at most 64 cycles until it is found, until what was inside is gone, and `KeyLoader.wipe_cycles`.
+    Time to overwrite a key: at most 65 cycles until it is found, until what was inside is gone, and `KeyLoader.wipe_cycles`.
     """
 
     load_valid: Signal
@@ -96,18 +98,26 @@ class Associations(wiring.Component):
         # Places that may hold a key. After reset, all may.
         written, exhausted = Signal(ASSOCIATIONS, init=-1), Signal(ASSOCIATIONS)
         state, place, short = Signal(Keeping), Signal(NUMBER), Signal()
+        # Which is looked at next, and whether the one that ``place`` is, which was looked at last, is to be overwritten.
+        following, found = Signal(NUMBER), Signal()
         remaining, zeroised = Signal(range(self.inside_max + 1)), Signal()
         unused = written & ~(self.alive & ~exhausted)
         m.d.comb += [
             self.usable.eq(self.alive & ~exhausted),
-            self.ready.eq((state == Keeping.LOOK) & ~written.bit_select(self.number, 1) & ~unused.bit_select(place, 1)),
+            self.ready.eq((state == Keeping.LOOK) & ~written.bit_select(self.number, 1) & ~found),
             self.loading.eq(state == Keeping.LOAD),
             self.order.payload.key.eq(place),
             self.order.payload.short.eq(short),
             self.order.payload.wipe.eq(state == Keeping.WIPE),
             self.order.valid.eq((state == Keeping.WIPE) | (state == Keeping.LOAD)),
         ]
-        m.d.sync += self.busy.eq(unused.any() | (state != Keeping.LOOK))
+        some, busy = Signal(len(unused) // CHOICE, init=-1), Signal(init=1)
+        m.d.comb += self.busy.eq(busy)
+        m.d.sync += [
+            some.eq(Cat(unused[at : at + CHOICE].any() for at in range(0, len(unused), CHOICE))),
+            busy.eq(some.any() | (state != Keeping.LOOK)),
+            found.eq(0),
+        ]
         with m.If(self.exhaust_valid):
             m.d.sync += exhausted.bit_select(self.exhaust, 1).eq(1)
         with m.Switch(state):
@@ -126,15 +136,21 @@ class Associations(wiring.Component):
             with m.Case(Keeping.LOAD), m.If(self.order.ready):
                 m.d.sync += [self.alive.bit_select(place, 1).eq(~zeroised), state.eq(Keeping.LOOK)]
             with m.Default():
-                m.d.sync += [state.eq(Keeping.LOOK), place.eq(place + 1), remaining.eq(self.inside), zeroised.eq(0)]
-                with m.If(unused.bit_select(place, 1)):
-                    m.d.sync += [place.eq(place), state.eq(Keeping.DRAIN)]
+                m.d.sync += [state.eq(Keeping.LOOK), remaining.eq(self.inside), zeroised.eq(0)]
+                with m.If(found):
+                    m.d.sync += state.eq(Keeping.DRAIN)
                 with m.Elif(self.load_valid):
                     m.d.sync += [
                         place.eq(self.number),
                         short.eq(~self.load.suite[0]),
                         written.bit_select(self.number, 1).eq(1),
                         state.eq(Keeping.LOAD),
+                    ]
+                with m.Else():
+                    m.d.sync += [
+                        place.eq(following),
+                        found.eq(unused.bit_select(following, 1)),
+                        following.eq(following + 1),
                     ]
         with m.If(self.zeroise_valid):
             m.d.sync += self.alive.bit_select(self.zeroise, 1).eq(0)

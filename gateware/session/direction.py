@@ -4,15 +4,16 @@
 from itertools import pairwise
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from custodes.macsec import AN_BITS, ASSOCIATIONS, CHANNELS, HEADER_BYTES, MAX_SEALED_BYTES
-from gateware.session.associations import NUMBER, PARAMETERS, Associations
-from gateware.session.control import CHANNEL, CONTROL, REASON, VERDICT, ControlInterface, VerdictInterface
+from gateware.session.associations import CHOICE, NUMBER, PARAMETERS, Associations
+from gateware.session.channels import Channels
+from gateware.session.control import CONTROL, REASON, VERDICT, ControlInterface, VerdictInterface
 from gateware.session.counters import SessionCounters
 from gateware.session.feeder import Feeder
 from gateware.session.gate import Gate
@@ -20,11 +21,12 @@ from gateware.session.gcm import Gcm
 from gateware.session.intake import Fault, Intake
 from gateware.session.peers import PeerTable
 from gateware.session.pieces import Assembly
-from gateware.stream import FrameSignature, Queue, SkidBuffer
+from gateware.session.room import Room
+from gateware.stream import FrameSignature, Queue
 
 SEARCH_CYCLES = {1: 16, 8: 4, 64: 2}
-"""For each lane count, how long it takes to find a channel: no longer than a smallest frame takes, and more than a cycle, so
-that a packet number is written before it is read again."""
+"""For each lane count, how long it takes to find a channel: no longer than a smallest frame takes, and long enough that a
+packet number is written before it is read again."""
 STORE_BEATS = {1: 4096, 8: 512, 64: 512}
 FRAMES = {1: 16, 8: 32, 64: 128}
 """For each lane count, how many frames can wait for their end."""
@@ -34,6 +36,10 @@ SETTLING_CYCLES = 3
 """From the end of a search until it shows what room is left."""
 FINISH_CYCLES = {1: 4, 8: 4, 64: 2}
 """For each lane count, the least time between two verdicts."""
+NARROW_LANES = 8
+"""Up to so many lanes there is time between frames for some registers more."""
+DISTRIBUTED: dict[str, Any] = {"ram_style": "distributed"}
+"""Of a memory: tells Yosys that what is read while it is written matters, which is uncertain in a block RAM."""
 PN_BITS = {False: 64, True: 65}
 """Whether frames are opened -> bits of the PN that is kept: once the last has come, none is acceptable."""
 
@@ -84,6 +90,7 @@ class Direction(wiring.Component):
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
+        self.narrow = lanes <= NARROW_LANES
         super().__init__(
             {
                 "i": In(FrameSignature(lanes)),
@@ -114,9 +121,7 @@ class Direction(wiring.Component):
         wiring.connect(m, self.intake.o, feeder.store)
         wiring.connect(m, self.engine_frames.o, self.gcm.frame)
         wiring.connect(m, self.feeds.o, feeder.frame)
-        m.submodules.slice = register_slice = SkidBuffer(feeder.o.payload.shape())
-        wiring.connect(m, feeder.o, register_slice.i)
-        wiring.connect(m, register_slice.o, self.gcm.i)
+        wiring.connect(m, feeder.o, self.gcm.i)
         wiring.connect(m, self.associations.order, self.gcm.order)
         wiring.connect(m, self.assembly.o, self.gate.i)
         wiring.connect(m, self.gate.o, wiring.flipped(self.o))
@@ -145,14 +150,14 @@ class Direction(wiring.Component):
             self.table.write.address.eq(control.channel.address),
             self.table.write.in_use.eq(control.channel.in_use),
         ]
-        promised, withdrawn, leaves = (
-            Signal(range(STORE_BEATS[lanes] + 1)),
-            Signal(range(STORE_BEATS[lanes] + 1)),
-            Signal(),
-        )
-        self._admit(m, promised, withdrawn, leaves)
-        self._decide(m, promised)
-        self._finish(m, withdrawn, leaves)
+        longest = -(-MAX_SEALED_BYTES // lanes)
+        # What a frame has been promised shows some cycles later: the next waits for that, or there is room for several.
+        spare = longest if self.narrow else 4 * longest
+        m.submodules.room = self.room = Room(lanes, STORE_BEATS[lanes], spare, self.growth_bytes, self.bytes_max)
+        leaves = Signal()
+        self._admit(m, leaves)
+        self._decide(m)
+        self._finish(m, leaves)
         return m
 
     # What the two directions do each in its own way.
@@ -169,16 +174,16 @@ class Direction(wiring.Component):
         """The frame's PN, from that of its association."""
         raise NotImplementedError
 
-    def _take_pn(self, m: Module, passes: Value, number: Value, suite: Any, pn: Value) -> None:
-        """A frame with this PN is on its way."""
+    def _take_pn(self, m: Module, passes: Value, number: Value, pn: Value, final: Value) -> None:
+        """A frame with this PN, ``final`` or not, is on its way."""
         raise NotImplementedError
 
     def _compose(self, ends: Any, an: Value, sci: Value, pn: Value, length: Value) -> tuple[Value, Value, Value]:
         """Header that is authenticated, SCI, and how long the text is."""
         raise NotImplementedError
 
-    def _end(self, m: Module, plan: Any, alive: Value, leaves: Value) -> tuple[Value, Value]:
-        """Whether a frame's end can be decided, and why it is dropped, if it is."""
+    def _end(self, m: Module, plan: Any, alive: Value, leaves: Value, accepted: Value) -> tuple[Value, Value]:
+        """Whether a frame's end can be decided, and why it is dropped, if it is; then it ``leaves``, ``accepted`` or not."""
         raise NotImplementedError
 
     def _plan_layout(self) -> data.StructLayout:
@@ -191,39 +196,35 @@ class Direction(wiring.Component):
         }
         return data.StructLayout(members | ({"pn": 64, "raised": PN_BITS[True]} if self.opens else {}))
 
-    def _admit(self, m: Module, promised: Value, withdrawn: Value, leaves: Value) -> None:
+    def _admit(self, m: Module, leaves: Value) -> None:
         """Let a frame in that has room on the way out, whatever becomes of those before it."""
-        lanes, table, record = self.lanes, self.table, self.intake.record
-        reserved, room, inside = Signal(range(2 * STORE_BEATS[lanes])), Signal(), Signal(range(2 * FRAMES[lanes] + 1))
-        longest = -(-MAX_SEALED_BYTES // lanes)
-        # What a frame has been promised shows some cycles later: the next waits for that, or there is room for several.
-        settling, waits = Signal(SETTLING_CYCLES), lanes <= 8
-        spare = longest if waits else 4 * longest
-        m.d.sync += settling.eq(Cat(table.ends, settling) if waits else 0)
-        m.d.comb += [
-            table.valid.eq(record.valid & ((room & ~settling.any()) | table.under_way)),
-            table.address.eq(record.payload.address[-8 * self.key_bytes :]),
-            record.ready.eq(table.ends),
-            self.associations.inside.eq(inside),
-            self.associations.leaves.eq(leaves),
-        ]
-        # What leaves, exactly: it is given back beat by beat. Of a frame too short to shrink nothing does.
-        length = record.payload.length
-        beats = (length + (self.growth_bytes + lanes - 1))[: len(length) + 1] >> (lanes - 1).bit_length()
-        leaving = table.ends & (record.payload.fault == Fault.NONE) & (length >= max(0, -self.growth_bytes))
-        m.d.sync += promised.eq(Mux(leaving, beats, 0))
+        table, record, room = self.table, self.intake.record, self.room
+        inside, settling, roomy = Signal(range(2 * FRAMES[self.lanes] + 1)), Signal(SETTLING_CYCLES), Signal()
         m.d.sync += [
-            reserved.eq(reserved + promised - withdrawn - (self.o.valid & self.o.ready)),
-            room.eq(
-                (reserved <= STORE_BEATS[lanes] - spare)
-                & (self.plans.level < self.plans.depth - DECIDING)
-                & (self.feeds.level < self.feeds.depth - DECIDING)
+            settling.eq(Cat(table.ends, settling)),
+            roomy.eq(
+                (self.plans.level < self.plans.depth - DECIDING) & (self.feeds.level < self.feeds.depth - DECIDING)
             ),
             inside.eq(inside + table.ends - leaves),
             self.busy.eq((inside != 0) | record.valid),
         ]
+        begins = Signal()
+        if self.narrow:
+            m.d.sync += begins.eq(room.enough & roomy & ~table.ends & ~settling[:-1].any())
+        else:
+            m.d.comb += begins.eq(room.enough & roomy)
+        m.d.comb += [
+            table.valid.eq(record.valid & (begins | table.under_way)),
+            table.address.eq(record.payload.address[-8 * self.key_bytes :]),
+            record.ready.eq(settling[0] if self.narrow else table.ends),
+            room.enters.eq(table.ends & (record.payload.fault == Fault.NONE)),
+            room.length.eq(record.payload.length),
+            room.leaves.eq(self.o.valid & self.o.ready),
+            self.associations.inside.eq(inside),
+            self.associations.leaves.eq(leaves),
+        ]
 
-    def _decide(self, m: Module, promised: Value) -> None:
+    def _decide(self, m: Module) -> None:
         """A record goes from stage to stage. 1: its channel is known; 4: so is its association; 5: it has been judged."""
         table, associations = self.table, self.associations
         record = self.intake.record.payload
@@ -242,39 +243,46 @@ class Direction(wiring.Component):
             stages[0].length.eq(record.length),
             stages[0].fault.eq(record.fault),
             *(after.eq(before) for before, after in pairwise(stages)),
-            stages[1].beats.eq(promised),
+            stages[1].beats.eq(self.room.promised),
         ]
         self._know(m, stages[0].known, record)
 
-        channel_layout = data.StructLayout({"sci": 64, "window": CHANNEL["window"].shape, "found": 1, "number": NUMBER})
-        channels: list[Any] = [
-            Signal(channel_layout, name=f"channel_{number}", reset_less=True) for number in range(2, 6)
-        ]
+        m.submodules.channels = of_channel = Channels(self.opens)
+        later = [Signal(of_channel.o.shape(), name=f"channel_{number}", reset_less=True) for number in range(3, 6)]
+        channels: list[Any] = [of_channel.o, *later]
         m.d.sync += [after.eq(before) for before, after in pairwise(channels)]
-        self._channel(m, stages[1], channels[0])
-        m.d.comb += associations.read.eq(channels[0].number)
+        m.d.comb += [
+            of_channel.write_valid.eq(self.control.channel_valid),
+            of_channel.write.eq(self.control.channel),
+            of_channel.select_valid.eq(self.control.select_valid),
+            of_channel.target.eq(self.control.target),
+            of_channel.found.eq(table.found),
+            of_channel.channel.eq(table.channel),
+            of_channel.an.eq(stages[1].known.an if self.opens else 0),
+            associations.read.eq(channels[0].number),
+        ]
 
         stage, channel, suite = stages[4], channels[2], associations.parameters.suite
-        pn = self._packet_numbers(m, valids[4], channel.number)
-        reason, reason_then, counted_then = Signal(REASON), Signal(REASON), Signal()
+        pn = self._packet_numbers(m, valids, channels)
+        reason, reason_then, counted_then, final_then = Signal(REASON), Signal(REASON), Signal(), Signal()
         pn_then, parameters = Signal(64, reset_less=True), Signal(PARAMETERS, reset_less=True)
-        usable = Signal()
-        if SEARCH_CYCLES[self.lanes] > 2:
+        if self.narrow:
             # The frame before has been judged so long ago that it shows if that was its association's last.
-            m.d.sync += usable.eq(associations.usable.bit_select(channels[1].number, 1))
+            usable = self._selected(m, associations.usable, channels[0].number)
         else:
-            m.d.comb += usable.eq(associations.usable.bit_select(channel.number, 1))
+            usable = associations.usable.bit_select(channel.number, 1)
         self._judge(m, reason, stage, channel.found, usable, suite)
         m.d.sync += [
             reason_then.eq(reason),
             counted_then.eq((reason == 0) | (reason == self.not_using_sa)),
             pn_then.eq(self._pn(stage.known, suite, pn)),
+            final_then.eq(pn[:32].all() & (~suite[1] | pn[32:64].all())),
             parameters.eq(associations.parameters),
         ]
 
         stage, channel, valid, passes = stages[5], channels[3], valids[5], Signal()
         m.d.comb += passes.eq(valid & (reason_then == 0))
-        self._take_pn(m, passes, channel.number, parameters.suite, pn_then)
+        self._take_pn(m, passes, channel.number, pn_then, final_then)
         ends = self.intake.ends
         header, sci, text = self._compose(ends.payload, channel.number[:AN_BITS], channel.sci, pn_then, stage.length)
         extended = parameters.suite[1]
@@ -300,48 +308,29 @@ class Direction(wiring.Component):
             plan.payload.beats.eq(stage.beats),
         ]
         if self.opens:
-            raised = pn_then + 1 - channel.window
+            # The lowest acceptable PN after this frame: its lower half, with what is carried, a cycle earlier.
+            lower_then = Signal(signed(34), reset_less=True)
+            m.d.sync += lower_then.eq(stages[4].known.pn + 1 - channels[2].window)
+            upper = pn_then[32:] + lower_then[32:].as_signed()
             m.d.comb += [
                 frame.payload.tag.eq(ends.payload.tail),
                 plan.payload.pn.eq(pn_then),
-                plan.payload.raised.eq(Mux(raised < 0, 0, raised)),
+                plan.payload.raised.eq(Mux(upper < 0, 0, Cat(lower_then[:32], upper))),
             ]
 
-    def _channel(self, m: Module, stage: Any, o: Any) -> None:
-        """Register what belongs to the channel that has been found."""
-        control, table = self.control, self.table
-        layout = data.StructLayout({"sci": 64, "window": CHANNEL["window"].shape})
-        m.submodules.channels = channels = Memory(shape=layout, depth=CHANNELS, init=[])
-        write, read = channels.write_port(), channels.read_port(domain="comb")
-        selected = Signal(AN_BITS * CHANNELS)
-        m.d.comb += [
-            write.en.eq(control.channel_valid),
-            write.addr.eq(control.channel.channel),
-            write.data.sci.eq(control.channel.sci),
-            write.data.window.eq(control.channel.window),
-            read.addr.eq(table.channel),
-        ]
-        with m.If(control.select_valid):
-            m.d.sync += selected.word_select(control.target[AN_BITS:], AN_BITS).eq(control.target[:AN_BITS])
-        with m.If(control.channel_valid):
-            m.d.sync += selected.word_select(control.channel.channel, AN_BITS).eq(0)
-        an = stage.known.an if self.opens else selected.word_select(table.channel, AN_BITS)
-        m.d.sync += [
-            o.sci.eq(read.data.sci),
-            o.window.eq(read.data.window),
-            o.found.eq(table.found),
-            o.number.eq(Cat(an, table.channel)),
-        ]
-
-    def _packet_numbers(self, m: Module, valid: Value, number: Value) -> Value:
-        """The PN of an association, or the lowest acceptable; a host reads it when no frame needs it."""
+    def _packet_numbers(self, m: Module, valids: Value, channels: list[Any]) -> Value:
+        """The PN of the association in stage 4, or its lowest acceptable; a host reads one when no frame needs it."""
         control = self.control
-        m.submodules.pns = self.pns = Memory(shape=PN_BITS[self.opens], depth=ASSOCIATIONS, init=[])
+        m.submodules.pns = self.pns = Memory(shape=PN_BITS[self.opens], depth=ASSOCIATIONS, init=[], attrs=DISTRIBUTED)
         self.pn_write, read = self.pns.write_port(), self.pns.read_port(domain="comb")
-        m.d.comb += read.addr.eq(Mux(valid, number, control.read))
-        with m.If(~valid):
+        row, others = Signal(len(read.data), reset_less=True), Signal()
+        # The frame before has been judged so long ago that its PN is there a cycle earlier, or else just in time.
+        number, used = (channels[1].number, valids[3]) if self.narrow else (channels[2].number, valids[4])
+        m.d.comb += read.addr.eq(Mux(used, number, control.read))
+        m.d.sync += [row.eq(read.data), others.eq(~used)]
+        with m.If(others):
             m.d.sync += [
-                control.pn_now.eq(read.data),
+                control.pn_now.eq(row),
                 control.usable_now.eq(self.associations.usable.bit_select(control.read, 1)),
             ]
         # A new one is written when no frame writes its own.
@@ -355,31 +344,33 @@ class Direction(wiring.Component):
         ]
         with m.If(waits & (self.pn_write.addr == control.number)):
             m.d.sync += waits.eq(0)
-        return read.data
+        return row if self.narrow else read.data
 
     def _write_pn(self, m: Module, valid: ValueLike, number: Value, pn: Value) -> None:
         with m.If(valid):
             m.d.comb += [self.pn_write.en.eq(1), self.pn_write.addr.eq(number), self.pn_write.data.eq(pn)]
 
-    def _finish(self, m: Module, withdrawn: Signal, leaves: Signal) -> None:
+    def _finish(self, m: Module, leaves: Signal) -> None:
         """Say what has become of the oldest frame, and let it out if it is good."""
         plan, gate, control = self.plans.o.payload, self.gate, self.control
-        waited = Signal(FINISH_CYCLES[self.lanes] - 1)
-        dropped, reason = Signal(), Signal(REASON)
-        m.d.sync += waited.eq(Mux(leaves, 0, Cat(self.plans.o.valid, waited)))
-        alive = Signal()
-        m.d.sync += alive.eq(self.associations.alive.bit_select(plan.number, 1))
-        decidable, late_reason = self._end(m, plan, alive, leaves)
+        decides, dropped, reason, accepted = Signal(), Signal(), Signal(REASON), Signal()
+        # With few lanes it has gone a cycle after it has been decided on, and is looked at for some before.
+        waited = Signal(FINISH_CYCLES[self.lanes] - (2 if self.narrow else 1))
+        m.d.sync += waited.eq(Mux(decides, 0, Cat(self.plans.o.valid & ~self.plans.o.ready, waited)))
+        alive = self._selected(m, self.associations.alive, plan.number)
+        decidable, late_reason = self._end(m, plan, alive, leaves, accepted)
         ripe = self.plans.o.valid & waited[-1]
         m.d.comb += [
             dropped.eq(plan.reason != 0),
-            reason.eq(Mux(dropped, plan.reason, late_reason)),
             gate.verdict.valid.eq(ripe & ~dropped & decidable),
             gate.verdict.payload.good.eq(late_reason == 0),
-            leaves.eq(ripe & (dropped | (decidable & gate.verdict.ready))),
+            decides.eq(ripe & (dropped | (decidable & gate.verdict.ready))),
+            accepted.eq(leaves & (reason == 0)),
             self.plans.o.ready.eq(leaves),
         ]
-        m.d.sync += withdrawn.eq(Mux(leaves & (reason != 0), plan.beats, 0))
+        now = m.d.sync if self.narrow else m.d.comb
+        now += [leaves.eq(decides), reason.eq(Mux(dropped, plan.reason, late_reason))]
+        m.d.sync += self.room.withdrawn.eq(Mux(leaves & (reason != 0), plan.beats, 0))
         m.submodules.counters = counters = SessionCounters(FINISH_CYCLES[self.lanes])
         m.d.sync += [
             self.verdict.valid.eq(leaves),
@@ -395,3 +386,17 @@ class Direction(wiring.Component):
             control.count.eq(counters.count),
             control.octets.eq(counters.octets_now),
         ]
+
+    def _selected(self, m: Module, associations: Value, number: Value) -> Value:
+        """What held of an association a cycle ago, and, if there are few lanes, a cycle before that."""
+        if not self.narrow:
+            here = Signal()
+            m.d.sync += here.eq(associations.bit_select(number, 1))
+            return here
+        row, here, bits = Signal(len(associations) // CHOICE), Signal(), (CHOICE - 1).bit_length()
+        parts = [associations[at : at + CHOICE] for at in range(0, len(associations), CHOICE)]
+        m.d.sync += [
+            row.eq(Cat(part.bit_select(number[:bits], 1) for part in parts)),
+            here.eq(row.bit_select(number[bits:], 1)),
+        ]
+        return here

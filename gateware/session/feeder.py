@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from custodes.macsec import HEADER_BYTES, MAX_SEALED_BYTES
 from gateware.session.rate import BLOCK_BYTES, Rate
-from gateware.stream import FrameSignature
+from gateware.stream import FrameSignature, SkidBuffer
 from gateware.stream.join import piece_beat
 
 AAD_BYTES = -(-HEADER_BYTES // BLOCK_BYTES) * BLOCK_BYTES
@@ -44,7 +44,7 @@ class Feeder(wiring.Component):
         o: see ``Gcm.i``.
         head_valid, head: the piece of the header that leaves; cannot wait.
 
-    No latency; a beat per cycle. Reset forgets the frame under way.
+    Latency: 3 cycles, of a beat from the store; a beat per cycle. Reset forgets the frame under way.
     """
 
     frame: stream.Interface
@@ -68,7 +68,7 @@ class Feeder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        lanes, rate, frame, beat = self.lanes, Rate(self.lanes), self.frame.payload, self.store.payload
+        lanes, rate, frame = self.lanes, Rate(self.lanes), self.frame.payload
         # Where a beat has several blocks, the first are empty.
         lead = -AAD_BYTES % (BLOCK_BYTES * rate.blocks)
         filled = Cat(Const(0, 8 * lead), frame.header, Const(0, 8 * (AAD_BYTES - HEADER_BYTES)))
@@ -77,45 +77,57 @@ class Feeder(wiring.Component):
         left, moves, trails = Signal(range(MAX_SEALED_BYTES + 1)), Signal(), Signal()
         last_head = (self.head_bytes - 1) // lanes
         head = Cat(frame.header[: 8 * self.head_bytes], Const(0, 8 * ((last_head + 1) * lanes - self.head_bytes)))
-        m.d.comb += moves.eq(self.o.valid & self.o.ready)
+        word_valid, word, waits, hands_back = Signal(), Signal.like(self.o.payload), Signal(), Signal()
+        # What is ready, and which byte is due, are long paths: each ends in a register.
+        m.submodules.store_slice = store_slice = SkidBuffer(self.store.payload.shape())
+        m.submodules.o_slice = o_slice = SkidBuffer(self.o.payload.shape())
+        wiring.connect(m, wiring.flipped(self.store), store_slice.i)
+        wiring.connect(m, o_slice.o, wiring.flipped(self.o))
+        store, beat = store_slice.o, store_slice.o.payload
+        free = ~o_slice.i.valid | o_slice.i.ready
+        m.d.comb += moves.eq(word_valid & free)
+        with m.If(free):
+            m.d.sync += [o_slice.i.valid.eq(word_valid), o_slice.i.payload.eq(word)]
+        m.d.sync += [self.head_valid.eq(0), self.frame.ready.eq(hands_back)]
+        m.d.comb += waits.eq(self.frame.valid & ~self.frame.ready)
         with m.Switch(feeding):
             with m.Case(Feeding.HEADER):
                 m.d.comb += [
                     # That the text is there by then is sure: frames are in the store whole.
-                    self.o.valid.eq(self.frame.valid & frame.passes & (self.store.valid | trails)),
-                    self.o.payload.eq(filled.word_select(index, 8 * lanes)),
+                    word_valid.eq(waits & frame.passes & (store.valid | trails)),
+                    word.eq(filled.word_select(index, 8 * lanes)),
+                    hands_back.eq(waits & (~frame.passes | (moves & (index == beats - 1)))),
+                ]
+                m.d.sync += [
                     self.head_valid.eq(moves & (index <= last_head)),
                     self.head.data.eq(head.word_select(index, 8 * lanes)),
                     self.head.last.eq(index == last_head),
-                    self.head.count.eq(Mux(self.head.last, self.head_bytes - last_head * lanes, lanes)),
-                    self.frame.ready.eq(~frame.passes & ~frame.stored),
+                    self.head.count.eq(Mux(index == last_head, self.head_bytes - last_head * lanes, lanes)),
                 ]
                 with m.If(moves):
                     m.d.sync += [index.eq(index + 1), left.eq(frame.text)]
                     with m.If(index == beats - 1):
                         m.d.sync += [index.eq(0), feeding.eq(Feeding.TEXT)]
-                with m.If(self.frame.valid & ~frame.passes & frame.stored):
+                with m.If(waits & ~frame.passes & frame.stored):
                     m.d.sync += feeding.eq(Feeding.REST)
             with m.Case(Feeding.TEXT):
                 m.d.comb += [
-                    self.o.valid.eq(self.store.valid & ~trails),
-                    self.o.payload.eq(beat.data),
-                    self.store.ready.eq(self.o.ready),
+                    word_valid.eq(store.valid & ~trails),
+                    word.eq(beat.data),
+                    store.ready.eq(free),
                 ]
                 with m.If(moves):
                     m.d.sync += left.eq(left - lanes)
                     with m.If(beat.last | (left <= lanes)):
-                        m.d.comb += self.frame.ready.eq(1)
                         m.d.sync += [feeding.eq(Feeding.HEADER), trails.eq(~beat.last)]
             with m.Default():
-                m.d.comb += self.store.ready.eq(1)
+                m.d.comb += store.ready.eq(1)
                 m.d.sync += feeding.eq(Feeding.REST)
-                with m.If(self.store.valid & beat.last & ~trails):
-                    m.d.comb += self.frame.ready.eq(1)
+                with m.If(store.valid & beat.last & ~trails):
                     m.d.sync += feeding.eq(Feeding.HEADER)
         # What trails a text is thrown away while the next header goes, which has more beats.
         with m.If(trails):
-            m.d.comb += self.store.ready.eq(1)
-            with m.If(self.store.valid & beat.last):
+            m.d.comb += store.ready.eq(1)
+            with m.If(store.valid & beat.last):
                 m.d.sync += trails.eq(0)
         return m

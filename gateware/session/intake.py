@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Array, Cat, Module, Mux, Signal
+from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.hdl import Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -97,25 +97,24 @@ class Intake(wiring.Component):
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += inside.eq(~self.i.payload.last)
 
-        # Of the frame before this beat: how long it is, as far as that matters, and its last bytes.
-        before = Signal(range(self.bytes_max + lanes + 1))
-        recent = Signal(8 * ICV_BYTES)
-        count = Signal(range(lanes + 1))
-        length, over, fault = Signal(range(self.bytes_max + 2 * lanes + 1)), Signal(), Signal(Fault)
-        window = Cat(recent, beat.data.as_value())
-        m.d.comb += [count.eq(sum(beat.keep)), length.eq(before + count), over.eq(before > self.bytes_max)]
-        with m.If(length <= self.header_bytes):
+        # Of the frame before this beat: how many beats, as far as that matters, and its last bytes.
+        index, recent = Signal(range(self.bytes_max // lanes + 2)), Signal(8 * ICV_BYTES)
+        count, fault, window = Signal(range(lanes + 1)), Signal(Fault), Cat(recent, beat.data.as_value())
+        at_text, in_text, has_text = self._limit(m, valid, beat, index, self.header_bytes)
+        _, over, too_long = self._limit(m, valid, beat, index, self.bytes_max)
+        m.d.comb += count.eq(sum(beat.keep))
+        with m.If(~has_text):
             m.d.comb += fault.eq(Fault.TOO_SHORT)
-        with m.If(length > self.bytes_max):
+        with m.If(too_long):
             m.d.comb += fault.eq(Fault.TOO_LONG)
         with m.If(beat.error):
             m.d.comb += fault.eq(Fault.ERROR)
         with m.If(valid):
             m.d.sync += recent.eq(window[8 * lanes :])
             with m.If(~over):
-                m.d.sync += before.eq(before + lanes)
+                m.d.sync += index.eq(index + 1)
             with m.If(beat.last):
-                m.d.sync += before.eq(0)
+                m.d.sync += index.eq(0)
         record, ends = queue.i.payload, ends_queue.i.payload
         m.d.comb += [
             ends_queue.i.valid.eq(queue.i.valid),
@@ -123,14 +122,29 @@ class Intake(wiring.Component):
         ]
         m.d.sync += queue.i.valid.eq(valid & beat.last)
         with m.If(valid & beat.last):
-            m.d.sync += [record.length.eq(length), record.fault.eq(fault), ends.tail.eq(self._selected(window, count))]
+            m.d.sync += [
+                record.length.eq(index * lanes + count),
+                record.fault.eq(fault),
+                ends.tail.eq(self._selected(window, count)),
+            ]
         for at in range(self.header_bytes):
-            with m.If(valid & (before == at // lanes * lanes)):
+            with m.If(valid & (index == at // lanes)):
                 m.d.sync += ends.header.word_select(at, 8).eq(beat.data[at % lanes])
 
-        self._strip(m, store, valid & (~over | beat.last), beat, before, count, fault)
+        self._strip(m, store, valid & (~over | beat.last), beat, at_text, in_text, count, fault)
         self._admit(m, store, queue, admits)
         return m
+
+    def _limit(self, m: Module, valid: Value, beat: Any, index: Value, limit: int) -> tuple[Signal, Signal, Value]:
+        """Whether byte ``limit`` has its place in this beat, or had it in one before; whether the frame has such a byte."""
+        beats, kept = divmod(limit, self.lanes)
+        here, behind = Signal(init=beats == 0), Signal()
+        with m.If(valid):
+            m.d.sync += [
+                here.eq(Mux(beat.last, beats == 0, index == beats - 1 if beats else 0)),
+                behind.eq(~beat.last & (here | behind)),
+            ]
+        return here, behind, behind | here & beat.keep[kept]
 
     def _selected(self, window: Value, count: Value) -> Value:
         """The last bytes of the window that a frame reaches, of whose last beat ``count`` lanes are kept."""
@@ -140,13 +154,21 @@ class Intake(wiring.Component):
         return Array(window[8 * kept : 8 * kept + size] for kept in range(self.lanes + 1))[count]
 
     def _strip(
-        self, m: Module, store: FrameFIFO, valid: Value, beat: data.View, before: Value, count: Value, fault: Any
+        self,
+        m: Module,
+        store: FrameFIFO,
+        valid: Value,
+        beat: data.View,
+        at_text: Value,
+        in_text: Value,
+        count: Value,
+        fault: Any,
     ) -> None:
         """Write what follows the header, aligned."""
         lanes, shift = self.lanes, self.header_bytes % self.lanes
-        whole, o = self.header_bytes - shift, store.i.payload
+        o = store.i.payload
         if not shift:
-            m.d.comb += [store.i.valid.eq(valid & (before >= whole)), o.eq(beat), o.error.eq(fault != Fault.NONE)]
+            m.d.comb += [store.i.valid.eq(valid & (at_text | in_text)), o.eq(beat), o.error.eq(fault != Fault.NONE)]
             return
         # The beat before, of which the lanes from ``shift`` on are still to be written.
         held, held_count, flushes, spoilt = Signal(8 * (lanes - shift)), Signal(range(lanes + 1)), Signal(), Signal()
@@ -154,13 +176,13 @@ class Intake(wiring.Component):
         ends = beat.last & (count <= shift)
         kept = Mux(flushes, held_count - shift, Mux(ends, lanes - shift + count, lanes))
         m.d.comb += [
-            store.i.valid.eq(flushes | valid & (before > whole)),
+            store.i.valid.eq(flushes | valid & in_text),
             o.data.eq(Cat(held, beat.data.as_value()[: 8 * shift])),
             o.keep.eq(lanes_before(lanes, kept)),
             o.last.eq(flushes | ends),
             o.error.eq(Mux(flushes, spoilt, fault != Fault.NONE)),
         ]
-        m.d.sync += flushes.eq(valid & beat.last & (count > shift) & (before >= whole))
+        m.d.sync += flushes.eq(valid & beat.last & (count > shift) & (at_text | in_text))
         with m.If(valid):
             m.d.sync += [held.eq(rest), held_count.eq(count), spoilt.eq(fault != Fault.NONE)]
 
@@ -172,8 +194,10 @@ class Intake(wiring.Component):
         m.d.comb += [write.eq(store.i.valid), ends.eq(write & store.i.payload.last)]
         with m.If(write):
             m.d.sync += of_frame.eq(Mux(ends, 0, of_frame + 1))
-        returned = Mux(ends & store.i.payload.error, of_frame + 1, 0)
+        returned, change = Signal.like(of_frame), Signal(signed(2))
         m.d.sync += [
-            used.eq(used + write - returned - (store.o.valid & store.o.ready)),
+            returned.eq(Mux(ends & store.i.payload.error, of_frame + 1, 0)),
+            change.eq(write - (store.o.valid & store.o.ready)),
+            used.eq(used + change - returned),
             admits.eq((used < self.store_depth - beats_max - LAG_BEATS) & (queue.level < self.records - 4)),
         ]

@@ -121,16 +121,18 @@ class KeyStream(wiring.Component):
         m.d.comb += [
             asks.eq(waits & Mux(started, text_room, tag_room) & ~hash_key),
             takes.eq(asks & cipher.i.ready),
-            ends.eq(takes & Mux(started, final, text_beats == 0)),
+            ends.eq(takes & Mux(started, final, frame.text == 0)),
             cipher.i.valid.eq(asks | hash_key),
             self.ask.ready.eq(hash_key & cipher.i.ready),
+        ]
+        m.d.sync += [
+            hash_key.eq(self.ask.valid & ~self.ask.ready),
             begun.i.valid.eq(takes & ~started),
             begun.i.payload.key.eq(frame.key),
             begun.i.payload.aad.eq(frame.aad),
             begun.i.payload.text.eq(frame.text),
             begun.i.payload.after.eq(blocks_of(frame.text) + rate.blocks * aad_beats(frame.aad, rate)),
         ]
-        m.d.sync += hash_key.eq(self.ask.valid & ~self.ask.ready)
         asked: Any = cipher.i.payload
         with m.If(hash_key):
             m.d.comb += asked.eq(self.ask.payload)

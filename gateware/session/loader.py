@@ -100,8 +100,8 @@ class KeyLoader(wiring.Component):
         # What is pushed, and what the schedule goes on from.
         staged, window = Signal(data.ArrayLayout(32, KEY_WORDS)), Signal(data.ArrayLayout(32, KEY_WORDS))
         following = Signal(32)
-        done, shifts, clears, multiplied = Signal(), Signal(), Signal(), Signal()
-        m.d.sync += [shifts.eq(0), clears.eq(0), multiplied.eq(done)]
+        done, shifts, clears = Signal(), Signal(), Signal()
+        m.d.sync += [shifts.eq(0), clears.eq(0), done.eq(0)]
         m.d.comb += [
             self.i.ready.eq(done),
             self.ask.valid.eq(state == State.ASK),
@@ -116,7 +116,7 @@ class KeyLoader(wiring.Component):
         ]
         m.d.sync += [self.row_valid.eq(0), self.power_valid.eq(0)]
         with m.Switch(state):
-            with m.Case(State.IDLE), m.If(self.i.valid):
+            with m.Case(State.IDLE), m.If(self.i.valid & ~done):
                 m.d.sync += [
                     count.eq(0),
                     self.row.round.eq(Mux(order.short, *(aes.first_round(rate, short) - 1 for short in (True, False)))),
@@ -132,8 +132,7 @@ class KeyLoader(wiring.Component):
                 m.d.sync += [self.power.power.eq(0), self.power_valid.eq(1), state.eq(State.MULTIPLY)]
             with m.Case(State.MULTIPLY):
                 with m.If(count == rate.chains - 1):
-                    m.d.comb += done.eq(1)
-                    m.d.sync += state.eq(State.IDLE)
+                    m.d.sync += [done.eq(1), state.eq(State.IDLE)]
                 with m.Elif(self.product_valid):
                     m.d.sync += [self.power.power.eq(count + 1), self.power_valid.eq(1), count.eq(count + 1)]
             with m.Default():
@@ -147,8 +146,7 @@ class KeyLoader(wiring.Component):
                         count.eq(count + 1),
                     ]
                 with m.If(count == self.wipe_cycles):
-                    m.d.comb += done.eq(1)
-                    m.d.sync += [clears.eq(0), state.eq(State.IDLE)]
+                    m.d.sync += [done.eq(1), clears.eq(0), state.eq(State.IDLE)]
         with m.If(shifts):
             m.d.sync += window.eq(Cat(window.as_value()[32:], following))
         with m.If(self.word_valid | shifts):
@@ -163,7 +161,7 @@ class KeyLoader(wiring.Component):
         # What has been pushed outlives the overwriting of other keys, or else the load that follows would find zeros.
         with m.If(self.forget | (state == State.ASK)):
             m.d.sync += staged.eq(0)
-        with m.If(multiplied):
+        with m.If(done):
             m.d.sync += self.factor.eq(0)
         return m
 

@@ -79,14 +79,14 @@ class Opener(Direction):
         upper = (pn[32:64] + (pn[31] & ~known.pn[31]))[:32]
         return Cat(known.pn, Mux(suite[1], upper, 0))
 
-    def _take_pn(self, m: Module, passes: Value, number: Value, suite: Any, pn: Value) -> None:
+    def _take_pn(self, m: Module, passes: Value, number: Value, pn: Value, final: Value) -> None:
         m.d.comb += [self.associations.exhaust_valid.eq(0), self.associations.exhaust.eq(Const(0))]
 
     def _compose(self, ends: Any, an: Value, sci: Value, pn: Value, length: Value) -> tuple[Value, Value, Value]:
         return ends.header, ends.header[-64:], length - (HEADER_BYTES + ICV_BYTES)
 
-    def _end(self, m: Module, plan: Any, alive: Value, leaves: Value) -> tuple[Value, Value]:
-        """Whether the ICV is right, and the PN not too low: compared in one cycle, used in the next."""
+    def _end(self, m: Module, plan: Any, alive: Value, leaves: Value, accepted: Value) -> tuple[Value, Value]:
+        """Whether the ICV is right, and the PN not too low: read in one cycle, compared in the next, used in a third."""
         m.submodules.results = results = Queue(1, 16)
         lowest = self.pns.read_port(domain="comb")
         late, higher, good, reason = Signal(), Signal(), Signal(), Signal(4)
@@ -97,12 +97,15 @@ class Opener(Direction):
             lowest.addr.eq(plan.number),
             good.eq(results.o.payload),
         ]
-        m.d.sync += [late.eq(plan.pn < lowest.data), higher.eq(plan.raised > lowest.data)]
+        read = Signal(len(lowest.data), reset_less=True)
+        now = m.d.sync if self.narrow else m.d.comb
+        now += read.eq(lowest.data)
+        m.d.sync += [late.eq(plan.pn < read), higher.eq(plan.raised > read)]
         with m.If(~good):
             m.d.comb += reason.eq(Opening.IN_PKTS_NOT_VALID)
         with m.If(late):
             m.d.comb += reason.eq(Opening.IN_PKTS_LATE)
         with m.If(~alive):
             m.d.comb += reason.eq(Opening.IN_PKTS_NOT_USING_SA)
-        self._write_pn(m, leaves & (plan.reason == 0) & (reason == 0) & higher, plan.number, plan.raised)
+        self._write_pn(m, accepted & higher, plan.number, plan.raised)
         return results.o.valid, reason

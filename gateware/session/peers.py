@@ -19,7 +19,7 @@ class PeerTable(wiring.Component):
         valid, address: searches, ``rows`` cycles apart at least; they hold until ``ends``, the last of these cycles.
         under_way: a search has begun.
         found, channel: the lowest channel in use that has it, 2 cycles after ``ends``.
-        write_valid, write: sets a channel.
+        write_valid, write: sets a channel, for searches that begin 2 cycles later.
 
     Reset takes every channel out of use.
     """
@@ -60,9 +60,13 @@ class PeerTable(wiring.Component):
 
         row, hits = Signal(range(self.rows)), Signal(side_by_side)
         hit_row, hit_valid = Signal(range(self.rows)), Signal()
-        m.d.comb += [self.under_way.eq(row != 0), self.ends.eq(self.valid & (row == self.rows - 1))]
-        with m.If(self.valid):
-            m.d.sync += row.eq(row + 1)
+        following = Signal(range(self.rows))
+        m.d.comb += [
+            self.under_way.eq(row != 0),
+            self.ends.eq(self.valid & (row == self.rows - 1)),
+            following.eq(row + self.valid),
+        ]
+        m.d.sync += row.eq(following)
         m.d.sync += [hit_row.eq(row), hit_valid.eq(self.valid)]
         for number in range(side_by_side):
             m.submodules[f"column_{number}"] = column = Memory(shape=self.bits, depth=self.rows, init=[])
@@ -72,10 +76,16 @@ class PeerTable(wiring.Component):
                 write.en.eq(self.write_valid & mine),
                 write.addr.eq(self.write.channel[len(self.write.channel) - bits :]),
                 write.data.eq(self.write.address),
-                read.addr.eq(row),
+                read.addr.eq(following),
             ]
-            used = Cat(in_use[number + side_by_side * at] for at in range(self.rows)).bit_select(row, 1)
-            m.d.sync += hits[number].eq((read.data == self.address) & used)
+            # The row that is compared next is in a register by then.
+            here, used = Signal(self.bits, name=f"here_{number}", reset_less=True), Signal(name=f"used_{number}")
+            of_row = Cat(in_use[number + side_by_side * at] for at in range(self.rows))
+            m.d.sync += [
+                here.eq(read.data),
+                used.eq(of_row.bit_select(following, 1)),
+                hits[number].eq((here == self.address) & used),
+            ]
 
         first = Signal(range(side_by_side))
         for number in reversed(range(side_by_side)):

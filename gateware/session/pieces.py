@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from custodes.macsec import ICV_BYTES
 from gateware.pick import gated
 from gateware.session.field import BITS
-from gateware.stream import Queue
+from gateware.stream import Queue, SkidBuffer
 from gateware.stream.join import Join, piece_beat
 
 PIECE_BEATS = {1: 64, 8: 32, 64: 32}
@@ -133,11 +133,13 @@ class Assembly(wiring.Component):
             wiring.connect(m, tags.o, tag_beats.i)
             m.d.comb += [tags.i.valid.eq(self.tag_valid), tags.i.payload.eq(self.tag)]
             pieces.append(tag_beats.o)
+        m.submodules.slice = register_slice = SkidBuffer(piece_beat(lanes))
+        wiring.connect(m, register_slice.o, wiring.flipped(self.o))
         if lanes == 1:
             m.submodules.join = join = Turns(len(pieces))
             for piece, port in zip(pieces, join.pieces, strict=True):
                 wiring.connect(m, piece, port)
-            wiring.connect(m, join.o, wiring.flipped(self.o))
+            wiring.connect(m, join.o, register_slice.i)
             return m
         m.submodules.join = join = Join(lanes, {self.head_bytes})
         wiring.connect(m, heads.o, join.head)
@@ -147,5 +149,5 @@ class Assembly(wiring.Component):
             wiring.connect(m, join.o, end.head)
             wiring.connect(m, pieces[-1], end.tail)
             join = end
-        wiring.connect(m, join.o, wiring.flipped(self.o))
+        wiring.connect(m, join.o, register_slice.i)
         return m

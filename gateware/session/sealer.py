@@ -60,13 +60,11 @@ class Sealer(Direction):
     def _pn(self, known: Any, suite: Any, pn: Value) -> Value:
         return pn
 
-    def _take_pn(self, m: Module, passes: Value, number: Value, suite: Any, pn: Value) -> None:
+    def _take_pn(self, m: Module, passes: Value, number: Value, pn: Value, final: Value) -> None:
         self._write_pn(m, passes, number, pn + 1)
-        extended = suite[1]
-        m.d.comb += [
-            self.associations.exhaust_valid.eq(passes & pn[:32].all() & (~extended | pn[32:].all())),
-            self.associations.exhaust.eq(number),
-        ]
+        # The next frame is judged two cycles later at the earliest, or, with few lanes, some more.
+        now = m.d.sync if self.narrow else m.d.comb
+        now += [self.associations.exhaust_valid.eq(passes & final), self.associations.exhaust.eq(number)]
 
     def _compose(self, ends: Any, an: Value, sci: Value, pn: Value, length: Value) -> tuple[Value, Value, Value]:
         text = length - MACS_BYTES
@@ -82,5 +80,5 @@ class Sealer(Direction):
         )
         return Cat(ends.header, tag), sci, text
 
-    def _end(self, m: Module, plan: Any, alive: Value, leaves: Value) -> tuple[Value, Value]:
+    def _end(self, m: Module, plan: Any, alive: Value, leaves: Value, accepted: Value) -> tuple[Value, Value]:
         return Value.cast(1), Mux(alive, 0, Sealing.OUT_PKTS_NOT_USING_SA)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes with a channel: its SCI, its replay window, and which of its associations seals."""
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from custodes.macsec import AN_BITS, CHANNELS
+from gateware.session.associations import NUMBER
+from gateware.session.control import CHANNEL
+
+KEPT = data.StructLayout({"sci": 64, "window": CHANNEL["window"].shape})
+CHOSEN = data.StructLayout({"sci": 64, "window": CHANNEL["window"].shape, "found": 1, "number": NUMBER})
+"""Of a frame: ``found`` is its channel, and ``number`` its association."""
+
+
+class Channels(wiring.Component):
+    """Keeps channels.
+
+    Args:
+        opens: the frame says which association it belongs to; or else the one that is selected seals.
+
+    Members:
+        write_valid, write: sets a channel, of whose associations the first is selected.
+        select_valid, target: this association is selected.
+        found, channel, an: of a frame. ``o``: in the next cycle.
+    """
+
+    write_valid: Signal
+    write: data.View
+    select_valid: Signal
+    target: Signal
+    found: Signal
+    channel: Signal
+    an: Signal
+    o: data.View
+
+    def __init__(self, opens: bool) -> None:
+        self.opens = opens
+        super().__init__(
+            {
+                "write_valid": In(1),
+                "write": In(CHANNEL),
+                "select_valid": In(1),
+                "target": In(NUMBER),
+                "found": In(1),
+                "channel": In(range(CHANNELS)),
+                "an": In(AN_BITS),
+                "o": Out(CHOSEN),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.kept = kept = Memory(shape=KEPT, depth=CHANNELS, init=[])
+        write, read = kept.write_port(), kept.read_port(domain="comb")
+        selected = Signal(AN_BITS * CHANNELS)
+        m.d.comb += [
+            write.en.eq(self.write_valid),
+            write.addr.eq(self.write.channel),
+            write.data.sci.eq(self.write.sci),
+            write.data.window.eq(self.write.window),
+            read.addr.eq(self.channel),
+        ]
+        with m.If(self.select_valid):
+            m.d.sync += selected.word_select(self.target[AN_BITS:], AN_BITS).eq(self.target[:AN_BITS])
+        with m.If(self.write_valid):
+            m.d.sync += selected.word_select(self.write.channel, AN_BITS).eq(0)
+        an = self.an if self.opens else selected.word_select(self.channel, AN_BITS)
+        m.d.sync += [
+            self.o.sci.eq(read.data.sci),
+            self.o.window.eq(read.data.window),
+            self.o.found.eq(self.found),
+            self.o.number.eq(Cat(an, self.channel)),
+        ]
+        return m
