@@ -5,9 +5,8 @@ from itertools import pairwise
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, signed
-from amaranth.hdl import Value, ValueLike
+from amaranth.hdl import Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from custodes.macsec import AN_BITS, ASSOCIATIONS, CHANNELS, HEADER_BYTES, MAX_SEALED_BYTES
@@ -19,6 +18,7 @@ from gateware.session.feeder import Feeder
 from gateware.session.gate import Gate
 from gateware.session.gcm import Gcm
 from gateware.session.intake import Fault, Intake
+from gateware.session.numbers import PacketNumbers
 from gateware.session.peers import PeerTable
 from gateware.session.pieces import Assembly
 from gateware.session.room import Room
@@ -34,12 +34,10 @@ DECIDING = 8
 """More than the frames that are being decided on."""
 SETTLING_CYCLES = 3
 """From the end of a search until it shows what room is left."""
-FINISH_CYCLES = {1: 4, 8: 4, 64: 2}
+FINISH_CYCLES = {1: 5, 8: 5, 64: 2}
 """For each lane count, the least time between two verdicts."""
 NARROW_LANES = 8
 """Up to so many lanes there is time between frames for some registers more."""
-DISTRIBUTED: dict[str, Any] = {"ram_style": "distributed"}
-"""Of a memory: tells Yosys that what is read while it is written matters, which is uncertain in a block RAM."""
 PN_BITS = {False: 64, True: 65}
 """Whether frames are opened -> bits of the PN that is kept: once the last has come, none is acceptable."""
 
@@ -107,13 +105,15 @@ class Direction(wiring.Component):
         self.intake = Intake(lanes, self.header_bytes, self.address, self.bytes_max, STORE_BEATS[lanes], frames)
         self.table = PeerTable(8 * self.key_bytes, CHANNELS, SEARCH_CYCLES[lanes])
         self.associations = Associations(2 * frames)
+        self.numbers = PacketNumbers(PN_BITS[self.opens], self.narrow)
         self.gcm = Gcm(lanes, ASSOCIATIONS, self.opens)
         self.assembly = Assembly(lanes, self.head_bytes, not self.opens)
         self.gate = Gate(lanes, STORE_BEATS[lanes])
         self.plans = Queue(self._plan_layout(), frames)
         m.submodules.intake, m.submodules.table, m.submodules.associations = self.intake, self.table, self.associations
         m.submodules.gcm, m.submodules.assembly, m.submodules.gate = self.gcm, self.assembly, self.gate
-        m.submodules.plans = self.plans
+        m.submodules.plans, m.submodules.numbers = self.plans, self.numbers
+        m.d.sync += control.usable_now.eq(self.associations.usable.bit_select(control.read, 1))
         m.submodules.feeder = feeder = Feeder(lanes, self.head_bytes)
         m.submodules.engine_frames = self.engine_frames = Queue(self.gcm.frame.payload.shape(), frames)
         m.submodules.feeds = self.feeds = Queue(feeder.frame.payload.shape(), frames)
@@ -145,6 +145,11 @@ class Direction(wiring.Component):
             control.ready.eq(self.associations.ready),
             control.loading.eq(self.associations.loading),
             control.busy.eq(self.associations.busy),
+            self.numbers.load_valid.eq(control.load_valid),
+            self.numbers.load_number.eq(control.number),
+            self.numbers.load.eq(control.pn),
+            self.numbers.asked.eq(control.read),
+            control.pn_now.eq(self.numbers.told),
             self.table.write_valid.eq(control.channel_valid),
             self.table.write.channel.eq(control.channel.channel),
             self.table.write.address.eq(control.channel.address),
@@ -226,7 +231,7 @@ class Direction(wiring.Component):
 
     def _decide(self, m: Module) -> None:
         """A record goes from stage to stage. 1: its channel is known; 4: so is its association; 5: it has been judged."""
-        table, associations = self.table, self.associations
+        table, associations, numbers = self.table, self.associations, self.numbers
         record = self.intake.record.payload
         layout = data.StructLayout(
             {
@@ -263,7 +268,9 @@ class Direction(wiring.Component):
         ]
 
         stage, channel, suite = stages[4], channels[2], associations.parameters.suite
-        pn = self._packet_numbers(m, valids, channels)
+        # The frame before has been judged so long ago that its PN is there two cycles earlier, or else just in time.
+        early = 2 if self.narrow else 4
+        m.d.comb += [numbers.number_valid.eq(valids[early]), numbers.number.eq(channels[early - 2].number)]
         reason, reason_then, counted_then, final_then = Signal(REASON), Signal(REASON), Signal(), Signal()
         pn_then, parameters = Signal(64, reset_less=True), Signal(PARAMETERS, reset_less=True)
         if self.narrow:
@@ -275,8 +282,8 @@ class Direction(wiring.Component):
         m.d.sync += [
             reason_then.eq(reason),
             counted_then.eq((reason == 0) | (reason == self.not_using_sa)),
-            pn_then.eq(self._pn(stage.known, suite, pn)),
-            final_then.eq(pn[:32].all() & (~suite[1] | pn[32:64].all())),
+            pn_then.eq(self._pn(stage.known, suite, numbers.pn)),
+            final_then.eq(numbers.pn[:32].all() & (~suite[1] | numbers.pn[32:64].all())),
             parameters.eq(associations.parameters),
         ]
 
@@ -317,38 +324,6 @@ class Direction(wiring.Component):
                 plan.payload.pn.eq(pn_then),
                 plan.payload.raised.eq(Mux(upper < 0, 0, Cat(lower_then[:32], upper))),
             ]
-
-    def _packet_numbers(self, m: Module, valids: Value, channels: list[Any]) -> Value:
-        """The PN of the association in stage 4, or its lowest acceptable; a host reads one when no frame needs it."""
-        control = self.control
-        m.submodules.pns = self.pns = Memory(shape=PN_BITS[self.opens], depth=ASSOCIATIONS, init=[], attrs=DISTRIBUTED)
-        self.pn_write, read = self.pns.write_port(), self.pns.read_port(domain="comb")
-        row, others = Signal(len(read.data), reset_less=True), Signal()
-        # The frame before has been judged so long ago that its PN is there a cycle earlier, or else just in time.
-        number, used = (channels[1].number, valids[3]) if self.narrow else (channels[2].number, valids[4])
-        m.d.comb += read.addr.eq(Mux(used, number, control.read))
-        m.d.sync += [row.eq(read.data), others.eq(~used)]
-        with m.If(others):
-            m.d.sync += [
-                control.pn_now.eq(row),
-                control.usable_now.eq(self.associations.usable.bit_select(control.read, 1)),
-            ]
-        # A new one is written when no frame writes its own.
-        waits = Signal()
-        with m.If(control.load_valid):
-            m.d.sync += waits.eq(1)
-        m.d.comb += [
-            self.pn_write.en.eq(waits),
-            self.pn_write.addr.eq(control.number),
-            self.pn_write.data.eq(control.pn),
-        ]
-        with m.If(waits & (self.pn_write.addr == control.number)):
-            m.d.sync += waits.eq(0)
-        return row if self.narrow else read.data
-
-    def _write_pn(self, m: Module, valid: ValueLike, number: Value, pn: Value) -> None:
-        with m.If(valid):
-            m.d.comb += [self.pn_write.en.eq(1), self.pn_write.addr.eq(number), self.pn_write.data.eq(pn)]
 
     def _finish(self, m: Module, leaves: Signal) -> None:
         """Say what has become of the oldest frame, and let it out if it is good."""

@@ -88,18 +88,21 @@ class Opener(Direction):
     def _end(self, m: Module, plan: Any, alive: Value, leaves: Value, accepted: Value) -> tuple[Value, Value]:
         """Whether the ICV is right, and the PN not too low: read in one cycle, compared in the next, used in a third."""
         m.submodules.results = results = Queue(1, 16)
-        lowest = self.pns.read_port(domain="comb")
+        numbers = self.numbers
         late, higher, good, reason = Signal(), Signal(), Signal(), Signal(4)
         m.d.comb += [
             results.i.valid.eq(self.gcm.tag_valid),
             results.i.payload.eq(self.gcm.good),
             results.o.ready.eq(leaves & (plan.reason == 0)),
-            lowest.addr.eq(plan.number),
+            numbers.checked.eq(plan.number),
+            numbers.write_valid.eq(accepted & higher),
+            numbers.write_number.eq(plan.number),
+            numbers.write.eq(plan.raised),
             good.eq(results.o.payload),
         ]
-        read = Signal(len(lowest.data), reset_less=True)
+        read = Signal(len(numbers.lowest), reset_less=True)
         now = m.d.sync if self.narrow else m.d.comb
-        now += read.eq(lowest.data)
+        now += read.eq(numbers.lowest)
         m.d.sync += [late.eq(plan.pn < read), higher.eq(plan.raised > read)]
         with m.If(~good):
             m.d.comb += reason.eq(Opening.IN_PKTS_NOT_VALID)
@@ -107,5 +110,4 @@ class Opener(Direction):
             m.d.comb += reason.eq(Opening.IN_PKTS_LATE)
         with m.If(~alive):
             m.d.comb += reason.eq(Opening.IN_PKTS_NOT_USING_SA)
-        self._write_pn(m, accepted & higher, plan.number, plan.raised)
         return results.o.valid, reason

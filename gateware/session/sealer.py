@@ -61,7 +61,8 @@ class Sealer(Direction):
         return pn
 
     def _take_pn(self, m: Module, passes: Value, number: Value, pn: Value, final: Value) -> None:
-        self._write_pn(m, passes, number, pn + 1)
+        numbers = self.numbers
+        m.d.comb += [numbers.write_valid.eq(passes), numbers.write_number.eq(number), numbers.write.eq(pn + 1)]
         # The next frame is judged two cycles later at the earliest, or, with few lanes, some more.
         now = m.d.sync if self.narrow else m.d.comb
         now += [self.associations.exhaust_valid.eq(passes & final), self.associations.exhaust.eq(number)]
