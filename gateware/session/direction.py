@@ -291,12 +291,12 @@ class Direction(wiring.Component):
         m.d.comb += passes.eq(valid & (reason_then == 0))
         self._take_pn(m, passes, channel.number, pn_then, final_then)
         ends = self.intake.ends
-        header, sci, text = self._compose(ends.payload, channel.number[:AN_BITS], channel.sci, pn_then, stage.length)
+        header, sci, text = self._compose(ends, channel.number[:AN_BITS], channel.sci, pn_then, stage.length)
         extended = parameters.suite[1]
         salted = Cat(big_endian(parameters.ssci, 4), big_endian(pn_then, 8)) ^ parameters.salt
         frame, feed, plan = self.engine_frames.i, self.feeds.i, self.plans.i
         m.d.comb += [
-            ends.ready.eq(valid),
+            self.intake.ends_next.eq(valid),
             frame.valid.eq(passes),
             frame.payload.key.eq(channel.number),
             frame.payload.short.eq(~parameters.suite[0]),
@@ -320,7 +320,7 @@ class Direction(wiring.Component):
             m.d.sync += lower_then.eq(stages[4].known.pn + 1 - channels[2].window)
             upper = pn_then[32:] + lower_then[32:].as_signed()
             m.d.comb += [
-                frame.payload.tag.eq(ends.payload.tail),
+                frame.payload.tag.eq(ends.tail),
                 plan.payload.pn.eq(pn_then),
                 plan.payload.raised.eq(Mux(upper < 0, 0, Cat(lower_then[:32], upper))),
             ]

@@ -6,10 +6,12 @@ from typing import Any
 from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.hdl import Value
 from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from custodes.macsec import ICV_BYTES
 from gateware.mask import lanes_before
+from gateware.session.numbers import DISTRIBUTED
 from gateware.stream import FrameFIFO, FrameSignature, Queue, beat_layout
 
 
@@ -33,6 +35,8 @@ def ends_layout(header_bytes: int) -> data.StructLayout:
     return data.StructLayout({"header": 8 * header_bytes, "tail": 8 * ICV_BYTES})
 
 
+SPARE_RECORDS = 8
+"""So many, or that share of all, have no place in the queue while their ends are kept, or are not in it yet."""
 LAG_BEATS = 8
 """So many beats at most have come in and are not counted yet."""
 
@@ -51,7 +55,9 @@ class Intake(wiring.Component):
     Members:
         i: frames; ``i.ready`` falls between frames only, while there is no room for the longest.
         o: what follows the header of each frame without a fault, aligned to the first lane.
-        record, ends: of each frame in order, with or without a fault; ``ends`` no later than ``record``.
+        record: of each frame in order, with or without a fault.
+        ends: of a frame, once its record is there. ``ends_next``: those of the next, 2 cycles later. At most 6 frames may be
+            behind their records.
 
     Latency: a record comes 6 cycles after the frame's last beat, and what follows the header no later. Throughput: a beat
     per cycle, frames back to back. Reset forgets what is inside.
@@ -60,7 +66,8 @@ class Intake(wiring.Component):
     i: stream.Interface
     o: stream.Interface
     record: stream.Interface
-    ends: stream.Interface
+    ends: data.View
+    ends_next: Signal
 
     def __init__(
         self, lanes: int, header_bytes: int, address: range, bytes_max: int, store_depth: int, records: int
@@ -76,7 +83,8 @@ class Intake(wiring.Component):
                 "i": In(FrameSignature(lanes)),
                 "o": Out(FrameSignature(lanes)),
                 "record": Out(stream.Signature(record_layout(len(address), bytes_max))),
-                "ends": Out(stream.Signature(ends_layout(header_bytes))),
+                "ends": Out(ends_layout(header_bytes)),
+                "ends_next": In(1),
             }
         )
 
@@ -85,10 +93,8 @@ class Intake(wiring.Component):
         lanes = self.lanes
         m.submodules.store = store = FrameFIFO(lanes, self.store_depth)
         m.submodules.queue = queue = Queue(self.record.payload.shape(), self.records)
-        m.submodules.ends_queue = ends_queue = Queue(self.ends.payload.shape(), self.records)
         wiring.connect(m, store.o, wiring.flipped(self.o))
         wiring.connect(m, queue.o, wiring.flipped(self.record))
-        wiring.connect(m, ends_queue.o, wiring.flipped(self.ends))
 
         inside, admits = Signal(), Signal()
         valid, beat = Signal(), Signal(beat_layout(lanes))
@@ -115,9 +121,10 @@ class Intake(wiring.Component):
                 m.d.sync += index.eq(index + 1)
             with m.If(beat.last):
                 m.d.sync += index.eq(0)
-        record, ends = queue.i.payload, ends_queue.i.payload
+        record: Any = queue.i.payload
+        ends: Any = Signal(self.ends.shape(), reset_less=True)
+        self._keep_ends(m, queue.i.valid, ends)
         m.d.comb += [
-            ends_queue.i.valid.eq(queue.i.valid),
             record.address.eq(Cat(ends.header.word_select(at, 8) for at in self.address)),
         ]
         m.d.sync += queue.i.valid.eq(valid & beat.last)
@@ -134,6 +141,17 @@ class Intake(wiring.Component):
         self._strip(m, store, valid & (~over | beat.last), beat, at_text, in_text, count, fault)
         self._admit(m, store, queue, admits)
         return m
+
+    def _keep_ends(self, m: Module, valid: Value, ends: Value) -> None:
+        """They come and go as frames do, and need no queue of their own."""
+        m.submodules.kept = kept = Memory(shape=ends.shape(), depth=self.records, init=[], attrs=DISTRIBUTED)
+        write, read = kept.write_port(), kept.read_port(domain="comb")
+        m.d.comb += [write.en.eq(valid), write.data.eq(ends)]
+        m.d.sync += [
+            write.addr.eq(write.addr + valid),
+            read.addr.eq(read.addr + self.ends_next),
+            self.ends.eq(read.data),
+        ]
 
     def _limit(self, m: Module, valid: Value, beat: Any, index: Value, limit: int) -> tuple[Signal, Signal, Value]:
         """Whether byte ``limit`` has its place in this beat, or had it in one before; whether the frame has such a byte."""
@@ -189,6 +207,7 @@ class Intake(wiring.Component):
     def _admit(self, m: Module, store: FrameFIFO, queue: Queue, admits: Signal) -> None:
         """There is room for the longest frame, with its last beat that may come on its own, and for its record."""
         beats_max = -(-self.bytes_max // self.lanes) + 3
+        spare = max(SPARE_RECORDS, self.records // SPARE_RECORDS)
         used, of_frame = Signal(range(2 * self.store_depth)), Signal(range(beats_max + 2))
         write, ends = Signal(), Signal()
         m.d.comb += [write.eq(store.i.valid), ends.eq(write & store.i.payload.last)]
@@ -199,5 +218,5 @@ class Intake(wiring.Component):
             returned.eq(Mux(ends & store.i.payload.error, of_frame + 1, 0)),
             change.eq(write - (store.o.valid & store.o.ready)),
             used.eq(used + change - returned),
-            admits.eq((used < self.store_depth - beats_max - LAG_BEATS) & (queue.level < self.records - 4)),
+            admits.eq((used < self.store_depth - beats_max - LAG_BEATS) & (queue.level < self.records - spare)),
         ]
