@@ -68,6 +68,7 @@ def targets(results: Results) -> list[Target]:
         *_costs(results),
         *(_line_rate(results, lanes) for lanes in LINE_CLOCK_MHZ),
         *_curve(results),
+        *_sessions(results),
         Target("simulation, 1 lane, slowest frame size, one direction", "MB/s", True, 4.0, _simulation(results)),
         Target("specification, slower of its two inputs", "frames/s", True, 20000, _specification(results)),
     ]
@@ -78,8 +79,18 @@ def lut4_per_gbit(lut4: float, lanes: int) -> float:
     return lut4 / (lanes * 8 * LINE_CLOCK_MHZ[lanes] / 1000)
 
 
+def _unit(results: Results, name: str, lanes: int, key: str) -> float | None:
+    return next((u[key] for u in results["units"] if (u["unit"], u["lanes"]) == (name, lanes)), None)
+
+
 def _scrubber(results: Results, lanes: int, key: str) -> float | None:
-    return next((u[key] for u in results["units"] if (u["unit"], u["lanes"]) == ("Scrubber", lanes)), None)
+    return _unit(results, "Scrubber", lanes, key)
+
+
+def _sessions(results: Results) -> Iterator[Target]:
+    for name in ("Sealer", "Opener"):
+        what = f"clock of the {name.lower()}, 1 lane, LFE5U-25F-6"
+        yield Target(what, "MHz", True, LINE_CLOCK_MHZ[1], _unit(results, name, 1, "fmax_mhz"))
 
 
 def _costs(results: Results) -> Iterator[Target]:

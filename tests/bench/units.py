@@ -23,6 +23,8 @@ from gateware.scrubber.scrubber import MIN_FORWARDED_BYTES
 from gateware.scrubber.transport import TransportLayer
 from gateware.scrubber.verdict import Verdict
 from gateware.session.gcm import Gcm
+from gateware.session.opener import Opener
+from gateware.session.sealer import Sealer
 from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, WidthConverter, beat_layout
 from sim.top import FlatTop
 
@@ -99,6 +101,8 @@ _FIXED: dict[str, tuple[int, Callable[[], wiring.Component]]] = {
     "WidthConverter 1-8": (8, lambda: WidthConverter(1, 8)),
     "WidthConverter 8-1": (8, lambda: WidthConverter(8, 1)),
     "Mac": (1, lambda: Mac(125_000_000, "rx", "tx")),
+    "Sealer": (1, lambda: Sealer(1)),
+    "Opener": (1, lambda: Opener(1)),
 }
 """Units of one lane count; a width converter counts as its wider side."""
 NAMES = (*_MAKERS, *_FIXED)
