@@ -122,7 +122,8 @@ class Sequencer(wiring.Component):
             ),
             self.block_ends.eq(self.steps & closing),
             self.ends.eq(self.few & (part != Part.AAD)),
-            self.texts.ready.eq((part == Part.TEXT) & self.block_ends),
+            # Whether there is any does not matter here, and would lengthen the way into the queue.
+            self.texts.ready.eq((part == Part.TEXT) & closing & (~self.some_text | self.i.valid)),
         ]
         if rate.cycles > 1:
             with m.If(self.steps):
