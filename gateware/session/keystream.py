@@ -12,10 +12,10 @@ from gateware.session.aes import UNIT_CYCLES, Aes, Use
 from gateware.session.field import BITS
 from gateware.session.frames import MAX_BYTES, aad_beats, begun_layout, blocks_of, frame_layout
 from gateware.session.rate import BLOCK_BYTES, Rate
-from gateware.stream import Queue
+from gateware.stream import Queue, SkidBuffer
 
-QUEUE_CYCLES = 6
-"""From a reply of AES to when a queue has handed it on, and one more."""
+QUEUE_CYCLES = 7
+"""From a reply of AES to when a queue and a slice have handed it on, and one more."""
 
 
 class KeyStream(wiring.Component):
@@ -83,7 +83,10 @@ class KeyStream(wiring.Component):
         m.submodules.text_queue = texts = Queue(BITS * rate.blocks, self.text_depth)
         m.submodules.tag_queue = tags = Queue(BITS, self.frames_depth)
         m.submodules.begun_queue = begun = Queue(begun_layout(self.keys), self.frames_depth)
-        wiring.connect(m, texts.o, wiring.flipped(self.texts))
+        # A slice, as how far a text has got is known late in a cycle, and a queue has many registers to tell.
+        m.submodules.text_slice = text_slice = SkidBuffer(BITS * rate.blocks)
+        wiring.connect(m, texts.o, text_slice.i)
+        wiring.connect(m, text_slice.o, wiring.flipped(self.texts))
         wiring.connect(m, tags.o, wiring.flipped(self.tags))
         wiring.connect(m, begun.o, wiring.flipped(self.begun))
         use, reply = cipher.o.use, cipher.o.blocks
