@@ -24,6 +24,7 @@ class Harness:
     m: Any = field(default_factory=Module)
     ports: list[Value] = field(default_factory=list)
     covers: int = 0
+    lemmas: bool = True
     edge: dict[str, Value] = field(default_factory=dict)
 
     def free(self, shape: ShapeLike, name: str) -> Any:
@@ -73,6 +74,11 @@ class Harness:
     def check(self, condition: ValueLike) -> None:
         """A property: what must hold at every step."""
         self.m.d.comb += Assert(condition, src_loc_at=1)  # pyright: ignore[reportCallIssue] (the message is optional)
+
+    def lemma(self, condition: ValueLike) -> None:
+        """What else holds at every step, so that an induction starts where the device can be; left out unless ``lemmas``."""
+        if self.lemmas:
+            self.m.d.comb += Assert(condition, src_loc_at=1)  # pyright: ignore[reportCallIssue] (the message is optional)
 
     def assume(self, condition: ValueLike) -> None:
         """A rule that the environment keeps at every step."""

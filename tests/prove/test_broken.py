@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""That the proofs of sessions hold, and that they can fail: the quick ones. All of them: ``python -m tests.prove``."""
+
+from pathlib import Path
+
+import pytest
+
+from .broken import COPIES, Broken
+from .sby import Task, run
+from .units import harness
+
+ONE_FOR_EACH_PROOF = {copy.by: copy for copy in reversed(COPIES)}.values()
+
+
+@pytest.mark.parametrize("copy", ONE_FOR_EACH_PROOF, ids=lambda copy: f"{copy.by}: {copy.what}")
+def test_broken_copy_is_refuted(tmp_path: Path, copy: Broken):
+    outcome = run(copy.harness(), copy.task(), tmp_path)
+    assert outcome.passed, (tmp_path / f"{copy.task().name}.log").read_text()
+
+
+@pytest.mark.parametrize("name", ["Associations", "KeyLoader 8", "Session", "Session cleared"])
+def test_proof_of_keys_holds(tmp_path: Path, name: str):
+    outcome = run(harness(name), Task("keys", "prove", 3, "yices"), tmp_path)
+    assert outcome.passed, (tmp_path / "keys.log").read_text()
+
+
+def test_task_that_refutes_does_not_pass_without_a_failure(tmp_path: Path):
+    outcome = run(harness("SkidBuffer"), Task("whole", "bmc", 4, "yices", skip=2, refutes=True), tmp_path)
+    assert (outcome.passed, outcome.status) == (False, "PASS")
