@@ -67,8 +67,15 @@ def test_specification_does_not_see_registers_or_devices():
 
 
 def test_every_import_of_the_wheel_is_declared():
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["demo"]]
     assert {entry.split(">")[0] for entry in declared} == ALLOWED["host/custodes"] - {"custodes"}
+
+
+def test_only_the_demo_imports_scapy():
+    files = sorted((ROOT / "host" / "custodes").rglob("*.py"))
+    users = [path.name for path in files if any(name.partition(".")[0] == "scapy" for name in imported(path))]
+    assert users == ["sealed_leg.py"]
 
 
 def test_every_source_file_names_its_licence():

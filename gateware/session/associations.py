@@ -30,8 +30,9 @@ class Associations(wiring.Component):
     """Keeps associations, loads their keys, and sees to it that a key that is not used any more is overwritten.
 
     After reset no association has a key, and every place for one is overwritten, one after the other. An association whose
-    key is taken away seals and opens nothing from the next cycle on; frames that are inside do not leave any more; once
-    they are gone the key is overwritten. One that is exhausted still lets out what is inside.
+    key is taken away is neither ``usable`` nor ``alive`` from the next cycle on: it seals and opens nothing that comes in,
+    and frames that are inside get no good verdict any more; once they are gone the key is overwritten. One that is
+    exhausted still lets out what is inside.
 
     Args:
         inside_max: how many frames are inside at most.
@@ -111,11 +112,13 @@ class Associations(wiring.Component):
             self.order.payload.wipe.eq(state == Keeping.WIPE),
             self.order.valid.eq((state == Keeping.WIPE) | (state == Keeping.LOAD)),
         ]
-        some, busy = Signal(len(unused) // CHOICE, init=-1), Signal(init=1)
-        m.d.comb += self.busy.eq(busy)
+        # It takes two cycles to see that there is one to be overwritten.
+        some, changes, changed, busy = Signal(len(unused) // CHOICE, init=-1), Signal(), Signal(), Signal(init=1)
+        m.d.comb += [changes.eq(self.load_valid | self.zeroise_valid | self.exhaust_valid), self.busy.eq(busy)]
         m.d.sync += [
             some.eq(Cat(unused[at : at + CHOICE].any() for at in range(0, len(unused), CHOICE))),
-            busy.eq(some.any() | (state != Keeping.LOOK)),
+            changed.eq(changes),
+            busy.eq(changes | changed | some.any() | (state != Keeping.LOOK)),
             found.eq(0),
         ]
         with m.If(self.exhaust_valid):

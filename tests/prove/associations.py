@@ -182,11 +182,12 @@ def few_associations(h: Harness) -> None:
 
     h.check(h.held(order))
     h.check(dut.loading == (order.valid & ~order.payload.wipe))
-    unused, unused_then = Signal(), Signal(2, init=3)
+    unused, recent = Signal(), Signal(2, init=3)
     m.d.comb += unused.eq((~lives[0].clean & ~lives[0].usable) | (~lives[1].clean & ~lives[1].usable))
-    m.d.sync += unused_then.eq(Cat(unused, unused_then))
-    h.check(~unused_then.all() | dut.busy)
-    h.check(unused_then.any() | ~dut.busy)
+    commands = dut.load_valid | dut.zeroise_valid | dut.exhaust_valid
+    m.d.sync += recent.eq(Cat(unused | commands, recent))
+    h.check(~unused | dut.busy)
+    h.check(recent.any() | ~dut.busy)
 
     # As of the load that was last: what is read, and how long the key is.
     loaded = Signal(layout)
