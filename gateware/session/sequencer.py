@@ -163,7 +163,8 @@ class Sequencer(wiring.Component):
         m.d.comb += [
             free.eq((part == Part.IDLE) | (self.block_ends & self.ends)),
             multiplies.eq(free & self.multiply & ~multiplying if rate.chains > 1 else 0),
-            starts.eq(free & ~multiplies & here & (self.i.valid | (following.aad == 0))),
+            # From its first beat on there is no pause.
+            starts.eq(free & ~multiplies & here & (self.i.valid | following.empty)),
         ]
         self.text_bytes = Signal.like(following.text)
         with m.If(free):

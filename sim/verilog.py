@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes one table of all that hold the same: an FPGA has no memory with as many ports as AES needs, a simulator does."""
+"""RTLIL as one module of Verilog, with one table of all that hold the same: an FPGA has no memory with as many ports as AES
+needs, a simulator does."""
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
 
 _CELL = re.compile(r"^  cell \$mem_v2 .*\n(?:    .*\n)*  end\n", re.MULTILINE)
 _MEMBER = re.compile(r"^    (parameter|connect) \\(\w+) (.*)$", re.MULTILINE)
 _PORT_BITS = ("RD_CLK_ENABLE", "RD_CLK_POLARITY", "RD_WIDE_CONTINUATION", "RD_CE_OVER_SRST")
 _PORT_WORDS = ("RD_ARST_VALUE", "RD_SRST_VALUE", "RD_INIT_VALUE")
 _PORT_SIGNALS = ("RD_CLK", "RD_EN", "RD_ARST", "RD_SRST", "RD_ADDR", "RD_DATA")
+
+
+def write_flat_verilog(work: Path, passes: str, yosys: Callable[[str], object]) -> None:
+    """Make ``device.v`` out of ``device.il`` in the folder ``work``, where ``yosys`` runs scripts; ``passes`` flatten it."""
+    yosys(f"read_rtlil device.il; {passes}; write_rtlil flat.il")
+    (work / "merged.il").write_text(merged((work / "flat.il").read_text()))
+    yosys("read_rtlil merged.il; write_verilog -noattr device.v")
 
 
 def merged(netlist: str) -> str:
