@@ -101,7 +101,7 @@ PROOFS = (
 
 @dataclass(frozen=True)
 class Job:
-    """A task on a harness, which is made when its turn comes; ``name`` and ``what`` are for the table."""
+    """A task on a harness, which is still to be made; ``name`` and ``what`` are for the table."""
 
     name: str
     what: str
@@ -171,8 +171,13 @@ def main(argv: list[str] | None = None) -> int:
     work = [job for job in _jobs(engines, arguments.timeout) if not arguments.unit or job.unit in arguments.unit]
     console = Console(width=None if Console().is_terminal else 160)
     start = time.monotonic()
+    # All before the first is run: making one replaces parts of modules for a while, which no other thread may see.
+    made = [job.make() for job in work]
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        futures = [pool.submit(run, job.make(), job.task, BUILD, reuse=not arguments.fresh) for job in work]
+        futures = [
+            pool.submit(run, design, job.task, BUILD, reuse=not arguments.fresh)
+            for design, job in zip(made, work, strict=True)
+        ]
         outcomes = [
             future.result()
             for future in track(futures, "proving", console=console, transient=True, disable=not console.is_terminal)
