@@ -9,13 +9,12 @@ from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from gateware.session.memories import NO_BYPASS
 from gateware.session.rate import Rate
 from gateware.session.sbox import LATENCY_CYCLES, SubBytes
 
 ROUNDS = {False: 14, True: 10}
 """Whether the key has 128 bits -> rounds of AES: FIPS 197, 5."""
-NO_BYPASS: dict[str, Any] = {"no_rw_check": 1}
-"""Of a memory of keys: tells Yosys that none is used while it is written, and block RAM needs no logic beside it."""
 UNIT_CYCLES = LATENCY_CYCLES + 1
 
 

@@ -7,8 +7,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from custodes.macsec import ASSOCIATIONS, Suite
-from gateware.session.aes import NO_BYPASS
 from gateware.session.loader import order_layout
+from gateware.session.memories import NO_BYPASS
 
 NUMBER = range(ASSOCIATIONS)
 CHOICE = 8

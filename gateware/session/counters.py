@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from custodes.macsec import ASSOCIATIONS
 from custodes.processor_registers import COUNTERS_PER_ASSOCIATION
-from gateware.session.aes import NO_BYPASS
 from gateware.session.associations import NUMBER
+from gateware.session.memories import NO_BYPASS
 
 COUNT_BITS = 32
 OCTET_BITS = 64

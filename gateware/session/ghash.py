@@ -10,8 +10,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from gateware.session.aes import NO_BYPASS
 from gateware.session.field import BITS, assembled, element, factors, product, reduced, times_power, total
+from gateware.session.memories import NO_BYPASS
 from gateware.session.rate import Rate
 
 LEAF_BITS = 32

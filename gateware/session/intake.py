@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from custodes.macsec import ICV_BYTES
 from gateware.mask import lanes_before
-from gateware.session.numbers import DISTRIBUTED
+from gateware.session.memories import DISTRIBUTED
 from gateware.stream import FrameFIFO, FrameSignature, Queue, beat_layout
 
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The packet numbers of associations."""
 
-from typing import Any
-
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -10,9 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from custodes.macsec import ASSOCIATIONS
 from gateware.session.associations import NUMBER
-
-DISTRIBUTED: dict[str, Any] = {"ram_style": "distributed"}
-"""Of a memory: tells Yosys that what is read while it is written matters, which is uncertain in a block RAM."""
+from gateware.session.memories import DISTRIBUTED
 
 
 class PacketNumbers(wiring.Component):

@@ -160,12 +160,12 @@ def demo(
     What leaves for the world is sealed by the simulated processor under fresh random keys, and scapy opens it again.
     Every frame is compared with the specification.
     """
+    need_scapy()
     # Whatever this environment says of matplotlib: it shows no window, and where it caches fonts is nobody's concern.
     os.environ["MPLBACKEND"] = "svg"
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from custodes.page import write_page  # matplotlib is slow to import
 
-    need_scapy()
     display = screen(quiet, verbose)
     source = capture or INSTALLED_CAPTURE
     if capture is None and not source.exists():

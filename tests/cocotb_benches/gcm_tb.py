@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from cocotb.triggers import RisingEdge, with_timeout
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gateware.session.frames import MAX_BYTES
+from gateware.session.frames import IV_BYTES, MAX_BYTES
 from gateware.session.rate import BLOCK_BYTES, Rate
 from tests.cocotb_benches.codecs import Beat, Codec, FrameCodec, PieceCodec
 from tests.cocotb_benches.designs import SESSION_KEYS, design_under_test
-from tests.cocotb_benches.gcm_vectors import IV_BYTES, Vector
+from tests.cocotb_benches.gcm_vectors import Vector
 from tests.cocotb_benches.tb import TB, TIMEOUT_US, Agent
 from tests.gateware.stream.bench import PAUSES
 from tests.gateware.stream.bench import Frame as Text

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import cryptography_vectors
 
+from gateware.session.frames import IV_BYTES
 from gateware.session.sbox import SBOX
 
 FOLDER = Path(cryptography_vectors.__file__).parent / "ciphers" / "AES" / "GCM"
 FILES = {False: "gcmEncryptExtIV{bits}.rsp", True: "gcmDecrypt{bits}.rsp"}
 KEY_BITS = (128, 256)
-IV_BYTES = 12
 
 
 class Vector(NamedTuple):

@@ -23,19 +23,10 @@ from tests.gateware.session.bench import (
     to_open,
     to_seal,
 )
-from tests.kernel import peer
 from tests.kernel.peer import Association, Configuration, KernelPeer
+from tests.suites import SUITES
 
-SUITES = pytest.mark.parametrize("suite", Suite, ids=lambda suite: suite.title)
 WRAP = 1 << 32
-
-
-@pytest.fixture(scope="module")
-def kernel() -> Iterator[KernelPeer]:
-    if reason := peer.missing():
-        pytest.skip(reason)
-    with KernelPeer() as booted:
-        yield booted
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,21 +21,12 @@ from scapy.layers.l2 import Ether
 from custodes.macsec import HEADER_BYTES, ICV_BYTES, MACS_BYTES, Opening, Sealing, Suite, sectag
 from tests.kernel import peer
 from tests.kernel.peer import Association, Configuration, KernelError, KernelPeer
+from tests.suites import EXTENDED, SUITES
 
 KERNEL_SCI = bytes.fromhex("02aabbccdd010001")
 OUR_SCI = bytes.fromhex("02aabbccdd020007")
 OTHER_SCI = bytes.fromhex("02aabbccdd030001")
 WRAP = 1 << 32
-SUITES = pytest.mark.parametrize("suite", Suite, ids=lambda suite: suite.title)
-EXTENDED = pytest.mark.parametrize("suite", [suite for suite in Suite if suite.extended], ids=lambda suite: suite.title)
-
-
-@pytest.fixture(scope="module")
-def kernel() -> Iterator[KernelPeer]:
-    if reason := peer.missing():
-        pytest.skip(reason)
-    with KernelPeer() as booted:
-        yield booted
 
 
 def association(suite: Suite, an: int, pn: int, seed: int) -> Association:

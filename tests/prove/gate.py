@@ -4,6 +4,7 @@
 from typing import Any
 
 from amaranth import Signal
+from amaranth.hdl import Value
 
 from gateware.session.gate import Gate
 from gateware.stream import beat_layout
@@ -12,24 +13,29 @@ from .harness import Harness, counter
 from .store import stored_frames
 
 
-def gate(h: Harness, lanes: int = 2, depth: int = 4) -> None:
-    """Any frames, verdicts that come whenever they like, and a store that overflows."""
-    dut = h.device(lambda: Gate(lanes, depth))
+def drive_gate(h: Harness, dut: Gate) -> tuple[Value, Any]:
+    """Any frames, and verdicts that come whenever they like; returns whether a beat is taken, and what the store gets."""
     h.drive(dut.i, dut.o)
+    i, good, beat = dut.i.payload, h.free(1, "good"), Signal(beat_layout(dut.lanes))
+    h.m.d.comb += [
+        dut.verdict.valid.eq(h.free(1, "verdict_valid")),
+        dut.verdict.payload.good.eq(good),
+        beat.data.eq(i.data),
+        *(beat.keep[lane].eq(lane < i.count) for lane in range(dut.lanes)),
+        beat.last.eq(i.last),
+        beat.error.eq(~good),
+    ]
+    h.assume((i.count != 0) & (i.count <= dut.lanes) & (i.last | (i.count == dut.lanes)))
+    return dut.i.valid & dut.i.ready, beat
+
+
+def gate(h: Harness, lanes: int = 2, depth: int = 4) -> None:
+    """Any frames and verdicts, and a store that overflows."""
+    dut = h.device(lambda: Gate(lanes, depth))
+    i_moves, beat = drive_gate(h, dut)
     i = dut.i.payload
-    good = h.free(1, "good")
-    h.m.d.comb += [dut.verdict.valid.eq(h.free(1, "verdict_valid")), dut.verdict.payload.good.eq(good)]
-    h.assume((i.count != 0) & (i.count <= lanes) & (i.last | (i.count == lanes)))
     h.assume(h.held(dut.i))
     h.assume(h.held(dut.verdict))
-    beat: Any = Signal(beat_layout(lanes))
-    i_moves = dut.i.valid & dut.i.ready
-    h.m.d.comb += [
-        beat.data.eq(i.data),
-        *(beat.keep[lane].eq(lane < i.count) for lane in range(lanes)),
-        beat.last.eq(i.last),
-        beat.error.eq(i.last & ~good),
-    ]
     store = stored_frames(h, i_moves, beat, dut.full, dut.o, depth)
 
     h.check(~dut.i.valid | (dut.i.ready == (~i.last | dut.verdict.valid)))

@@ -17,9 +17,10 @@ from amaranth.hdl import Value
 from amaranth.lib import memory
 
 from gateware.session.gate import Gate
-from gateware.stream import beat_layout, fifo
+from gateware.stream import fifo
 
 from .cut import Cut, OneRow
+from .gate import drive_gate
 from .harness import Harness, counter
 
 DEPTH = 16
@@ -107,23 +108,13 @@ def gate_for_ever(h: Harness, lanes: int) -> None:
     depth = DEPTH
     cut = Cut(lambda: Gate(lanes, depth), {memory: {"Memory": OneRow}}, watched=[fifo])
     dut = h.device(lambda: cut.dut)
-    h.drive(dut.i, dut.o)
+    i_moves, beat = drive_gate(h, dut)
     i, o = dut.i.payload, dut.o
-    good = h.free(1, "good")
-    h.m.d.comb += [dut.verdict.valid.eq(h.free(1, "verdict_valid")), dut.verdict.payload.good.eq(good)]
-    h.assume((i.count != 0) & (i.count <= lanes) & (i.last | (i.count == lanes)))
+    o_moves = o.valid & o.ready
     kept = cut.made["Memory"][0]
     h.m.d.comb += [
         kept.tag.eq(h.constant(range(depth), "place")),
         kept.others.eq(h.free(len(kept.others), "others")),
-    ]
-    beat: Any = Signal(beat_layout(lanes))
-    i_moves, o_moves = dut.i.valid & dut.i.ready, o.valid & o.ready
-    h.m.d.comb += [
-        beat.data.eq(i.data),
-        *(beat.keep[lane].eq(lane < i.count) for lane in range(lanes)),
-        beat.last.eq(i.last),
-        beat.error.eq(~good),
     ]
 
     def inner(name: str) -> Any:

@@ -296,7 +296,6 @@ HARNESSES: dict[str, Callable[[Harness], None]] = {
     "Gate": gate,
     "Gate 1": lambda h: gate_for_ever(h, 1),
     "Gate 8": lambda h: gate_for_ever(h, 8),
-    "Gate 64": lambda h: gate_for_ever(h, 64),
     "Associations few": few_associations,
     "Sealer 1": lambda h: nonces(h, 1),
     "Sealer 8": lambda h: nonces(h, 8),

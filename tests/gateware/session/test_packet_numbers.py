@@ -8,10 +8,9 @@ import pytest
 from custodes.macsec import MAX_WINDOW, Opening, Sealing, Side, Suite
 from custodes.processor_registers import COMMAND, LIFETIME, PN
 from tests.gateware.session.bench import OWN, PEER, Bench, Sak, Station, load_of, plain, to_open, to_seal
+from tests.suites import EXTENDED, SUITES
 
 WRAP = 1 << 32
-SUITES = pytest.mark.parametrize("suite", Suite, ids=lambda suite: suite.title)
-EXTENDED = pytest.mark.parametrize("suite", [suite for suite in Suite if suite.extended], ids=lambda suite: suite.title)
 ENDS = pytest.mark.parametrize("suite", [Suite.GCM_AES_128, Suite.GCM_AES_XPN_256], ids=lambda suite: suite.title)
 
 

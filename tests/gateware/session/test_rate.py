@@ -8,13 +8,13 @@ import pytest
 
 from custodes.link import Ingress
 from custodes.macsec import MACS_BYTES, MAX_PLAIN_BYTES, OVERHEAD_BYTES, Side, Suite
+from gateware.session.rate import BLOCK_BYTES
 from tests.gateware.session.bench import OWN, PEER, Bench, Sak, Station, plain
 
 MIN_FRAME_BYTES = 60
 WIRE_BYTES = OVERHEAD_BYTES + 4 + 8 + 12
 """What is on the wire besides a plain frame: SecTAG and ICV, FCS, preamble, gap."""
 FRAMES = 150
-BLOCK_BYTES = 16
 
 
 def engine_cycles(lanes: int, size: int) -> int:
