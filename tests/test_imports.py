@@ -10,20 +10,27 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 VOCABULARY = {
+    "custodes.control_registers",
     "custodes.ethernet",
+    "custodes.lifecycle",
     "custodes.macsec",
+    "custodes.mailbox",
     "custodes.processor_registers",
+    "custodes.register_map",
     "custodes.registers",
+    "custodes.serial_frames",
     "custodes.table",
 }
 POLICY = {"custodes.errors", "custodes.policy", "custodes.registers"}
 """What a board needs to build a policy into a bitstream."""
 ALLOWED = {
-    "host/custodes": {"custodes", "cryptography", "matplotlib", "pydantic", "rich", "scapy", "typer"},
+    "host/custodes": {"custodes", "cbor2", "cryptography", "matplotlib", "pydantic", "rich", "scapy", "serial", "typer"},
     "gateware": {"gateware", "amaranth", *VOCABULARY},
     "boards": {"boards", "gateware", "amaranth", "amaranth_boards", "rich", *POLICY},
     "sim": {"sim", "gateware", "custodes", "amaranth", "cocotb"},
 }
+IMPORT_NAMES = {"pyserial": "serial"}
+"""Of distributions that are not called as what they install."""
 STANDARD_LIBRARY = sys.stdlib_module_names
 
 
@@ -69,7 +76,8 @@ def test_specification_does_not_see_registers_or_devices():
 def test_every_import_of_the_wheel_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["demo"]]
-    assert {entry.split(">")[0] for entry in declared} == ALLOWED["host/custodes"] - {"custodes"}
+    names = {IMPORT_NAMES.get(name := entry.split(">")[0], name) for entry in declared}
+    assert names == ALLOWED["host/custodes"] - {"custodes"}
 
 
 def test_only_the_demo_imports_scapy():
