@@ -8,17 +8,20 @@ ADDRESS_BITS = 13
 ACCESS_REQUEST = data.StructLayout({"address": ADDRESS_BITS, "write": 1, "data": 32})
 """``address`` counts words; ``data`` is what to write."""
 ACCESS_REPLY = data.StructLayout({"data": 32, "refused": 1})
-"""``data`` is what was read, 0 of a write; ``refused``: the access had no effect, ``data`` is 0."""
+"""``data`` is what was read, 0 after a write; ``refused``: the access had no effect, ``data`` is 0."""
 
 
 class AccessInterface(wiring.PureInterface):
-    """What `ACCESS` makes."""
+    """What `AccessSignature` makes."""
 
     request: stream.Interface
     reply: stream.Interface
 
 
-ACCESS = wiring.Signature(
-    {"request": Out(stream.Signature(ACCESS_REQUEST)), "reply": In(stream.Signature(ACCESS_REPLY))}
-)
-"""As seen from the one who asks. Every request is answered once; the next one waits for the reply of the last."""
+class AccessSignature(wiring.Signature):
+    """As seen from the one who asks. Every request is answered once, and the next one waits for that answer."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {"request": Out(stream.Signature(ACCESS_REQUEST)), "reply": In(stream.Signature(ACCESS_REPLY))}
+        )
