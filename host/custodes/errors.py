@@ -49,6 +49,10 @@ class DeviceError(CustodesError):
     exit_code = 5
 
 
+class RefusedError(DeviceError):
+    """The device refuses an access to a register: it has none there, or not for the host, or not in this state."""
+
+
 class MismatchError(CustodesError):
     """The device disagreed with the specification."""
 

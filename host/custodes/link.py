@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import abc
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +48,8 @@ DIALECTS = {
 
 
 class Link(abc.ABC):
-    """An open device. A context manager; every method raises `DeviceError` where the device does not answer."""
+    """An open device. A context manager; every method raises `DeviceError` where the device does not answer, and those
+    that reach for a register `RefusedError` where it may not be had."""
 
     lanes: int
 
@@ -62,6 +64,10 @@ class Link(abc.ABC):
     @abc.abstractmethod
     def exchange(self, frames: Sequence[Ingress[Any]]) -> list[Outcome[Any]]:
         """Send ``frames``, those of one port in order and back to back, and wait for the outcome of each."""
+
+    def wait(self, seconds: float) -> None:
+        """Let this much time pass in the device, or less."""
+        time.sleep(seconds)
 
     @abc.abstractmethod
     def close(self) -> None:
