@@ -15,6 +15,7 @@ VOCABULARY = {
     "custodes.lifecycle",
     "custodes.macsec",
     "custodes.mailbox",
+    "custodes.maps",
     "custodes.processor_registers",
     "custodes.register_map",
     "custodes.registers",

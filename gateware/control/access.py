@@ -25,3 +25,6 @@ class AccessSignature(wiring.Signature):
         super().__init__(
             {"request": Out(stream.Signature(ACCESS_REQUEST)), "reply": In(stream.Signature(ACCESS_REPLY))}
         )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AccessSignature)

@@ -6,9 +6,9 @@ from __future__ import annotations
 import enum
 
 from custodes.lifecycle import Alarm, Lifecycle
-from custodes.register_map import Access, Block, Field, Guard, Register
+from custodes.register_map import DATAPATH_WORDS, Access, Block, Field, Guard, Register
 
-CONTROL_BASE = 0x1000
+CONTROL_BASE = DATAPATH_WORDS
 """Word address, above the registers of the datapath."""
 CONTROL_IDENTITY_VALUE = 0x43555343
 DIGEST_WORDS = 8

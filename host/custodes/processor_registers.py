@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registers of the processor, and the writes that put sessions into it. Addresses count 32-bit words.
+"""Registers of the processor, as data, and the writes that put sessions into it. Addresses count 32-bit words.
 
 Numbers of several words have the lower first; so have keys, salts, addresses and SCIs, whose first byte is the lowest of
 their first word.
@@ -11,43 +11,16 @@ import enum
 import zlib
 from collections.abc import Iterator
 
-from custodes.macsec import ASSOCIATIONS, CHANNELS, Opening, Sealing, Side, Suite
+from custodes.macsec import ASSOCIATIONS, CHANNELS, MAX_WINDOW, Opening, Sealing, Side, Suite
+from custodes.register_map import DATAPATH_WORDS, Access, Block, Field, Guard, Register
+from custodes.registers import identity_registers
 
 IDENTITY_VALUE = 0x43555350
-STATUS = 0x003
-
-KEY = 0x010
-"""Eight words, written only, in this order: reads give 0. A key, salt and so on wait here for a command, which clears them
-whatever it is; while a key is being loaded, what is written here is lost."""
-KEY_WORDS = 8
-SALT = 0x018
-SALT_WORDS = 3
-SSCI = 0x01B
-PN = 0x01C
-"""Two words: the next PN of a transmit association, the lowest acceptable of a receive association."""
-LIFETIME = 0x01E
-"""In ticks of `TICK_CYCLES`; 0: no end."""
-COMMAND = 0x020
-ADDRESS = 0x021
-"""Two words: the peer's MAC address of a transmit channel, the SCI of a receive channel."""
-SCI = 0x023
-"""Two words: our SCI in a transmit channel."""
-WINDOW = 0x025
-"""Replay window of a receive channel."""
-
-PN_STATE = 0x200
-"""Two words per association, both directions: as `PN`, now."""
-ASSOCIATION_STATE = 0x300
-"""One word per association: `IN_USE` and the suite."""
-OCTETS = 0x400
-"""Two words per association: octets of secure data encrypted or decrypted."""
-COUNTERS = 0x800
-"""A word per association and `Sealing` or `Opening`."""
-COUNTERS_PER_ASSOCIATION = 16
-REGISTERS = 0x1000
-
 TICK_CYCLES = 1 << 17
 """About a millisecond at 125 MHz."""
+COUNTERS_PER_ASSOCIATION = 16
+_BOTH = 2 * ASSOCIATIONS
+"""Associations of both directions, in the order of `Side`."""
 
 
 class Command(enum.IntEnum):
@@ -66,20 +39,125 @@ class Command(enum.IntEnum):
     """As the tamper input: everything is zeroised, and nothing passes until a reset."""
 
 
-RECEIVE = 1 << 8
-"""Of `COMMAND`: a receive association or channel."""
-SUITE_SHIFT = 16
-CHANNEL_IN_USE = 1 << 16
-COMMAND_SHIFT = 28
+def _waiting(
+    name: str, offset: int, description: str, count: int = 1, secret: bool = False, bits: int = 32
+) -> Register:
+    """A register that waits for a command."""
+    fields = () if bits == 32 else (Field(name, 0, bits, "The number."),)
+    return Register(name, offset, Access.WRITE, description, fields, count=count, secret=secret, guard=Guard.BLANK)
 
-STATUS_BUSY = 1 << 0
-"""A key is being loaded, or keys are being overwritten. `Command.LOAD` and `Command.CHANNEL` may be refused meanwhile."""
-STATUS_REFUSED = 1 << 1
-"""The last command was."""
-STATUS_TAMPERED = 1 << 2
 
-IN_USE = 1 << 8
-"""Of `ASSOCIATION_STATE`; the suite is below."""
+PROCESSOR_BLOCK = Block(
+    "processor",
+    0,
+    "Sessions. Keys and what goes with them wait here for a command, which clears them whatever it is; what is written"
+    " while a key is being loaded is lost.",
+    (
+        *identity_registers("processor", IDENTITY_VALUE),
+        Register(
+            "STATUS",
+            0x003,
+            Access.READ,
+            "How commands went.",
+            (
+                Field(
+                    "BUSY",
+                    0,
+                    1,
+                    "A key is being loaded, or keys are being overwritten: LOAD and CHANNEL may be refused.",
+                ),
+                Field("REFUSED", 1, 1, "The last command was."),
+                Field("TAMPERED", 2, 1, "Everything is zeroised, and nothing passes until a reset."),
+            ),
+        ),
+        _waiting("KEY", 0x010, "Session key, its first byte the lowest of the first word.", count=8, secret=True),
+        _waiting("SALT", 0x018, "Of extended suites.", count=3, secret=True),
+        _waiting("SSCI", 0x01B, "Of extended suites.", secret=True),
+        _waiting(
+            "PN", 0x01C, "The next PN of a transmit association, the lowest acceptable of a receive association.", 2
+        ),
+        _waiting("LIFETIME", 0x01E, f"In ticks of {TICK_CYCLES} cycles of the datapath; 0: no end."),
+        Register(
+            "COMMAND",
+            0x020,
+            Access.WRITE,
+            "Carries out a command.",
+            (
+                Field("ASSOCIATION", 0, 6, "4 times the channel, and AN; CHANNEL: its AN does not matter."),
+                Field("RECEIVE", 8, 1, "A receive association or channel, not a transmit one."),
+                Field("SUITE", 16, 2, "LOAD: the cipher suite. CHANNEL: 1, in use, or 0, not.", Suite),
+                Field("ORDER", 28, 4, "What to do.", Command),
+            ),
+            guard=Guard.BLANK,
+        ),
+        _waiting("ADDRESS", 0x021, "The peer's MAC address of a transmit channel, the SCI of a receive channel.", 2),
+        _waiting("SCI", 0x023, "Our SCI in a transmit channel.", 2),
+        _waiting("WINDOW", 0x025, "Replay window of a receive channel, in frames.", bits=MAX_WINDOW.bit_length()),
+        Register(
+            "PN_STATE",
+            0x200,
+            Access.READ,
+            "Two words per association, those that seal first: as PN, now.",
+            count=2 * _BOTH,
+            reset=None,
+        ),
+        Register(
+            "ASSOCIATION_STATE",
+            0x300,
+            Access.READ,
+            "Per association, those that seal first.",
+            (Field("SUITE", 0, 2, "Of the last key.", Suite), Field("IN_USE", 8, 1, "It has a key.")),
+            count=_BOTH,
+            reset=None,
+        ),
+        Register(
+            "OCTETS",
+            0x400,
+            Access.READ,
+            "Two words per association, those that seal first: octets of secure data encrypted or decrypted.",
+            count=2 * _BOTH,
+            reset=None,
+        ),
+        Register(
+            "COUNTERS",
+            0x800,
+            Access.READ,
+            f"Frames: {COUNTERS_PER_ASSOCIATION} words per association, those that seal first, by what became of them.",
+            count=COUNTERS_PER_ASSOCIATION * _BOTH,
+            reset=None,
+        ),
+    ),
+)
+
+STATUS = PROCESSOR_BLOCK.address("STATUS")
+KEY = PROCESSOR_BLOCK.address("KEY")
+"""Words in this order: reads give 0."""
+KEY_WORDS = PROCESSOR_BLOCK["KEY"].count
+SALT = PROCESSOR_BLOCK.address("SALT")
+SALT_WORDS = PROCESSOR_BLOCK["SALT"].count
+SSCI = PROCESSOR_BLOCK.address("SSCI")
+PN = PROCESSOR_BLOCK.address("PN")
+LIFETIME = PROCESSOR_BLOCK.address("LIFETIME")
+COMMAND = PROCESSOR_BLOCK.address("COMMAND")
+ADDRESS = PROCESSOR_BLOCK.address("ADDRESS")
+SCI = PROCESSOR_BLOCK.address("SCI")
+WINDOW = PROCESSOR_BLOCK.address("WINDOW")
+PN_STATE = PROCESSOR_BLOCK.address("PN_STATE")
+ASSOCIATION_STATE = PROCESSOR_BLOCK.address("ASSOCIATION_STATE")
+OCTETS = PROCESSOR_BLOCK.address("OCTETS")
+COUNTERS = PROCESSOR_BLOCK.address("COUNTERS")
+REGISTERS = DATAPATH_WORDS
+
+RECEIVE = PROCESSOR_BLOCK["COMMAND"].field("RECEIVE").mask
+SUITE_SHIFT = PROCESSOR_BLOCK["COMMAND"].field("SUITE").lowest
+CHANNEL_IN_USE = 1 << SUITE_SHIFT
+COMMAND_SHIFT = PROCESSOR_BLOCK["COMMAND"].field("ORDER").lowest
+
+STATUS_BUSY = PROCESSOR_BLOCK["STATUS"].field("BUSY").mask
+STATUS_REFUSED = PROCESSOR_BLOCK["STATUS"].field("REFUSED").mask
+STATUS_TAMPERED = PROCESSOR_BLOCK["STATUS"].field("TAMPERED").mask
+
+IN_USE = PROCESSOR_BLOCK["ASSOCIATION_STATE"].field("IN_USE").mask
 
 VOCABULARY_VALUE = zlib.crc32(repr([[*Sealing], [*Opening], [*Suite], [*Command], CHANNELS]).encode())
 """Of all that host and device must agree on."""
@@ -122,5 +200,11 @@ def load_writes(
 
 def association_register(base: int, side: Side, association: int) -> int:
     """Address of the (first) word of an association in `PN_STATE`, `ASSOCIATION_STATE`, `OCTETS` or `COUNTERS`."""
-    size = {PN_STATE: 2, ASSOCIATION_STATE: 1, OCTETS: 2, COUNTERS: COUNTERS_PER_ASSOCIATION}[base]
+    size = _WORDS_PER_ASSOCIATION[base]
     return base + size * (ASSOCIATIONS * side + association)
+
+
+_WORDS_PER_ASSOCIATION = {
+    PROCESSOR_BLOCK.address(name): PROCESSOR_BLOCK[name].count // _BOTH
+    for name in ("PN_STATE", "ASSOCIATION_STATE", "OCTETS", "COUNTERS")
+}

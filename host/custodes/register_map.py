@@ -8,17 +8,28 @@ import enum
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 WORD_BITS = 32
+DATAPATH_WORDS = 0x1000
+"""Word addresses below belong to a device's datapath, those from here on to its control."""
 
 
 class Access(enum.Enum):
-    """What a register does when it is read and written."""
+    """Which accesses a register has. One that it has not is refused, and a read then gives 0."""
 
     READ = "ro"
     WRITE = "wo"
     READ_WRITE = "rw"
+
+    @property
+    def readable(self) -> bool:
+        return self is not Access.WRITE
+
+    @property
+    def writable(self) -> bool:
+        return self is not Access.READ
 
 
 class Guard(enum.Enum):
@@ -33,17 +44,25 @@ class Guard(enum.Enum):
 
 @dataclass(frozen=True)
 class Field:
-    """Bits of a register: ``width`` of them from ``lowest`` on; ``values`` names what they can be."""
+    """Bits of a register: ``width`` of them from ``lowest`` on; ``values`` names what they can be. What is read may have
+    other fields than what is written: see ``access``."""
 
     name: str
     lowest: int
     width: int
     description: str
     values: type[enum.IntEnum] | None = None
+    access: Access = Access.READ_WRITE
 
     @property
     def mask(self) -> int:
         return (1 << self.width) - 1 << self.lowest
+
+    def place(self, value: int) -> int:
+        """What the field adds to the value of its register. Raises `ValueError` where it does not fit."""
+        if not 0 <= value < 1 << self.width:
+            raise ValueError(f"{self.name} has {self.width} bits: {value:#x} does not fit")
+        return value << self.lowest
 
     def of(self, value: int) -> int:
         """The field in the value of its register."""
@@ -59,6 +78,7 @@ class Register:
         offset: from its block's base, in words.
         reset: what it reads after reset; None where that depends.
         secret: holds what nobody may read back: reads give 0, except by firmware where ``access`` says so.
+        names: what each of several in a row is, by its number.
     """
 
     name: str
@@ -70,6 +90,7 @@ class Register:
     reset: int | None = 0
     secret: bool = False
     guard: Guard = Guard.ALWAYS
+    names: tuple[str, ...] = ()
 
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.name == name)
@@ -83,6 +104,23 @@ class Block:
     base: int
     description: str
     registers: tuple[Register, ...]
+
+    def __getitem__(self, name: str) -> Register:
+        return next(register for register in self.registers if register.name == name)
+
+    def address(self, name: str) -> int:
+        """Word address of a register, of the first of several in a row."""
+        return self.base + self[name].offset
+
+
+class Range(NamedTuple):
+    """``words`` word addresses from ``first`` on of which the same holds."""
+
+    first: int
+    words: int
+    guard: Guard
+    readable: bool
+    writable: bool
 
 
 class RegisterMap:
@@ -107,11 +145,7 @@ class RegisterMap:
                     if at in taken:
                         raise ValueError(f"{register.name} and {taken[at]} are both at {at:#x}")
                     taken[at] = register.name
-                bits = 0
-                for field in register.fields:
-                    if bits & field.mask or field.mask >> WORD_BITS or not field.width:
-                        raise ValueError(f"{field.name} does not fit into {register.name}")
-                    bits |= field.mask
+                _check(register)
         self._names = taken
 
     def __getitem__(self, name: str) -> Register:
@@ -131,6 +165,15 @@ class RegisterMap:
         """The register at a word address, and which of several in a row it is; None where there is none."""
         name = self._names.get(address)
         return None if name is None else (self[name], address - self.address(name))
+
+    def guards(self) -> list[Range]:
+        """Every address that there is, in order, in as few ranges as possible: what a firewall lets through."""
+        single = []
+        for address in sorted(self._names):
+            register = self[self._names[address]]
+            single.append(Range(address, 1, register.guard, register.access.readable, register.access.writable))
+        starts = [at for at, (before, here) in enumerate(pairwise(single), 1) if not _continues(before, here)]
+        return [single[first]._replace(words=after - first) for first, after in pairwise([0, *starts, len(single)])]
 
     def to_json(self) -> dict[str, Any]:
         """The whole map, as plain data."""
@@ -155,6 +198,25 @@ class RegisterMap:
         return hashlib.sha256(text.encode()).digest()
 
 
+def _check(register: Register) -> None:
+    """Raise `ValueError` where fields or names of a register do not fit."""
+    for way in ("readable", "writable"):
+        bits = 0
+        for field in register.fields:
+            if field.mask >> WORD_BITS or not field.width or (field.values and max(field.values) >> field.width):
+                raise ValueError(f"{field.name} does not fit into {register.name}")
+            if getattr(field.access, way):
+                if bits & field.mask:
+                    raise ValueError(f"{field.name} has bits of another field of {register.name}")
+                bits |= field.mask
+    if register.names and len(register.names) != register.count:
+        raise ValueError(f"{register.name} has {register.count} registers and {len(register.names)} names")
+
+
+def _continues(before: Range, here: Range) -> bool:
+    return here == before._replace(first=before.first + 1)
+
+
 def _register_json(block: Block, register: Register) -> dict[str, Any]:
     return {
         "name": register.name,
@@ -165,11 +227,13 @@ def _register_json(block: Block, register: Register) -> dict[str, Any]:
         "secret": register.secret,
         "reset": register.reset,
         "description": register.description,
+        "names": list(register.names),
         "fields": [
             {
                 "name": field.name,
                 "lowest": field.lowest,
                 "width": field.width,
+                "access": field.access.value,
                 "description": field.description,
                 "values": {value.name: value.value for value in field.values} if field.values else None,
             }

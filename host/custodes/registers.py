@@ -1,40 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registers of the warden, and the writes that put a policy into it. Addresses count 32-bit words."""
+"""Registers of the warden, as data, and the writes that put a policy into it. Addresses count 32-bit words."""
 
 from __future__ import annotations
 
+import enum
 import random
 import zlib
 from collections.abc import Iterator
 
 from custodes.errors import PolicyError
+from custodes.ethernet import LinkSpeed, PortEvent
 from custodes.policy import UNTAGGED, Policy
+from custodes.register_map import DATAPATH_WORDS, Access, Block, Field, Register
 from custodes.table import SCRUBBED, Port, Reason
 
-IDENTITY = 0x000
 IDENTITY_VALUE = 0x43555354
-LANES = 0x001
-VOCABULARY = 0x002
-ENABLES = 0x010
-TTL = 0x011
-MSS = 0x012
-DENY_PORTS = 0x018
-ROW = 0x024
-VLAN = 0x025
-COUNTERS = 0x100
-COUNTERS_PER_PORT = 0x40
-FIELD_OFFSET = 0x20
-PORTS = 0x200
-PORT_REGISTERS = 0x20
-"""Of each Ethernet port, the cluster port's first; a device whose frames come from a simulation has none."""
-PORT_SPEED = 0x00
-PORT_MDIO = 0x01
-PORT_EVENTS = 0x10
-REGISTERS = 0x1000
-
 ENABLE_BITS = ("arp", "ipv4", "ipv6", "tcp", "udp", "icmp", "icmpv6", "nd", "deny")
 UNTAGGED_VID = 4095
 """Reserved by IEEE 802.1Q, so that no tagged frame can mean it."""
+DENIED_PORTS = 8
 
 KIND_MAC, KIND_IPV4, KIND_IPV6 = 1, 2, 3
 TABLES = 2
@@ -43,6 +27,160 @@ ROW_WORDS = 8
 WORD_BITS = 16
 BOUND_BITS = 2
 """A row is eight words, each with 16 bits of the address and 2 of what goes with it: kind, ports, station."""
+
+PORT_REGISTERS = 0x20
+"""Of each Ethernet port; a device whose frames come from a simulation has none."""
+_COUNTERS, _COUNTERS_PER_PORT, _ALTERED = 0x100, 0x40, 0x20
+
+
+def identity_registers(kind: str, identity_value: int) -> tuple[Register, ...]:
+    """What every datapath begins with."""
+    return (
+        Register(
+            "IDENTITY",
+            0x000,
+            Access.READ,
+            f"Reads {identity_value.to_bytes(4, 'big').decode()}: this is a {kind}.",
+            reset=identity_value,
+        ),
+        Register("LANES", 0x001, Access.READ, "Bytes per beat of the datapath.", reset=None),
+        Register(
+            "VOCABULARY", 0x002, Access.READ, "CRC of what host and device must agree on besides registers.", reset=None
+        ),
+    )
+
+
+def port_registers(ports: type[enum.IntEnum], first: int) -> tuple[Register, ...]:
+    """Those of a device's Ethernet ports, from offset ``first`` on; each name begins with that of its port."""
+    return tuple(register for port in ports for register in _port(f"{port.name}_", first + PORT_REGISTERS * port))
+
+
+def _port(prefix: str, first: int) -> tuple[Register, ...]:
+    return (
+        Register(
+            f"{prefix}SPEED",
+            first + 0x00,
+            Access.READ,
+            "Of the link, told from the receive clock.",
+            (Field("SPEED", 0, 2, "Frames pass at M1000 only.", LinkSpeed),),
+            reset=None,
+        ),
+        Register(
+            f"{prefix}MDIO",
+            first + 0x01,
+            Access.READ_WRITE,
+            "Management of the PHY (IEEE 802.3, 22.2.4.5). Writing begins a transaction, unless one is under way.",
+            (
+                Field("VALUE", 0, 16, "To write; or what was read, right while not busy."),
+                Field("REGISTER", 16, 5, "Of the PHY.", access=Access.WRITE),
+                Field("PHY", 21, 5, "Its address.", access=Access.WRITE),
+                Field("WRITE", 26, 1, "1: write, 0: read.", access=Access.WRITE),
+                Field("FAILED", 16, 1, "No PHY answered a read.", access=Access.READ),
+                Field("BUSY", 17, 1, "A transaction is under way.", access=Access.READ),
+            ),
+            reset=None,
+        ),
+        Register(
+            f"{prefix}EVENTS",
+            first + 0x10,
+            Access.READ,
+            "Frames, by what became of them at the port.",
+            count=len(PortEvent),
+            reset=None,
+            names=tuple(event.name for event in PortEvent),
+        ),
+    )
+
+
+def _counters(port: Port) -> tuple[Register, ...]:
+    first = _COUNTERS + _COUNTERS_PER_PORT * port
+    return (
+        Register(
+            f"{port.name}_FRAMES",
+            first,
+            Access.READ,
+            f"Frames from the {port.name.lower()}, by verdict.",
+            count=len(Reason),
+            reset=None,
+            names=tuple(reason.name for reason in Reason),
+        ),
+        Register(
+            f"{port.name}_ALTERED",
+            first + _ALTERED,
+            Access.READ,
+            f"Frames from the {port.name.lower()} in which a header field was altered, by field.",
+            count=len(SCRUBBED),
+            reset=None,
+            names=tuple(row.key for row in SCRUBBED),
+        ),
+    )
+
+
+WARDEN_BLOCK = Block(
+    "warden",
+    0,
+    "The scrubbers of both directions, and their policy. Nothing is forwarded before a policy has been written.",
+    (
+        *identity_registers("warden", IDENTITY_VALUE),
+        Register(
+            "ENABLES",
+            0x010,
+            Access.WRITE,
+            "What is admitted.",
+            tuple(Field(name.upper(), bit, 1, f"Of the policy: {name}.") for bit, name in enumerate(ENABLE_BITS)),
+        ),
+        Register("TTL", 0x011, Access.WRITE, "TTL and hop limit of what leaves.", (Field("TTL", 0, 8, "Hops."),)),
+        Register("MSS", 0x012, Access.WRITE, "The largest TCP MSS that leaves.", (Field("MSS", 0, 16, "Bytes."),)),
+        Register(
+            "DENY_PORTS",
+            0x018,
+            Access.WRITE,
+            "UDP ports that are denied where ENABLES says so; one may stand several times.",
+            (Field("PORT", 0, 16, "The port."),),
+            count=DENIED_PORTS,
+        ),
+        Register(
+            "ROW",
+            0x024,
+            Access.WRITE,
+            "A word of a row of the address table.",
+            (
+                Field("WORD", 0, WORD_BITS, "Part of the address."),
+                Field("BOUND", WORD_BITS, BOUND_BITS, "Part of what goes with it: kind, ports, station."),
+                Field("NUMBER", 18, 3, "Of the word."),
+                Field("ROW", 21, ROW_BITS, "Where in its table."),
+                Field("TABLE", 30, 1, "Which of the two."),
+            ),
+        ),
+        Register(
+            "VLAN",
+            0x025,
+            Access.WRITE,
+            "Whether a VLAN is admitted.",
+            (Field("VID", 0, 12, f"{UNTAGGED_VID}: frames without a tag."), Field("ADMITTED", 12, 1, "1: it is.")),
+        ),
+        *(register for port in Port for register in _counters(port)),
+        *port_registers(Port, 0x200),
+    ),
+)
+
+IDENTITY = WARDEN_BLOCK.address("IDENTITY")
+LANES = WARDEN_BLOCK.address("LANES")
+VOCABULARY = WARDEN_BLOCK.address("VOCABULARY")
+ENABLES = WARDEN_BLOCK.address("ENABLES")
+TTL = WARDEN_BLOCK.address("TTL")
+MSS = WARDEN_BLOCK.address("MSS")
+DENY_PORTS = WARDEN_BLOCK.address("DENY_PORTS")
+ROW = WARDEN_BLOCK.address("ROW")
+VLAN = WARDEN_BLOCK.address("VLAN")
+COUNTERS = WARDEN_BLOCK.address("CLUSTER_FRAMES")
+COUNTERS_PER_PORT = WARDEN_BLOCK.address("WORLD_FRAMES") - COUNTERS
+FIELD_OFFSET = WARDEN_BLOCK.address("CLUSTER_ALTERED") - COUNTERS
+PORTS = WARDEN_BLOCK.address("CLUSTER_SPEED")
+PORT_SPEED = WARDEN_BLOCK.address("CLUSTER_SPEED") - PORTS
+PORT_MDIO = WARDEN_BLOCK.address("CLUSTER_MDIO") - PORTS
+PORT_EVENTS = WARDEN_BLOCK.address("CLUSTER_EVENTS") - PORTS
+REGISTERS = DATAPATH_WORDS
 
 
 def _turns() -> tuple[tuple[int, ...], ...]:
