@@ -11,6 +11,7 @@ from amaranth.lib import wiring
 
 from custodes.table import Port
 from gateware.ethernet import Mac
+from gateware.hash import Sha256
 from gateware.scrubber import Scrubber
 from gateware.scrubber.counters import Counters
 from gateware.scrubber.ethernet import EthernetLayer
@@ -101,6 +102,7 @@ _FIXED: dict[str, tuple[int, Callable[[], wiring.Component]]] = {
     "WidthConverter 1-8": (8, lambda: WidthConverter(1, 8)),
     "WidthConverter 8-1": (8, lambda: WidthConverter(8, 1)),
     "Mac": (1, lambda: Mac(125_000_000, "rx", "tx")),
+    "Sha256": (1, Sha256),
     "Sealer": (1, lambda: Sealer(1)),
     "Opener": (1, lambda: Opener(1)),
 }
