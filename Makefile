@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test bench prove mutate sim bitstream boards lint format setup clean
+.PHONY: demo test bench prove mutate sim bitstream boards registers lint format setup clean
 
 demo: $(READY)
 	@$(BIN)/python -m sim --lanes 1
@@ -35,6 +35,10 @@ bitstream: $(READY)
 
 boards: $(READY)
 	@$(BIN)/python -m boards list
+
+# What is written from the register maps: the firmware's header and docs/registers.
+registers: $(READY)
+	@$(BIN)/python -m custodes.map_text
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .
