@@ -16,9 +16,12 @@ from typing import Any
 from amaranth.build import Platform
 
 from boards.output_registers import absorb
+from gateware.control.guarded import ATTRIBUTES, KEEP_ENCODINGS
 
 NAME = "top"
 REPORT = "report.json"
+AFTER_READING = b"# (script_after_read placeholder)"
+"""Where Amaranth's script of Yosys has read the design."""
 ANY_SEED = 0
 """Stands in the build plan for the seed of the placer, so that one plan serves all."""
 TOOLS = {
@@ -67,6 +70,8 @@ def prepare(platform: Platform, family: str, top: Any) -> Plan:
         nextpnr_opts=f"--seed {ANY_SEED} {PLACEMENT[family]} --report {REPORT} --timing-allow-fail",
     )
     files = {name: content.encode() if isinstance(content, str) else content for name, content in plan.files.items()}
+    if f'fsm_encoding "{ATTRIBUTES["fsm_encoding"]}"'.encode() in files[f"{NAME}.il"]:
+        files[f"{NAME}.ys"] = files[f"{NAME}.ys"].replace(AFTER_READING, KEEP_ENCODINGS.encode())
     return Plan(family, {name: content for name, content in files.items() if not name.endswith((".bat", ".json"))})
 
 

@@ -11,7 +11,11 @@ from amaranth.hdl import Value
 MIN_DISTANCE = 3
 """Bits in which any two modes differ, so that one or two flips always make a value that is none."""
 ATTRIBUTES = {"keep": 1, "fsm_encoding": "none"}
-"""Synthesis is to leave the encoding as it is. Tests find the mode registers of a design by this, too."""
+"""Synthesis leaves the encoding as it is, after `KEEP_ENCODINGS`. Tests find the mode registers of a design by this, too."""
+
+KEEP_ENCODINGS = "select -set modes a:fsm_encoding=none %ci1:+[Q] t:$dff %i; setattr -set keep 1 @modes"
+"""What synthesis with Yosys must begin with: it makes one flip-flop of two that are always the same, and Amaranth gives
+attributes to wires only."""
 
 
 def guarded(modes: type[enum.Enum], *, init: Any = None, name: str | None = None) -> tuple[Any, Value]:
