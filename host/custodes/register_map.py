@@ -77,7 +77,7 @@ class Register:
         name: upper case, unique in its map.
         offset: from its block's base, in words.
         reset: what it reads after reset; None where that depends.
-        secret: holds what nobody may read back: reads give 0, except by firmware where ``access`` says so.
+        secret: holds what no host may ever read; firmware may where ``access`` says so.
         names: what each of several in a row is, by its number.
     """
 
@@ -127,7 +127,7 @@ class RegisterMap:
     """Every register of a device.
 
     Raises:
-        ValueError: two registers have one name or one address, or a field does not fit.
+        ValueError: two registers have one name or one address, a field does not fit, or a host could read a secret.
     """
 
     def __init__(self, name: str, description: str, blocks: tuple[Block, ...]) -> None:
@@ -199,7 +199,9 @@ class RegisterMap:
 
 
 def _check(register: Register) -> None:
-    """Raise `ValueError` where fields or names of a register do not fit."""
+    """Raise `ValueError` where fields or names of a register do not fit, or a host could read a secret."""
+    if register.secret and register.access.readable and register.guard is not Guard.FIRMWARE:
+        raise ValueError(f"{register.name} is secret, and can be read")
     for way in ("readable", "writable"):
         bits = 0
         for field in register.fields:
