@@ -95,8 +95,8 @@ class _Channel(Strict):
 
     @model_validator(mode="after")
     def _distinct(self) -> _Channel:
-        if (twice := _twice(association.an for association in self.association)) is not None:
-            raise ValueError(f"association: AN {twice} is listed twice")
+        if (an := twice(association.an for association in self.association)) is not None:
+            raise ValueError(f"association: AN {an} is listed twice")
         return self
 
 
@@ -130,9 +130,9 @@ class Keys(Strict):
         for name, channels in (("transmit", self.transmit), ("receive", self.receive)):
             if len(channels) > CHANNELS:
                 raise ValueError(f"{name}: {len(channels)} channels; the device takes {CHANNELS}")
-        if (peer := _twice(channel.peer for channel in self.transmit)) is not None:
+        if (peer := twice(channel.peer for channel in self.transmit)) is not None:
             raise ValueError(f"transmit: peer {peer.hex(':')} is listed twice")
-        if (sci := _twice(channel.sci for channel in self.receive)) is not None:
+        if (sci := twice(channel.sci for channel in self.receive)) is not None:
             raise ValueError(f"receive: SCI {sci.hex()} is listed twice")
         sealing = [
             (f"transmit.{i} AN {association.an}", association.key, _iv_begins(channel.sci, association))
@@ -145,7 +145,7 @@ class Keys(Strict):
         return self
 
 
-def _twice(values: Iterable[T]) -> T | None:
+def twice(values: Iterable[T]) -> T | None:
     """The first value that comes a second time."""
     seen: set[T] = set()
     return next((value for value in values if value in seen or seen.add(value)), None)
