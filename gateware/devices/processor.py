@@ -21,6 +21,7 @@ class Processor(wiring.Component):
         bus: registers of `custodes.processor_registers`.
         tamper: somebody tampers.
         busy: frames are inside.
+        fault: see `Session`.
     """
 
     i_accelerator: stream.Interface
@@ -32,6 +33,7 @@ class Processor(wiring.Component):
     bus: BusInterface
     tamper: Signal
     busy: Signal
+    fault: Signal
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
@@ -47,6 +49,7 @@ class Processor(wiring.Component):
                 "bus": In(bus_signature(registers.REGISTERS)),
                 "tamper": In(1),
                 "busy": Out(1),
+                "fault": Out(1),
             }
         )
 
@@ -60,5 +63,9 @@ class Processor(wiring.Component):
         wiring.connect(m, session.verdict_plain, wiring.flipped(self.verdict_accelerator))
         wiring.connect(m, session.verdict_sealed, wiring.flipped(self.verdict_network))
         wiring.connect(m, wiring.flipped(self.bus), session.bus)
-        m.d.comb += [session.tamper.eq(self.tamper), self.busy.eq(session.busy)]
+        m.d.comb += [
+            session.tamper.eq(self.tamper),
+            self.busy.eq(session.busy),
+            self.fault.eq(session.fault),
+        ]
         return m

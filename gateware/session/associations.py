@@ -7,6 +7,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from custodes.macsec import ASSOCIATIONS, Suite
+from gateware.control.guarded import guarded
 from gateware.session.loader import order_layout
 from gateware.session.memories import NO_BYPASS
 
@@ -47,6 +48,7 @@ class Associations(wiring.Component):
         order: to `KeyLoader`.
         inside, leaves: how many frames are inside; the oldest is gone.
         busy: some key is being loaded or is still to be overwritten.
+        fault: the register of `Keeping` holds none of it, without delay.
 
     Time to overwrite a key: at most 65 cycles until it is found, until what was inside is gone, and `KeyLoader.wipe_cycles`.
     """
@@ -68,6 +70,7 @@ class Associations(wiring.Component):
     inside: Signal
     leaves: Signal
     busy: Signal
+    fault: Signal
 
     def __init__(self, inside_max: int) -> None:
         self.inside_max = inside_max
@@ -90,6 +93,7 @@ class Associations(wiring.Component):
                 "inside": In(range(inside_max + 1)),
                 "leaves": In(1),
                 "busy": Out(1),
+                "fault": Out(1),
             }
         )
 
@@ -98,12 +102,14 @@ class Associations(wiring.Component):
         self._remember(m)
         # Places that may hold a key. After reset, all may.
         written, exhausted = Signal(ASSOCIATIONS, init=-1), Signal(ASSOCIATIONS)
-        state, place, short = Signal(Keeping), Signal(NUMBER), Signal()
+        state, fault = guarded(Keeping)
+        place, short = Signal(NUMBER), Signal()
         # Which is looked at next, and whether the one that ``place`` is, which was looked at last, is to be overwritten.
         following, found = Signal(NUMBER), Signal()
         remaining, zeroised = Signal(range(self.inside_max + 1)), Signal()
         unused = written & ~(self.alive & ~exhausted)
         m.d.comb += [
+            self.fault.eq(fault),
             self.usable.eq(self.alive & ~exhausted),
             self.ready.eq((state == Keeping.LOOK) & ~written.bit_select(self.number, 1) & ~found),
             self.loading.eq(state == Keeping.LOAD),

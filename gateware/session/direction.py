@@ -59,6 +59,7 @@ class Direction(wiring.Component):
         verdict: of each frame, see `VERDICT`, before it leaves.
         control: see `CONTROL`.
         busy: frames are inside.
+        fault: a mode register of a unit holds what it cannot; a cycle later.
 
     Reset forgets every frame, and overwrites every key; see `Associations`.
     """
@@ -68,6 +69,7 @@ class Direction(wiring.Component):
     verdict: VerdictInterface
     control: ControlInterface
     busy: Signal
+    fault: Signal
 
     opens: bool
     header_bytes: int
@@ -96,6 +98,7 @@ class Direction(wiring.Component):
                 "verdict": Out(VERDICT),
                 "control": In(CONTROL),
                 "busy": Out(1),
+                "fault": Out(1),
             }
         )
 
@@ -113,8 +116,11 @@ class Direction(wiring.Component):
         m.submodules.intake, m.submodules.table, m.submodules.associations = self.intake, self.table, self.associations
         m.submodules.gcm, m.submodules.assembly, m.submodules.gate = self.gcm, self.assembly, self.gate
         m.submodules.plans, m.submodules.numbers = self.plans, self.numbers
-        m.d.sync += control.usable_now.eq(self.associations.usable.bit_select(control.read, 1))
         m.submodules.feeder = feeder = Feeder(lanes, self.head_bytes)
+        m.d.sync += [
+            control.usable_now.eq(self.associations.usable.bit_select(control.read, 1)),
+            self.fault.eq(self.associations.fault | self.gcm.fault | feeder.fault),
+        ]
         m.submodules.engine_frames = self.engine_frames = Queue(self.gcm.frame.payload.shape(), frames)
         m.submodules.feeds = self.feeds = Queue(feeder.frame.payload.shape(), frames)
         wiring.connect(m, wiring.flipped(self.i), self.intake.i)

@@ -6,6 +6,7 @@ from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.macsec import HEADER_BYTES, MAX_SEALED_BYTES
+from gateware.control.guarded import guarded
 from gateware.session.rate import BLOCK_BYTES, Rate
 from gateware.stream import FrameSignature, SkidBuffer
 from gateware.stream.join import piece_beat
@@ -13,12 +14,12 @@ from gateware.stream.join import piece_beat
 AAD_BYTES = -(-HEADER_BYTES // BLOCK_BYTES) * BLOCK_BYTES
 
 
-class Feeding(enum.Enum, shape=3):
-    """What goes to the engine, or is thrown away. Any two differ in two bits."""
+class Feeding(enum.Enum, shape=5):
+    """What goes to the engine, or is thrown away. Any two differ in three bits; whatever is none of them throws away."""
 
-    HEADER = 0b000
-    TEXT = 0b011
-    REST = 0b101
+    HEADER = 0b00000
+    TEXT = 0b00111
+    REST = 0b11001
 
 
 def feed_layout() -> data.StructLayout:
@@ -43,6 +44,7 @@ class Feeder(wiring.Component):
         store: what follows each header; more than the text, which is an ICV at most, is thrown away.
         o: see ``Gcm.i``.
         head_valid, head: the piece of the header that leaves; cannot wait.
+        fault: the register of `Feeding` holds none of it, without delay.
 
     Latency: 3 cycles, of a beat from the store; a beat per cycle. Reset forgets the frame under way.
     """
@@ -52,6 +54,7 @@ class Feeder(wiring.Component):
     o: stream.Interface
     head_valid: Signal
     head: data.View
+    fault: Signal
 
     def __init__(self, lanes: int, head_bytes: int) -> None:
         self.lanes = lanes
@@ -63,6 +66,7 @@ class Feeder(wiring.Component):
                 "o": Out(stream.Signature(data.ArrayLayout(8, lanes))),
                 "head_valid": Out(1),
                 "head": Out(piece_beat(lanes)),
+                "fault": Out(1),
             }
         )
 
@@ -73,7 +77,8 @@ class Feeder(wiring.Component):
         lead = -AAD_BYTES % (BLOCK_BYTES * rate.blocks)
         filled = Cat(Const(0, 8 * lead), frame.header, Const(0, 8 * (AAD_BYTES - HEADER_BYTES)))
         beats = (lead + AAD_BYTES) // lanes
-        feeding, index = Signal(Feeding), Signal(range(beats + 1))
+        feeding, fault = guarded(Feeding)
+        index = Signal(range(beats + 1))
         left, moves, trails = Signal(range(MAX_SEALED_BYTES + 1)), Signal(), Signal()
         last_head = (self.head_bytes - 1) // lanes
         head = Cat(frame.header[: 8 * self.head_bytes], Const(0, 8 * ((last_head + 1) * lanes - self.head_bytes)))
@@ -85,7 +90,7 @@ class Feeder(wiring.Component):
         wiring.connect(m, o_slice.o, wiring.flipped(self.o))
         store, beat = store_slice.o, store_slice.o.payload
         free = ~o_slice.i.valid | o_slice.i.ready
-        m.d.comb += moves.eq(word_valid & free)
+        m.d.comb += [moves.eq(word_valid & free), self.fault.eq(fault)]
         with m.If(free):
             m.d.sync += [o_slice.i.valid.eq(word_valid), o_slice.i.payload.eq(word)]
         m.d.sync += [self.head_valid.eq(0), self.frame.ready.eq(hands_back)]

@@ -35,6 +35,7 @@ class Gcm(wiring.Component):
         word_valid, word, order, forget: see `KeyLoader`. No frame of a key is inside while that is wiped or
             loaded.
         busy: frames are inside.
+        fault: a mode register holds what it cannot, without delay.
 
     A frame takes as long as its blocks do, and one for the lengths: 16 cycles each with 1 lane, 2 with 8; with more than 16
     lanes so many at once that the lengths often share a beat. Frames come back to back without a bubble, whatever their
@@ -56,6 +57,7 @@ class Gcm(wiring.Component):
     order: stream.Interface
     forget: Signal
     busy: Signal
+    fault: Signal
 
     def __init__(self, lanes: int, keys: int, opens: bool) -> None:
         self.rate = Rate(lanes)
@@ -76,6 +78,7 @@ class Gcm(wiring.Component):
                 "order": In(stream.Signature(order_layout(keys))),
                 "forget": In(1),
                 "busy": Out(1),
+                "fault": Out(1),
             }
         )
 
@@ -96,6 +99,7 @@ class Gcm(wiring.Component):
             self.o_valid.eq(sequencer.o_valid),
             self.o.eq(sequencer.o),
             self.busy.eq(key_stream.busy),
+            self.fault.eq(sequencer.fault | loader.fault),
             loader.word_valid.eq(self.word_valid),
             loader.word.eq(self.word),
             loader.forget.eq(self.forget),

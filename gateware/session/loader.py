@@ -6,6 +6,7 @@ from amaranth.hdl import Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from gateware.control.guarded import guarded
 from gateware.session import aes
 from gateware.session.field import BITS, element
 from gateware.session.ghash import power_layout
@@ -47,6 +48,7 @@ class KeyLoader(wiring.Component):
         ask, reply_valid, reply: the hash key is what AES makes of zeros.
         multiply, factor, product_valid, product: its powers are products of ``factor`` and itself.
         row_valid, row; power_valid, power: what is written.
+        fault: the register of `State` holds none of it, without delay.
 
     A key takes about 370 cycles and one block through `Aes`, and through `Ghash` for each further power; to wipe it takes
     ``wipe_cycles``. No word is kept longer than it is needed. Reset forgets the words, and leaves what it was writing
@@ -68,6 +70,7 @@ class KeyLoader(wiring.Component):
     row: data.View
     power_valid: Signal
     power: data.View
+    fault: Signal
 
     def __init__(self, rate: Rate, keys: int) -> None:
         self.rate = rate
@@ -90,19 +93,22 @@ class KeyLoader(wiring.Component):
                 "row": Out(aes.row_layout(rate, keys)),
                 "power_valid": Out(1),
                 "power": Out(power_layout(rate, keys)),
+                "fault": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         rate, order = self.rate, self.i.payload
-        state, count = Signal(State), Signal(range(self.wipe_cycles + 1))
+        state, fault = guarded(State)
+        count = Signal(range(self.wipe_cycles + 1))
         # What is pushed, and what the schedule goes on from.
         staged, window = Signal(data.ArrayLayout(32, KEY_WORDS)), Signal(data.ArrayLayout(32, KEY_WORDS))
         following = Signal(32)
         done, shifts, clears = Signal(), Signal(), Signal()
         m.d.sync += [shifts.eq(0), clears.eq(0), done.eq(0)]
         m.d.comb += [
+            self.fault.eq(fault),
             self.i.ready.eq(done),
             self.ask.valid.eq(state == State.ASK),
             self.ask.payload.key.eq(order.key),

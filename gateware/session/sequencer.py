@@ -8,6 +8,7 @@ from amaranth.hdl import Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from gateware.control.guarded import guarded
 from gateware.mask import lanes_before
 from gateware.session.field import BITS
 from gateware.session.frames import MAX_BYTES, aad_beats, begun_layout
@@ -16,14 +17,14 @@ from gateware.session.rate import BLOCK_BYTES, Rate
 from gateware.stream.join import piece_beat
 
 
-class Part(enum.Enum, shape=5):
-    """What of a frame a beat belongs to. Any two differ in two bits, so that one that flips means none."""
+class Part(enum.Enum, shape=6):
+    """What of a frame a beat belongs to. Any two differ in three bits, so that one or two that flip mean none."""
 
-    IDLE = 0b00000
-    AAD = 0b00011
-    TEXT = 0b00101
-    LENGTHS = 0b01001
-    POWER = 0b10001
+    IDLE = 0b000000
+    AAD = 0b000111
+    TEXT = 0b011001
+    LENGTHS = 0b011110
+    POWER = 0b101010
 
 
 class Sequencer(wiring.Component):
@@ -39,6 +40,7 @@ class Sequencer(wiring.Component):
         i, o_valid, o: see `Gcm`.
         multiply, key, factor, product_valid: a power of a key is to be made; see `KeyLoader`.
         hash_valid, hash: see `Ghash`; a cycle after the beat.
+        fault: the register of `Part` holds none of it, without delay.
 
     Throughput: a beat per cycle, and with up to 16 lanes those of one block per frame for its lengths.
     """
@@ -55,6 +57,7 @@ class Sequencer(wiring.Component):
     product_valid: Signal
     hash_valid: Signal
     hash: data.View
+    fault: Signal
 
     def __init__(self, rate: Rate, keys: int, opens: bool, frames: int) -> None:
         self.rate = rate
@@ -75,13 +78,16 @@ class Sequencer(wiring.Component):
                 "product_valid": In(1),
                 "hash_valid": Out(1),
                 "hash": Out(beat_layout(rate, keys)),
+                "fault": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         rate, lanes = self.rate, self.rate.lanes
-        self.part, self.cycle = Signal(Part), Signal(range(rate.cycles))
+        self.part, fault = guarded(Part)
+        m.d.comb += self.fault.eq(fault)
+        self.cycle = Signal(range(rate.cycles))
         # Of the frame: its key and lengths; whether it has no additional data; how much is left of it.
         self.now: Any = Signal(begun_layout(self.keys))
         self.hollow, self.aad_left = Signal(), Signal(range(MAX_BYTES // BLOCK_BYTES + 2))

@@ -12,6 +12,7 @@ from custodes.macsec import AN_BITS, ASSOCIATIONS, MAX_WINDOW, Suite
 from custodes.processor_registers import Command
 from custodes.registers import IDENTITY, LANES, VOCABULARY
 from gateware.control.bus import BusInterface, bus_signature
+from gateware.control.guarded import guarded
 from gateware.session.control import VERDICT, ControlInterface, VerdictInterface
 from gateware.session.lifetimes import Lifetimes
 from gateware.session.opener import Opener
@@ -39,6 +40,7 @@ class Session(wiring.Component):
         bus: registers of `custodes.processor_registers`. What has been written for a command is cleared by it.
         tamper: somebody tampers.
         busy: frames are inside.
+        fault: a mode register held what it cannot; 2 cycles later, until a reset.
 
     Within 2 cycles of ``tamper`` nothing leaves any more, frames inside are forgotten, and no key is used again; every place
     for keys is overwritten within 64 * (`KeyLoader.wipe_cycles` + 8) cycles, as after every reset. It takes a reset before
@@ -54,6 +56,7 @@ class Session(wiring.Component):
     bus: BusInterface
     tamper: Signal
     busy: Signal
+    fault: Signal
 
     def __init__(self, lanes: int, tick_cycles: int = registers.TICK_CYCLES) -> None:
         self.lanes = lanes
@@ -70,13 +73,15 @@ class Session(wiring.Component):
                 "bus": In(bus_signature(registers.REGISTERS)),
                 "tamper": In(1),
                 "busy": Out(1),
+                "fault": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         sealer, opener = Sealer(self.lanes), Opener(self.lanes)
-        tampering, wipes = Signal(Tampering), Signal()
+        tampering, fault = guarded(Tampering)
+        wipes = Signal()
         tampered, ordered = Signal(), Signal()
         m.d.comb += tampered.eq(tampering != Tampering.NEVER)
         with m.If(self.tamper | ordered | tampered):
@@ -96,6 +101,7 @@ class Session(wiring.Component):
                 direction.o.ready.eq(o.ready | tampered),
             ]
         m.d.comb += self.busy.eq(sealer.busy | opener.busy)
+        m.d.sync += self.fault.eq(self.fault | fault | sealer.fault | opener.fault)
         controls = [sealer.control, opener.control]
         self._read(m, controls, self._write(m, controls, tampered, wipes, ordered))
         return m

@@ -54,6 +54,7 @@ class Life:
     def check(self, h: Harness) -> None:
         """What the unit says of it."""
         unit, order, tag = self.unit, self.unit.order.payload, self.tag
+        h.check(~unit.fault)
         h.check(unit.alive.bit_select(tag, 1) == (self.loaded & ~self.dead))
         h.check(unit.usable.bit_select(tag, 1) == self.usable)
         h.check(~(unit.ready & (unit.number == tag)) | self.clean)

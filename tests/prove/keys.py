@@ -54,6 +54,7 @@ def key_loader(h: Harness, lanes: int) -> None:
     with m.If(dut.row_valid & dut.row.value.all()):
         m.d.sync += used.eq(1)
     idle = state == State.IDLE
+    h.check(~dut.fault)
     h.check(~done | idle)
     h.check(pushed | loads | (staged == 0))
     h.check(loads | ((window == 0) & (following == 0) & (change == 0)))
