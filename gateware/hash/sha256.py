@@ -10,6 +10,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from gateware.pick import gated
+
 WORD_BITS = 32
 STATE_WORDS = 8
 STATE_BITS = WORD_BITS * STATE_WORDS
@@ -102,60 +104,87 @@ class Sha256(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # The word that is next; that of the last round comes after all of them.
+        # The word that is next; the last round comes after all of them.
         number = Signal(range(ROUNDS + 1))
-        # The state is about to be that of before the block and what its rounds made, added.
-        adds = Signal()
-        before = [Signal(WORD_BITS, name=f"before_{at}") for at in range(STATE_WORDS)]
-        working = [Signal(WORD_BITS, name=f"working_{name}") for name in "abcdefg"]
-        begins, given, advance = Signal(), Signal(), Signal()
+        begins, follows, given, ends = Signal(init=1), Signal(), Signal(init=1), Signal()
+        advance, starts = Signal(), Signal()
         m.d.comb += [
-            begins.eq(number == 0),
-            given.eq(number < BLOCK_WORDS),
-            self.i.ready.eq(given & ~self.clear),
             advance.eq(~given | self.i.valid),
-            self.busy.eq(~begins | adds),
-            self.state.eq(Cat(reversed(before))),
+            starts.eq(begins & self.i.valid & self.i.payload.first),
+            self.i.ready.eq(given & ~self.clear),
         ]
         word = self._schedule(m, given, advance)
+        constant = self._constant(m, number, ends, advance)
+
+        # A round takes two cycles: a to c are one behind e to g. d and h are nowhere but in what a round adds.
+        a, b, c, e, f, g = working = [Signal(WORD_BITS, name=f"working_{name}") for name in "abcefg"]
+        # What the last rounds make is added to the state as it comes by in a, e and f, in four cycles. The first word of
+        # the next block may come in the third.
+        adds = Signal(4)
+        state = [Signal(WORD_BITS, name=f"state_{at}") for at in range(STATE_WORDS)]
+        sum_a, sum_e, sum_f = (Signal(WORD_BITS, name=f"sum_{name}") for name in "aef")
+        m.d.sync += adds.eq(Cat(number == ROUNDS - 2, adds[:2], adds[2] & ~starts))
+        m.d.comb += [
+            self.busy.eq(~begins | adds[2:].any()),
+            self.state.eq(Cat(reversed(state))),
+            sum_a.eq(a + gated(zip(adds, reversed(state[:4]), strict=True))),
+            sum_e.eq(e + state[4]),
+            sum_f.eq(f + gated(zip(adds[:3], reversed(state[5:]), strict=True))),
+        ]
+        sums = [*[(sum_a, adds[at]) for at in (3, 2, 1, 0)], (sum_e, adds[2]), *[(sum_f, adds[at]) for at in (2, 1, 0)]]
+        for old, (new, adding), initial in zip(state, sums, INITIAL, strict=True):
+            with m.If(starts):
+                m.d.sync += old.eq(initial)
+            with m.Elif(adding):
+                m.d.sync += old.eq(new)
+
+        # What a round adds: d and h with its word, and the two of the next.
+        with_h, with_d_h, d_h, change = (Signal(WORD_BITS, name=name) for name in ("with_h", "with_d_h", "d_h", "change"))
+        h = Mux(begins, Mux(self.i.payload.first, INITIAL[7], state[7]), g)
+        next_d = Mux(ends, state[3], Mux(begins, state[2], Mux(follows, b, a)))
+        next_h = Mux(ends, state[7], Mux(begins, state[6], f))
+        of_e = (_turned(e, 6, 11, 25) + _choose(e, f, g))[:WORD_BITS]
+        of_a = (_turned(a, 2, 13, 22) + _majority(a, b, c))[:WORD_BITS]
+        with m.If(advance):
+            m.d.sync += [
+                number.eq(Mux(ends, 0, number + 1)),
+                begins.eq(ends),
+                follows.eq(begins),
+                given.eq(ends | (given & (number != BLOCK_WORDS - 1))),
+                ends.eq(number == ROUNDS - 1),
+                with_h.eq(h + constant + word),
+                with_d_h.eq(Mux(starts, (INITIAL[3] + INITIAL[7]) % 2**WORD_BITS, d_h) + constant + word),
+                d_h.eq(Mux(starts, (INITIAL[2] + INITIAL[6]) % 2**WORD_BITS, next_d + next_h)),
+                change.eq(with_h + of_e),
+            ]
+        with m.If(starts):
+            initial = [INITIAL[at] for at in (0, 1, 2, 4, 5, 6)]
+            m.d.sync += [old.eq(new) for old, new in zip(working, initial, strict=True)]
+        with m.Elif(adds[2]):
+            m.d.sync += [old.eq(new) for old, new in zip(working, (change + of_a, sum_a, state[2], sum_e, sum_f, state[6]))]
+        with m.Else():
+            with m.If(adds[3]):
+                m.d.sync += a.eq(sum_a)
+            with m.Elif(advance & ~begins & ~follows):
+                m.d.sync += [a.eq(change + of_a), b.eq(a), c.eq(b)]
+            with m.If(advance & ~begins):
+                m.d.sync += [e.eq(with_d_h + of_e), f.eq(e), g.eq(f)]
+        with m.If(self.clear):
+            kept = (*state, *working, with_h, with_d_h, d_h, change)
+            m.d.sync += [*(value.eq(0) for value in kept), number.eq(0), adds.eq(0)]
+            m.d.sync += [begins.eq(1), follows.eq(0), given.eq(1), ends.eq(0)]
+        return m
+
+    def _constant(self, m: Module, number: Value, ends: Value, advance: Value) -> Value:
+        """That of the word that is next, found a cycle before."""
         m.submodules.constants = constants = Memory(shape=WORD_BITS, depth=ROUNDS, init=CONSTANTS, attrs=_LOGIC)
         following, constant = constants.read_port(domain="comb"), Signal(WORD_BITS, init=CONSTANTS[0])
         m.d.comb += following.addr.eq(number + 1)
-        # h is nowhere but in what a round adds to it, made in the cycle before.
-        a, b, c, d, e, f, g = working
-        added, change = Signal(WORD_BITS), Signal(WORD_BITS)
-        first = Signal()
-        m.d.comb += [
-            first.eq(begins & self.i.payload.first),
-            change.eq(added + _turned(e, 6, 11, 25) + _choose(e, f, g)),
-        ]
-        h = Mux(begins, Mux(first, INITIAL[7], before[7]), g)
-        with m.If(advance):
-            m.d.sync += [
-                added.eq(h + constant + word),
-                constant.eq(Mux(number == ROUNDS, CONSTANTS[0], following.data)),
-                number.eq(Mux(number == ROUNDS, 0, number + 1)),
-            ]
-        with m.If(~begins):
-            with m.If(advance):
-                m.d.sync += [new.eq(old) for old, new in zip((a, b, c, e, f), (b, c, d, f, g), strict=True)]
-                m.d.sync += [
-                    a.eq(change + _turned(a, 2, 13, 22) + _majority(a, b, c)),
-                    e.eq(d + change),
-                ]
-            # Before the others, since the first round after it needs it a cycle earlier.
-            with m.If(number == ROUNDS):
-                m.d.sync += [before[7].eq(before[7] + g), adds.eq(1)]
-        with m.Elif(adds | self.i.valid):
-            sums = [Mux(adds, (old + new)[:WORD_BITS], old) for old, new in zip(before, working, strict=False)]
-            chosen = [Mux(first & self.i.valid, begun, new) for begun, new in zip(INITIAL, sums, strict=False)]
-            m.d.sync += [Cat(working).eq(Cat(chosen)), Cat(before[:7]).eq(Cat(chosen)), adds.eq(0)]
-            with m.If(first & self.i.valid):
-                m.d.sync += before[7].eq(INITIAL[7])
         with m.If(self.clear):
-            kept = [*before, *working, added]
-            m.d.sync += [*(value.eq(0) for value in kept), number.eq(0), adds.eq(0), constant.eq(CONSTANTS[0])]
-        return m
+            m.d.sync += constant.eq(CONSTANTS[0])
+        with m.Elif(advance):
+            m.d.sync += constant.eq(Mux(ends, CONSTANTS[0], following.data))
+        return constant
 
     def _schedule(self, m: Module, given: Value, advance: Value) -> Value:
         """The word of the round: it is given, or made from those before it. FIPS 180-4, 6.2.2, step 1."""
