@@ -129,7 +129,7 @@ def reference(register_map: RegisterMap) -> str:
 
 
 def data(register_map: RegisterMap) -> str:
-    """The map for programs, in JSON; `RegisterMap.digest` is that of its canonical form."""
+    """The map for programs, in JSON; `RegisterMap.digest` is made of it."""
     return json.dumps(register_map.to_json(), indent=2, ensure_ascii=True) + "\n"
 
 

@@ -76,7 +76,7 @@ class Register:
     Attributes:
         name: upper case, unique in its map.
         offset: from its block's base, in words.
-        reset: what it reads after reset; None where that depends.
+        reset: what it reads after reset, if it can be read; None where that depends.
         secret: holds what no host may ever read; firmware may where ``access`` says so.
         names: what each of several in a row is, by its number.
     """
@@ -193,9 +193,17 @@ class RegisterMap:
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of the map as canonical JSON: host and device of one map have one digest."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        """SHA-256 of the map as canonical JSON, without descriptions: host and device of one map have one digest, and a word
+        that explains better does not part them."""
+        text = json.dumps(_bare(self.to_json()), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).digest()
+
+
+def _bare(data: Any) -> Any:
+    """``data`` without descriptions."""
+    if isinstance(data, dict):
+        return {key: _bare(value) for key, value in data.items() if key != "description"}
+    return [_bare(value) for value in data] if isinstance(data, list) else data
 
 
 def _check(register: Register) -> None:
@@ -227,7 +235,7 @@ def _register_json(block: Block, register: Register) -> dict[str, Any]:
         "access": register.access.value,
         "guard": register.guard.value,
         "secret": register.secret,
-        "reset": register.reset,
+        "reset": register.reset if register.access.readable else None,
         "description": register.description,
         "names": list(register.names),
         "fields": [
