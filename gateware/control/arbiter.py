@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several who ask for registers, and several who have them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from amaranth import Module, Signal
 from amaranth.hdl import Value
@@ -9,6 +9,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.control.access import AccessInterface, AccessSignature
+
+PAGE_BITS = 8
+PAGE_WORDS = 1 << PAGE_BITS
 
 
 class Arbiter(wiring.Component):
@@ -63,7 +66,7 @@ class Router(wiring.Component):
     """Takes an access to the one of two who has the register.
 
     Args:
-        lowest: of the addresses of the second; the first has those below.
+        pages: of `PAGE_WORDS` words, those of the second; the first has all others.
 
     Members:
         i: who asks.
@@ -75,14 +78,14 @@ class Router(wiring.Component):
     i: AccessInterface
     o: Sequence[AccessInterface]
 
-    def __init__(self, lowest: int) -> None:
-        self.lowest = lowest
+    def __init__(self, pages: Collection[int]) -> None:
+        self.pages = sorted(pages)
         super().__init__({"i": In(AccessSignature()), "o": Out(AccessSignature()).array(2)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         i, second, asked = self.i, Signal(), Signal()
-        m.d.comb += second.eq(i.request.payload.address >= self.lowest)
+        m.d.comb += second.eq(i.request.payload.address[PAGE_BITS:].matches(*self.pages))
         with m.If(i.request.valid & i.request.ready):
             m.d.sync += asked.eq(second)
         for at, o in enumerate(self.o):
