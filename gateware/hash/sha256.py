@@ -70,6 +70,12 @@ def _shifted(word: Value, first: int, second: int, shift: int) -> Value:
     return word.rotate_right(first) ^ word.rotate_right(second) ^ (word >> shift)
 
 
+def _sum(x: Value, y: Value, z: Value) -> Value:
+    """Of three, with one carry chain."""
+    carries = (x & y) | (z & (x | y))
+    return ((x ^ y ^ z) + (carries << 1))[:WORD_BITS]
+
+
 class Sha256(wiring.Component):
     """Digests blocks of 512 bits, which come padded.
 
@@ -81,9 +87,9 @@ class Sha256(wiring.Component):
         state: while not busy, the state after the last block, or after reset or `clear` zero: the digest of a message that
             ended with it. Its first word is the most significant one, so it is a number that reads as the digest is written.
 
-    A block takes ``BLOCK_CYCLES`` from its first word to the first one of the next; ``state`` is there one cycle after
-    that first word could be taken, and is lost when one is taken that begins a message: whoever wants it waits for ``busy``
-    to fall before the next message. Constant time: no path depends on the data. Reset does what `clear` does. Standard: FIPS
+    A block takes ``BLOCK_CYCLES`` from its first word to the first one of the next, and ``busy`` falls two cycles later if
+    none comes. A word that begins a message takes the place of the state, even of one that is still being made: who wants
+    that waits for ``busy`` to fall. Constant time: no path depends on the data. Reset does what `clear` does. Standard: FIPS
     180-4, 6.2.2.
     """
 
@@ -123,13 +129,19 @@ class Sha256(wiring.Component):
         adds = Signal(4)
         state = [Signal(WORD_BITS, name=f"state_{at}") for at in range(STATE_WORDS)]
         sum_a, sum_e, sum_f = (Signal(WORD_BITS, name=f"sum_{name}") for name in "aef")
-        m.d.sync += adds.eq(Cat(number == ROUNDS - 2, adds[:2], adds[2] & ~starts))
+        coming = Cat(number == ROUNDS - 2, adds[:3])
+        old_a, old_f = Signal(WORD_BITS), Signal(WORD_BITS)
+        m.d.sync += [
+            adds.eq(Cat(coming[:3], coming[3] & ~starts)),
+            old_a.eq(gated(zip(coming, reversed(state[:4]), strict=True))),
+            old_f.eq(gated(zip(coming[:3], reversed(state[5:]), strict=True))),
+        ]
         m.d.comb += [
             self.busy.eq(~begins | adds[2:].any()),
             self.state.eq(Cat(reversed(state))),
-            sum_a.eq(a + gated(zip(adds, reversed(state[:4]), strict=True))),
+            sum_a.eq(a + old_a),
             sum_e.eq(e + state[4]),
-            sum_f.eq(f + gated(zip(adds[:3], reversed(state[5:]), strict=True))),
+            sum_f.eq(f + old_f),
         ]
         sums = [*[(sum_a, adds[at]) for at in (3, 2, 1, 0)], (sum_e, adds[2]), *[(sum_f, adds[at]) for at in (2, 1, 0)]]
         for old, (new, adding), initial in zip(state, sums, INITIAL, strict=True):
@@ -139,12 +151,14 @@ class Sha256(wiring.Component):
                 m.d.sync += old.eq(new)
 
         # What a round adds: d and h with its word, and the two of the next.
-        with_h, with_d_h, d_h, change = (Signal(WORD_BITS, name=name) for name in ("with_h", "with_d_h", "d_h", "change"))
+        with_h, with_d_h, d_h, change = (
+            Signal(WORD_BITS, name=name) for name in ("with_h", "with_d_h", "d_h", "change")
+        )
         h = Mux(begins, Mux(self.i.payload.first, INITIAL[7], state[7]), g)
         next_d = Mux(ends, state[3], Mux(begins, state[2], Mux(follows, b, a)))
         next_h = Mux(ends, state[7], Mux(begins, state[6], f))
-        of_e = (_turned(e, 6, 11, 25) + _choose(e, f, g))[:WORD_BITS]
-        of_a = (_turned(a, 2, 13, 22) + _majority(a, b, c))[:WORD_BITS]
+        of_e = (_turned(e, 6, 11, 25), _choose(e, f, g))
+        of_a = (_turned(a, 2, 13, 22), _majority(a, b, c))
         with m.If(advance):
             m.d.sync += [
                 number.eq(Mux(ends, 0, number + 1)),
@@ -155,22 +169,23 @@ class Sha256(wiring.Component):
                 with_h.eq(h + constant + word),
                 with_d_h.eq(Mux(starts, (INITIAL[3] + INITIAL[7]) % 2**WORD_BITS, d_h) + constant + word),
                 d_h.eq(Mux(starts, (INITIAL[2] + INITIAL[6]) % 2**WORD_BITS, next_d + next_h)),
-                change.eq(with_h + of_e),
+                change.eq(_sum(with_h, *of_e)),
             ]
         with m.If(starts):
             initial = [INITIAL[at] for at in (0, 1, 2, 4, 5, 6)]
             m.d.sync += [old.eq(new) for old, new in zip(working, initial, strict=True)]
         with m.Elif(adds[2]):
-            m.d.sync += [old.eq(new) for old, new in zip(working, (change + of_a, sum_a, state[2], sum_e, sum_f, state[6]))]
+            continued = (_sum(change, *of_a), sum_a, state[2], sum_e, sum_f, state[6])
+            m.d.sync += [old.eq(new) for old, new in zip(working, continued, strict=True)]
         with m.Else():
             with m.If(adds[3]):
                 m.d.sync += a.eq(sum_a)
             with m.Elif(advance & ~begins & ~follows):
-                m.d.sync += [a.eq(change + of_a), b.eq(a), c.eq(b)]
+                m.d.sync += [a.eq(_sum(change, *of_a)), b.eq(a), c.eq(b)]
             with m.If(advance & ~begins):
-                m.d.sync += [e.eq(with_d_h + of_e), f.eq(e), g.eq(f)]
+                m.d.sync += [e.eq(_sum(with_d_h, *of_e)), f.eq(e), g.eq(f)]
         with m.If(self.clear):
-            kept = (*state, *working, with_h, with_d_h, d_h, change)
+            kept = (*state, old_a, old_f, *working, with_h, with_d_h, d_h, change)
             m.d.sync += [*(value.eq(0) for value in kept), number.eq(0), adds.eq(0)]
             m.d.sync += [begins.eq(1), follows.eq(0), given.eq(1), ends.eq(0)]
         return m
@@ -201,4 +216,3 @@ class Sha256(wiring.Component):
         with m.If(self.clear):
             m.d.sync += [*(value.eq(0) for value in window), part.eq(0), made.eq(0)]
         return word
-
