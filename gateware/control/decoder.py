@@ -8,7 +8,7 @@ from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from custodes.register_map import WORD_BITS, Access, Block, Register
+from custodes.register_map import WORD_BITS, Access, Block, Field, Register
 from gateware.control.access import AccessInterface, AccessSignature
 from gateware.pick import gated
 
@@ -57,10 +57,12 @@ class Decoder(wiring.Component):
 
     Members:
         access: of who asks.
-        registers: by name in lower case, `register_signature` of each; also ``decoder["NAME"]``.
+        registers: by name in lower case, `register_signature` of each; also ``decoder["NAME"]``, and
+            ``decoder.value("NAME", "FIELD")`` and ``decoder.data("NAME", "FIELD")`` of their fields.
 
     Latency: the reply is there 4 cycles after the request has been taken, later where the register is busy. Throughput: an
-    access at a time. Reset: an access that is under way is forgotten, without a reply.
+    access at a time. Nothing of an access stays when its reply has been taken. Reset: an access that is under way is
+    forgotten, without a reply.
     """
 
     access: AccessInterface
@@ -77,6 +79,14 @@ class Decoder(wiring.Component):
         """The register of this name in the map."""
         return getattr(self.registers, name.lower())
 
+    def value(self, name: str, field: str) -> Value:
+        """A field of what is read, to be driven."""
+        return _bits(self[name].value, self.places[name][1].fields_read, field)
+
+    def data(self, name: str, field: str) -> Value:
+        """A field of what is written."""
+        return _bits(self[name].data, self.places[name][1].fields_written, field)
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         request, reply = self.access.request, self.access.reply
@@ -87,8 +97,8 @@ class Decoder(wiring.Component):
         busy, done = Cat(self[name].busy for name in self.places), Signal()
         m.d.comb += [request.ready.eq(free), done.eq(acts & ~(chosen & busy).any())]
         m.d.sync += [chooses.eq(free & request.valid), settles.eq(chooses), acts.eq(settles | (acts & ~done))]
-        with m.If(free):
-            m.d.sync += [asked.eq(request.payload), free.eq(~request.valid)]
+        with m.If(free & request.valid):
+            m.d.sync += [asked.eq(request.payload), free.eq(0)]
         with m.If(chooses):
             m.d.sync += chosen.eq(Cat(_meant(asked.address, asked.write, *place) for place in self.places.values()))
         values: list[tuple[Value, Value]] = []
@@ -110,8 +120,14 @@ class Decoder(wiring.Component):
                 reply.valid.eq(1),
             ]
         with m.If(reply.valid & reply.ready):
-            m.d.sync += [reply.valid.eq(0), free.eq(1)]
+            # What was written or read may have been a key.
+            m.d.sync += [reply.valid.eq(0), reply.payload.eq(0), asked.eq(0), free.eq(1)]
         return m
+
+
+def _bits(word: Value, fields: Sequence[Field], name: str) -> Value:
+    place = {field.name: field for field in fields}[name]
+    return word[place.lowest : place.lowest + place.width]
 
 
 def _meant(address: Value, write: Value, first: int, register: Register) -> Value:

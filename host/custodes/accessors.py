@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TypeVar, overload
 
@@ -46,7 +46,7 @@ class Registers:
             DeviceError: it has no value of that enumeration.
         """
         register = self._may(name, Access.READ, index)
-        place = _field(register, field, Access.READ)
+        place = _field(register.fields_read, name, field)
         if kind is not None and kind is not place.values:
             raise UsageError(f"{name}.{field} has no values of {kind.__name__}")
         value = _value(register, place, self._read(register, index))
@@ -56,7 +56,7 @@ class Registers:
         """Every field of a register by name; values of an enumeration where the map has one."""
         register = self._may(name, Access.READ, index)
         value = self._read(register, index)
-        return {field.name: _value(register, field, value) for field in register.fields if field.access.readable}
+        return {field.name: _value(register, field, value) for field in register.fields_read}
 
     def words(self, name: str) -> list[int]:
         """All registers in a row."""
@@ -77,7 +77,7 @@ class Registers:
     def write(self, name: str, value: int, index: int = 0) -> None:
         """Write a register, or one of several in a row. Bits of no field must be 0."""
         register = self._may(name, Access.WRITE, index)
-        known = sum(field.mask for field in register.fields if field.access.writable) if register.fields else ALL_ONES
+        known = sum(field.mask for field in register.fields_written) if register.fields else ALL_ONES
         if not 0 <= value <= ALL_ONES:
             raise UsageError(f"{name} has {WORD_BITS} bits: {value:#x} does not fit")
         if value & ~known:
@@ -90,7 +90,7 @@ class Registers:
         value = 0
         for field, number in values.items():
             try:
-                value |= _field(register, field, Access.WRITE).place(number)
+                value |= _field(register.fields_written, name, field).place(number)
             except ValueError as error:
                 raise UsageError(f"{name}.{error}") from None
         self.write(name, value, index)
@@ -121,11 +121,12 @@ class Registers:
         return value
 
 
-def _field(register: Register, name: str, access: Access) -> Field:
-    for field in register.fields:
-        if field.name == name and (field.access.readable if access is Access.READ else field.access.writable):
+def _field(fields: Sequence[Field], register: str, name: str) -> Field:
+    for field in fields:
+        if field.name == name:
             return field
-    raise UsageError(f"{register.name} has no field {name} to {'read' if access is Access.READ else 'write'}")
+    names = ", ".join(field.name for field in fields)
+    raise UsageError(f"{register} has no field {name}{f': try {names}' if names else ''}")
 
 
 def _value(register: Register, field: Field, value: int) -> int:

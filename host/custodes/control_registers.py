@@ -252,7 +252,7 @@ FIRMWARE_BLOCK = Block(
             Access.READ_WRITE,
             "Writing sends a byte, the highest bit first, in mode 0; reading gives"
             " what came in meanwhile, once it is through.",
-            (Field("BYTE", 0, 8, "Either way."), Field("BUSY", 31, 1, "Still sending.")),
+            (Field("BYTE", 0, 8, "Either way."), Field("BUSY", 31, 1, "Still sending.", access=Access.READ)),
             guard=Guard.FIRMWARE,
         ),
         Register(

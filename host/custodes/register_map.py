@@ -8,7 +8,9 @@ import enum
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
+from operator import or_
 from typing import Any, NamedTuple
 
 WORD_BITS = 32
@@ -91,6 +93,16 @@ class Register:
     secret: bool = False
     guard: Guard = Guard.ALWAYS
     names: tuple[str, ...] = ()
+
+    @property
+    def fields_read(self) -> tuple[Field, ...]:
+        """Those of what is read."""
+        return tuple(field for field in self.fields if self.access.readable and field.access.readable)
+
+    @property
+    def fields_written(self) -> tuple[Field, ...]:
+        """Those of what is written."""
+        return tuple(field for field in self.fields if self.access.writable and field.access.writable)
 
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.name == name)
@@ -210,15 +222,14 @@ def _check(register: Register) -> None:
     """Raise `ValueError` where fields or names of a register do not fit, or a host could read a secret."""
     if register.secret and register.access.readable and register.guard is not Guard.FIRMWARE:
         raise ValueError(f"{register.name} is secret, and can be read")
-    for way in ("readable", "writable"):
-        bits = 0
-        for field in register.fields:
-            if field.mask >> WORD_BITS or not field.width or (field.values and max(field.values) >> field.width):
-                raise ValueError(f"{field.name} does not fit into {register.name}")
-            if getattr(field.access, way):
-                if bits & field.mask:
-                    raise ValueError(f"{field.name} has bits of another field of {register.name}")
-                bits |= field.mask
+    for field in register.fields:
+        if field.mask >> WORD_BITS or not field.width or (field.values and max(field.values) >> field.width):
+            raise ValueError(f"{field.name} does not fit into {register.name}")
+        if field not in (*register.fields_read, *register.fields_written):
+            raise ValueError(f"{field.name} of {register.name} can be neither read nor written")
+    for fields in (register.fields_read, register.fields_written):
+        if sum(field.mask for field in fields) != reduce(or_, (field.mask for field in fields), 0):
+            raise ValueError(f"fields of {register.name} share bits")
     if register.names and len(register.names) != register.count:
         raise ValueError(f"{register.name} has {register.count} registers and {len(register.names)} names")
 

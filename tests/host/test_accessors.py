@@ -122,8 +122,11 @@ REFUSED: dict[str, Callable[[Registers], object]] = {
     "32 bits: -0x1": lambda device: device.write("SCRATCH", -1),
     "UART_DIVISOR has no bits 0x10000": lambda device: device.write("UART_DIVISOR", 0x1_0001),
     "COMMAND.ASSOCIATION has 6 bits": lambda device: device.write_fields("COMMAND", {"ASSOCIATION": 64}),
-    "COMMAND has no field KIND to write": lambda device: device.write_fields("COMMAND", {"KIND": 1}),
-    "NETWORK_MDIO has no field PHY to read": lambda device: device.field("NETWORK_MDIO", "PHY"),
+    "COMMAND has no field KIND: try ASSOCIATION, RECEIVE, SUITE, ORDER": lambda device: device.write_fields(
+        "COMMAND", {"KIND": 1}
+    ),
+    "NETWORK_MDIO has no field PHY: try VALUE, FAILED, BUSY": lambda device: device.field("NETWORK_MDIO", "PHY"),
+    "SCRATCH has no field A$": lambda device: device.field("SCRATCH", "A"),
     "REPLY: its registers have no names": lambda device: device.named("REPLY"),
     "SECRET is for the device's firmware only": lambda device: Registers(device.link, FIRMWARE).read("SECRET"),
 }

@@ -46,7 +46,8 @@ WRONG = {
     "does not fit": (a_register("ONE", 0, Access.READ, Field("F", 31, 2, "")),),
     "F does not fit": (a_register("ONE", 0, Access.READ, Field("F", 0, 0, "")),),
     "COLOUR does not fit": (a_register("ONE", 0, Access.READ, Field("COLOUR", 0, 2, "", Colour)),),
-    "bits of another": (a_register("ONE", 0, Access.READ, Field("F", 0, 2, ""), Field("G", 1, 1, "")),),
+    "ONE share bits": (a_register("ONE", 0, Access.READ, Field("F", 0, 2, ""), Field("G", 1, 1, "")),),
+    "F of ONE can be neither": (a_register("ONE", 0, Access.READ, Field("F", 0, 1, "", access=Access.WRITE)),),
     "1 registers and 2 names": (replace(a_register(), names=("one", "two")),),
     "secret, and can be read": (replace(a_register(), secret=True),),
 }

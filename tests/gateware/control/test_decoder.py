@@ -96,6 +96,9 @@ def run(register_map: RegisterMap, accesses: Sequence[Access], busy: int = 0, st
             ctx.set(reply.ready, 1)
             await ctx.tick()
             ctx.set(reply.ready, 0)
+            assert not ctx.get(reply.payload.as_value()) and not any(ctx.get(dut[name].data) for name in names), (
+                "remains"
+            )
 
     async def watch(ctx):
         async for _, reset, bits, at, write, value in ctx.tick().sample(effects, index, wrote, data):
@@ -202,3 +205,28 @@ def test_no_key_can_be_read():
     addresses = [PROCESSOR.address(register.name, at) for register in secret for at in range(register.count)]
     seen = run(PROCESSOR, [Access(address) for address in addresses])
     assert seen.replies == [(0, True)] * len(addresses) and seen.effects == []
+
+
+def test_fields_are_where_the_map_has_them_and_no_others():
+    m = Module()
+    m.submodules.dut = dut = Decoder(FIRMWARE.blocks)
+    m.d.comb += [
+        dut.value("MAILBOX_PENDING", "LENGTH").eq(dut.data("MAILBOX_ANSWER", "LENGTH")),
+        dut.value("MAILBOX_PENDING", "PENDING").eq(dut.data("SHA_COMMAND", "CLEAR")),
+    ]
+
+    for take in (lambda: dut.data("SHA_STATUS", "BUSY"), lambda: dut.value("SHA_COMMAND", "CLEAR")):
+        with pytest.raises(KeyError):
+            take()
+
+    async def look(ctx):
+        ctx.set(dut.access.request.valid, 1)
+        ctx.set(dut.access.request.payload, {"address": 0, "write": 1, "data": 0xFFFF_FFFE})
+        await ctx.tick()
+        assert ctx.get(dut["MAILBOX_PENDING"].value) == 1 << 31 | 0x7FE
+        await ctx.tick()
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(look)
+    simulator.run()
