@@ -218,7 +218,8 @@ class ControlSystem(wiring.Component):
             mailbox.send_length.eq(send.data),
             mailbox.reply_address.eq(reply.index),
             reply.value.eq(mailbox.reply_data),
-            own["MAILBOX_STATUS"].value.eq(Cat(mailbox.state, Const(0, 14), mailbox.reply_length)),
+            own.value("MAILBOX_STATUS", "STATE").eq(mailbox.state),
+            own.value("MAILBOX_STATUS", "LENGTH").eq(mailbox.reply_length),
             mailbox.firmware_address.eq(taken.index),
             taken.value.eq(mailbox.firmware_data),
             mailbox.answer_address.eq(given.index),
@@ -226,9 +227,8 @@ class ControlSystem(wiring.Component):
             mailbox.answer_write.eq(given.writes),
             mailbox.answer.eq(answer.writes),
             mailbox.answer_length.eq(answer.data),
-            firmware["MAILBOX_PENDING"].value.eq(
-                Mux(mailbox.pending, Cat(mailbox.length, Const(0, 31 - len(mailbox.length)), 1), 0)
-            ),
+            firmware.value("MAILBOX_PENDING", "LENGTH").eq(Mux(mailbox.pending, mailbox.length, 0)),
+            firmware.value("MAILBOX_PENDING", "PENDING").eq(mailbox.pending),
         ]
 
     @staticmethod
@@ -239,7 +239,7 @@ class ControlSystem(wiring.Component):
         waiting = Signal(block_word())
         clear = Signal()
         m.d.comb += [
-            clear.eq(zeroise | (command.writes & command.data[1])),
+            clear.eq(zeroise | (command.writes & firmware.data("SHA_COMMAND", "CLEAR"))),
             sha.i.payload.eq(waiting),
             sha.clear.eq(clear),
             word.busy.eq(sha.i.valid),
@@ -253,7 +253,7 @@ class ControlSystem(wiring.Component):
         with m.If(word.writes):
             m.d.sync += [waiting.word.eq(word.data), sha.i.valid.eq(1)]
         with m.If(command.writes):
-            m.d.sync += waiting.first.eq(command.data[0])
+            m.d.sync += waiting.first.eq(firmware.data("SHA_COMMAND", "FIRST"))
         with m.If(clear):
             m.d.sync += [waiting.word.eq(0), sha.i.valid.eq(0)]
 
@@ -265,9 +265,10 @@ class ControlSystem(wiring.Component):
             select.value.eq(spi.select),
             spi.i.eq(byte.data),
             spi.start.eq(byte.writes),
-            byte.value.eq(Cat(spi.o, Const(0, 23), spi.busy)),
+            firmware.value("SPI_DATA", "BYTE").eq(spi.o),
+            firmware.value("SPI_DATA", "BUSY").eq(spi.busy),
         ]
         selected = Signal()
         m.d.comb += spi.select.eq(selected)
         with m.If(select.writes):
-            m.d.sync += selected.eq(select.data[0])
+            m.d.sync += selected.eq(firmware.data("SPI_SELECT", "SELECT"))
