@@ -181,6 +181,8 @@ PORT_SPEED = WARDEN_BLOCK.address("CLUSTER_SPEED") - PORTS
 PORT_MDIO = WARDEN_BLOCK.address("CLUSTER_MDIO") - PORTS
 PORT_EVENTS = WARDEN_BLOCK.address("CLUSTER_EVENTS") - PORTS
 REGISTERS = DATAPATH_WORDS
+NUMBER_SHIFT, ROW_SHIFT, TABLE_SHIFT = (WARDEN_BLOCK["ROW"].field(name).lowest for name in ("NUMBER", "ROW", "TABLE"))
+ADMITTED = WARDEN_BLOCK["VLAN"].field("ADMITTED").mask
 
 
 def _turns() -> tuple[tuple[int, ...], ...]:
@@ -270,7 +272,7 @@ def policy_writes(policy: Policy) -> Iterator[tuple[int, int]]:
     yield ENABLES, 0
     admitted = {UNTAGGED_VID if vlan == UNTAGGED else vlan for vlan in policy.vlans}
     for vid in range(4096):
-        yield VLAN, vid | (vid in admitted) << 12
+        yield VLAN, vid | ADMITTED * (vid in admitted)
     addresses = policy.addresses()
     placed = place_addresses([address_key(address) for address in addresses])
     bound = {address_key(address): value for address, value in addresses.items()}
@@ -279,10 +281,10 @@ def policy_writes(policy: Policy) -> Iterator[tuple[int, int]]:
             key = placed.get((table, row), 0)
             ports, station = bound.get(key, (0, 0))
             for word, value in enumerate(row_words(key, ports, station)):
-                yield ROW, value | word << 18 | row << 21 | table << 30
+                yield ROW, value | word << NUMBER_SHIFT | row << ROW_SHIFT | table << TABLE_SHIFT
     yield TTL, policy.ttl
     yield MSS, policy.tcp.mss
-    for k in range(8):
+    for k in range(DENIED_PORTS):
         yield DENY_PORTS + k, deny[k % len(deny)] if deny else 0
     yield ENABLES, sum(1 << bit for bit, name in enumerate(ENABLE_BITS) if name in enabled)
 
@@ -290,7 +292,9 @@ def policy_writes(policy: Policy) -> Iterator[tuple[int, int]]:
 def initial_writes(policy: Policy) -> Iterator[tuple[int, int]]:
     """Those of `policy_writes` that a device needs whose tables are empty, as its bitstream leaves them."""
     for address, value in policy_writes(policy):
-        if (address == VLAN and not value >> 12) or (address == ROW and not value & (1 << WORD_BITS + BOUND_BITS) - 1):
+        if (address == VLAN and not value & ADMITTED) or (
+            address == ROW and not value & (1 << WORD_BITS + BOUND_BITS) - 1
+        ):
             continue
         yield address, value
 

@@ -19,6 +19,8 @@ from custodes.map_text import BYTES_PER_WORD, CPU_BASES, ENUMS, files, header, m
 from custodes.maps import FIRMWARE, MAPS, NIC, PROCESSOR, WARDEN
 from custodes.register_map import DATAPATH_WORDS, WORD_BITS, Access, Block, Field, Guard, Register, RegisterMap
 from custodes.table import SCRUBBED, Port, Reason
+from gateware.ethernet import mdio
+from gateware.scrubber import lookup
 
 ROOT = Path(__file__).parent.parent.parent
 NAMES = [register_map.name for register_map in MAPS]
@@ -153,7 +155,17 @@ def test_addresses_of_before_are_what_the_data_say():
     assert max(len(Sealing), len(Opening)) <= processor_registers.COUNTERS_PER_ASSOCIATION
 
 
-def test_what_is_written_from_the_maps_is_up_to_date(tmp_path: Path):
+def test_layouts_of_the_gateware_lie_where_the_map_has_their_fields():
+    for layout, register in ((lookup.WRITE, WARDEN["ROW"]), (mdio.COMMAND, WARDEN["WORLD_MDIO"])):
+        fields = {field.name.lower(): field for field in register.fields_written}
+        for name, place in layout:
+            if name == "word":
+                assert (place.offset, place.width) == (0, fields["word"].width + fields["bound"].width)
+            else:
+                assert (place.offset, place.width) == (fields[name].lowest, fields[name].width)
+
+
+def test_what_is_written_from_the_maps_is_up_to_date():
     for path, text in files().items():
         assert (ROOT / path).read_text(encoding="utf-8") == text, f"{path} is old: run `make registers`"
     folder = {path.relative_to(ROOT) for path in (ROOT / "docs" / "registers").iterdir()}
