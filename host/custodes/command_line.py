@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Annotated, NoReturn, ParamSpec
 
 import typer
 
-from custodes.errors import INTERRUPTED, CaptureError, CustodesError, DeviceError, MismatchError
+from custodes.errors import INTERRUPTED, CaptureError, CustodesError, DeviceError, MismatchError, UsageError
 from custodes.passage import Passage
 from custodes.simlink import LANES
 from custodes.terminal import Screen, error_line, shown
@@ -27,9 +28,9 @@ Exit codes:
   1    internal error
   2    wrong usage
   3    the capture or the bitstream is bad, or the output cannot be written
-  4    the policy is bad, or the keys are
-  5    the device does not answer, or contradicts itself
-  6    the device disagrees with the specification
+  4    the policy or the provisioning file is bad, or the keys are
+  5    the device does not answer, refuses, or contradicts itself
+  6    the device disagrees with the specification, or a self-test of it fails
   130  interrupted
 """
 P = ParamSpec("P")
@@ -99,3 +100,13 @@ def judge(report: Passage) -> None:
     if report.checked:
         raise MismatchError(f"{report.verdict}; {report.output} is not written")
     raise DeviceError(f"the device contradicts its own counters: {report.counters[0]}; {report.output} is not written")
+
+
+def agreed(question: str = "") -> bool:
+    """Whether the user at the terminal says yes."""
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is there to ask: say --yes")
+    if question:
+        print(question, file=sys.stderr)
+    print("go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import ipaddress
 import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from custodes import register_commands
 from custodes.admission import Admission, admit_capture, admit_file
 from custodes.capture import Capture
 from custodes.command_line import (
@@ -25,34 +25,25 @@ from custodes.command_line import (
     QuietOption,
     VerboseOption,
     WaveformOption,
+    agreed,
     apart,
     command,
     judge,
     screen,
 )
-from custodes.device import Warden, open_warden, opened
+from custodes.control_commands import log, selftest, status
+from custodes.counter_commands import counters
+from custodes.device import open_warden
 from custodes.errors import CaptureError, UsageError
 from custodes.flash import TARGETS, Loader, plan
-from custodes.link import DIALECTS, Link
-from custodes.macsec import (
-    ASSOCIATIONS_PER_CHANNEL,
-    CHANNELS,
-    MAX_PLAIN_BYTES,
-    MAX_WINDOW,
-    MIN_PLAIN_BYTES,
-    Side,
-    Suite,
-)
-from custodes.policy import MAX_ADDRESSES, Policy
-from custodes.processor import Processor
-from custodes.processor_registers import IDENTITY_VALUE as PROCESSOR_IDENTITY
-from custodes.registers import IDENTITY
+from custodes.info_command import info, version
+from custodes.link import DIALECTS
+from custodes.provision_commands import key, provision
 from custodes.report import Report
 from custodes.scrub import scrub_capture
 from custodes.sealed_leg import need_scapy, seal_scrubbed
 from custodes.session_commands import open_frames, seal
 from custodes.simlink import built_lanes
-from custodes.table import PASSED, SCRUBBED
 from custodes.terminal import Screen, policy_line, shown
 
 INSTALLED_CAPTURE = Path(sys.prefix) / "share" / "custodes" / "demo.pcap"
@@ -138,6 +129,13 @@ def scrub(
     judge(report)
 
 
+app.command(epilog=EXIT_CODES)(provision)
+app.command(epilog=EXIT_CODES)(key)
+app.command(epilog=EXIT_CODES)(status)
+app.command(epilog=EXIT_CODES)(counters)
+app.command(epilog=EXIT_CODES)(selftest)
+app.command(epilog=EXIT_CODES)(log)
+app.add_typer(register_commands.app, name="reg")
 app.command(epilog=EXIT_CODES)(seal)
 app.command("open", epilog=EXIT_CODES)(open_frames)
 
@@ -208,77 +206,7 @@ def list_devices(as_json: JsonOption = False, quiet: QuietOption = False) -> Non
         display.note("no device: build the simulated ones with `make sim`")
 
 
-@app.command(epilog=EXIT_CODES)
-@command
-def info(
-    device: DeviceOption = "sim:warden",
-    lanes: LanesOption = 1,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Show the version, and what a device is and does.
-
-    Of a warden: the policy's defaults and the rows of the scrub table; of a processor: its cipher suites and limits.
-    """
-    display = screen(quiet, verbose)
-    with opened(_recognised, device, lanes) as found:
-        identity = found.link.read(IDENTITY)
-        does = _warden_facts() if isinstance(found, Warden) else _processor_facts(found)
-    facts = {
-        "version": _version(),
-        "device": {"name": device, "identity": f"{identity:#010x}", "lanes": lanes},
-        **does,
-    }
-    if as_json:
-        display.json(facts)
-    else:
-        display.info(facts)
-
-
-def _recognised(link: Link) -> Warden | Processor:
-    """What the device behind a link says it is."""
-    return Processor(link) if link.read(IDENTITY) == PROCESSOR_IDENTITY else Warden(link)
-
-
-def _processor_facts(processor: Processor) -> dict[str, Any]:
-    return {
-        "sessions": {
-            "suites": [suite.title for suite in Suite],
-            "channels": f"{CHANNELS} in each direction, {ASSOCIATIONS_PER_CHANNEL} associations each",
-            "transmit_associations": f"{processor.in_use(Side.ACCELERATOR)} in use",
-            "receive_associations": f"{processor.in_use(Side.NETWORK)} in use",
-            "frames": f"{MIN_PLAIN_BYTES} to {MAX_PLAIN_BYTES} bytes before sealing",
-            "replay_window": f"at most {MAX_WINDOW} frames",
-            "tampered": "yes" if processor.tampered else "no",
-        }
-    }
-
-
-def _warden_facts() -> dict[str, Any]:
-    policy = Policy()
-    return {
-        "policy_defaults": {
-            "ethertypes": sorted(policy.ethertypes),
-            "protocols": sorted(policy.protocols),
-            "vlans": [str(vlan) for vlan in policy.vlans],
-            "ttl": policy.ttl,
-            "tcp_mss": policy.tcp.mss,
-            "udp_deny_ports": list(policy.udp.deny_ports),
-            "addresses": f"at most {MAX_ADDRESSES}",
-        },
-        "table": [
-            {
-                "key": row.key,
-                "title": row.title,
-                "action": "passes" if row.stateful else row.action.name.lower(),
-                "bits": row.bits,
-                "after": row.after,
-                "breaks": row.breaks,
-            }
-            for row in (*SCRUBBED, *PASSED)
-        ],
-    }
+app.command(epilog=EXIT_CODES)(info)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -305,30 +233,15 @@ def flash(
     loader = Loader()
     writing = plan(loader, board, bitstream, probe, cable, sram, verify)
     display.note(f"about to {writing}")
-    if not yes and not _agreed():
+    if not yes and not agreed():
         raise UsageError("nothing is written")
     loader.write(writing)
     display.result(f"{writing.sha256}  {shown(bitstream)}")
 
 
-def _agreed() -> bool:
-    """Whether the user at the terminal says yes."""
-    if not sys.stdin.isatty():
-        raise UsageError("nobody is there to ask: say --yes")
-    print("go on? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("custodes")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
 def _print_version(wanted: bool) -> None:
     if wanted:
-        Screen().result(f"custodes {_version()}")
+        Screen().result(f"custodes {version()}")
         raise typer.Exit
 
 

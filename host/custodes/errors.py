@@ -57,3 +57,13 @@ class MismatchError(CustodesError):
     """The device disagreed with the specification."""
 
     exit_code = 6
+
+
+class SelfTestError(MismatchError):
+    """A self-test of the device failed."""
+
+
+class StoppedError(CustodesError):
+    """Ctrl-C stopped a command that has something to say about it."""
+
+    exit_code = INTERRUPTED

@@ -111,11 +111,11 @@ class Firmware:
         return Identity(key, agreement, state, digest)
 
     def kept(self, item: Item) -> Kept | None:
-        """An item as the flash has it; None where it has none."""
+        """An item as the flash has it; None where it has none that is whole."""
         try:
             length, sha256 = self._ask(Request.DIGEST, (int, bytes), item)
         except FirmwareError as error:
-            if error.status is Status.ABSENT:
+            if error.status in (Status.ABSENT, Status.MISMATCH):
                 return None
             raise
         return Kept(length, sha256)

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from custodes.accessors import ALL_ONES, Registers
 from custodes.control_registers import (
     CONTROL_IDENTITY_VALUE,
-    DIGEST_WORDS,
     MAILBOX_BYTES,
     ZEROISE_VALUE,
     Mailbox,
@@ -29,7 +29,6 @@ PATIENCE_S = 300.0
 """How long the firmware may take: a simulated CPU needs half a minute where a real one needs half a second."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.000_1, 0.02
 """Between two looks at the mailbox."""
-ALL_ONES = 0xFFFF_FFFF
 MEANINGS = {
     Status.MALFORMED: "it does not understand the request",
     Status.UNKNOWN: "it knows no such request, item or test",
@@ -72,11 +71,10 @@ class Nic:
         self, link: Link, patience_s: float = PATIENCE_S, waiting: Callable[[Request], None] = lambda request: None
     ) -> None:
         self.link = link
+        self.registers = Registers(link, NIC)
         self._patience_s = patience_s
         self._waiting = waiting
-        identity = self.read("CONTROL_IDENTITY")
-        if identity == ALL_ONES:
-            raise DeviceError("the device reads all ones: it is not powered, not configured or not connected")
+        identity = self.registers.read("CONTROL_IDENTITY")
         if identity != CONTROL_IDENTITY_VALUE:
             raise DeviceError(
                 f"the device has no control: it reads {identity:#010x} where {CONTROL_IDENTITY_VALUE:#010x} should be"
@@ -87,77 +85,56 @@ class Nic:
                 f"{NIC.digest.hex()[:16]}; use the host that belongs to its build"
             )
 
-    def read(self, name: str, index: int = 0) -> int:
-        """A register by its name in the map."""
-        return self.link.read(NIC.address(name, index))
-
-    def write(self, name: str, value: int, index: int = 0) -> None:
-        """Write a register by its name in the map."""
-        self.link.write(NIC.address(name, index), value)
-
-    def _digest(self, name: str) -> bytes:
-        return b"".join(self.read(name, word).to_bytes(4, "little") for word in range(DIGEST_WORDS))
-
     @property
     def map_digest(self) -> bytes:
         """SHA-256 of the register map of the device."""
-        return self._digest("MAP_DIGEST")
+        return self.registers.octets("MAP_DIGEST")
 
     @property
     def build_id(self) -> bytes:
         """SHA-256 of the design."""
-        return self._digest("BUILD_ID")
+        return self.registers.octets("BUILD_ID")
 
     @property
     def rom_digest(self) -> bytes:
         """SHA-256 of the firmware."""
-        return self._digest("ROM_DIGEST")
+        return self.registers.octets("ROM_DIGEST")
 
     @property
     def clock_hz(self) -> int:
         """Frequency of the control clock."""
-        return self.read("CLOCK_HZ")
+        return self.registers.read("CLOCK_HZ")
 
     @property
     def lifecycle(self) -> Lifecycle:
         """The state it is in."""
-        value = self.read("LIFECYCLE")
-        try:
-            return Lifecycle(value)
-        except ValueError:
-            raise DeviceError(f"the device is in a lifecycle state that does not exist: {value:#x}") from None
+        return self.registers.field("LIFECYCLE", "STATE", Lifecycle)
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
         """What has gone wrong since the reset."""
-        value = self.read("ALARMS")
+        value = self.registers.read("ALARMS")
         return tuple(alarm for alarm in Alarm if value >> alarm & 1)
 
     @property
-    def noise(self) -> tuple[Noise, int, int]:
-        """State of the TRNG, and how often its repetition count and adaptive proportion tests have failed."""
-        value = NIC["NOISE_STATUS"].field("STATE").of(self.read("NOISE_STATUS"))
-        failures = self.read("NOISE_FAILURES")
-        register = NIC["NOISE_FAILURES"]
-        try:
-            state = Noise(value)
-        except ValueError:
-            raise DeviceError(f"the device's TRNG is in a state that does not exist: {value}") from None
-        return state, register.field("REPETITION").of(failures), register.field("PROPORTION").of(failures)
+    def noise(self) -> Noise:
+        """State of the TRNG."""
+        return self.registers.field("NOISE_STATUS", "STATE", Noise)
 
     @property
-    def mailbox(self) -> tuple[Mailbox, int]:
-        """Whose turn it is, and the bytes of the reply."""
-        status, register = self.read("MAILBOX_STATUS"), NIC["MAILBOX_STATUS"]
-        value = register.field("STATE").of(status)
-        try:
-            return Mailbox(value), register.field("LENGTH").of(status)
-        except ValueError:
-            raise DeviceError(f"the device's mailbox is in a state that does not exist: {value}") from None
+    def noise_failures(self) -> tuple[int, int]:
+        """How often the repetition count test and the adaptive proportion test have failed."""
+        failures = self.registers.fields("NOISE_FAILURES")
+        return failures["REPETITION"], failures["PROPORTION"]
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """Whose turn it is."""
+        return self.registers.field("MAILBOX_STATUS", "STATE", Mailbox)
 
     def zeroise(self) -> None:
         """Make the device zeroise everything, as its tamper input does: nothing passes until it is reset."""
-        self.write("ZEROISE", ZEROISE_VALUE)
+        self.registers.write("ZEROISE", ZEROISE_VALUE)
 
     def booted(self) -> Lifecycle:
         """The lifecycle, once the firmware has said which it is."""
@@ -178,15 +155,16 @@ class Nic:
         message = encode([request, *arguments])
         if len(message) > MAILBOX_BYTES:
             raise ValueError(f"a request of {len(message)} bytes; the mailbox takes {MAILBOX_BYTES}")
-        self._until(request, lambda: self.mailbox[0] is not Mailbox.BUSY or None)
+        self._until(request, lambda: self.mailbox is not Mailbox.BUSY or None)
         for at in range(0, len(message), 4):
             word = int.from_bytes(message[at : at + 4].ljust(4, b"\0"), "little")
-            self.write("REQUEST", word, at // 4)
-        self.write("MAILBOX_SEND", len(message))
+            self.registers.write("REQUEST", word, at // 4)
+        self.registers.write_fields("MAILBOX_SEND", {"LENGTH": len(message)})
         return self._results(request, self._until(request, self._reply))
 
     def _reply(self) -> bytes | None:
-        state, length = self.mailbox
+        status = self.registers.fields("MAILBOX_STATUS")
+        state, length = status["STATE"], status["LENGTH"]
         if state is Mailbox.BUSY:
             return None
         if state is Mailbox.IDLE:
@@ -194,7 +172,7 @@ class Nic:
         if length > MAILBOX_BYTES:
             raise DeviceError(f"the device's firmware answers with {length} bytes, more than the mailbox has")
         words = -(-length // 4)
-        return b"".join(self.read("REPLY", word).to_bytes(4, "little") for word in range(words))[:length]
+        return b"".join(self.registers.read("REPLY", word).to_bytes(4, "little") for word in range(words))[:length]
 
     def _results(self, request: Request, reply: bytes) -> list[Any]:
         try:

@@ -22,14 +22,20 @@ from custodes.command_line import (
     judge,
     screen,
 )
+from custodes.errors import UsageError
+from custodes.governed import open_governed
 from custodes.keys import load_keys
 from custodes.macsec import Side
-from custodes.processor import SIMULATED, open_processor
+from custodes.processor import SIMULATED
+from custodes.provision_commands import GovernorKeyOption, governor_keys
+from custodes.provisioning import load_provisioning
 from custodes.session import session_capture
 from custodes.session_report import SessionReport
 from custodes.terminal import Screen, shown
 
-DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="The device: sim:processor is simulated.")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="The device: sim:processor, or sim:nic[:FILE].")
+]
 KeysOption = Annotated[
     Path, typer.Option("--keys", metavar="FILE", help="Channels and their keys (TOML); - is standard input.")
 ]
@@ -38,6 +44,10 @@ WaveformOption = Annotated[
     typer.Option(
         "--waveform", metavar="FILE", help="Record every signal of a simulated device, its keys among them (VCD)."
     ),
+]
+ProvisioningOption = Annotated[
+    Path | None,
+    typer.Option("--provisioning", metavar="FILE", help="What an operational device was provisioned with (TOML)."),
 ]
 DOING = {Side.ACCELERATOR: "sealing", Side.NETWORK: "opening"}
 CHANNELS = {Side.ACCELERATOR: "transmit", Side.NETWORK: "receive"}
@@ -53,15 +63,25 @@ def _run(
     lanes: int,
     check: bool,
     waveform: Path | None,
+    provisioning_file: Path | None,
+    governor_key: list[Path] | None,
     as_json: bool,
 ) -> None:
-    apart(output, keys)
-    apart(waveform, keys, source, output)
+    secret = [keys, *(governor_key or [])]
+    apart(output, *secret, provisioning_file)
+    apart(waveform, *secret, provisioning_file, source, output)
     capture = Capture(source)
     report = SessionReport(shown(source), shown(output), device, lanes, check, side, shown(keys), load_keys(keys))
     if not report.channels:
         display.note(f"keys: no {CHANNELS[side]} channel, so that every frame is dropped")
-    with open_processor(device, lanes, waveform) as processor, display.progress(capture.size, DOING[side]) as progress:
+    if governor_key and provisioning_file is None:
+        raise UsageError("governors sign for a device that is provisioned: say --provisioning too")
+    provisioning = load_provisioning(provisioning_file) if provisioning_file else None
+    signing = governor_keys(governor_key, provisioning, keys) if provisioning and governor_key else None
+    with (
+        open_governed(device, lanes, waveform, provisioning, signing, display.note) as processor,
+        display.progress(capture.size, DOING[side]) as progress,
+    ):
         session_capture(capture, output, processor, report, progress)
     if as_json:
         display.json(report.to_json())
@@ -80,6 +100,8 @@ def seal(
     check: CheckOption = False,
     as_json: JsonOption = False,
     waveform: WaveformOption = None,
+    provisioning_file: ProvisioningOption = None,
+    governor_key: GovernorKeyOption = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -89,9 +111,24 @@ def seal(
     channel whose peer is its destination; one to anybody else is dropped. Packet numbers begin where the keys file
     says, on every run: do not seal twice with the same keys and numbers. OUT is not written where the device disagrees
     with the specification.
+
+    A blank device takes the keys as they are. An operational one takes them wrapped, and signed by its governors.
     """
     display = screen(quiet, verbose)
-    _run(display, Side.ACCELERATOR, source, output, keys, device, lanes, check, waveform, as_json)
+    _run(
+        display,
+        Side.ACCELERATOR,
+        source,
+        output,
+        keys,
+        device,
+        lanes,
+        check,
+        waveform,
+        provisioning_file,
+        governor_key,
+        as_json,
+    )
 
 
 @command
@@ -104,6 +141,8 @@ def open_frames(
     check: CheckOption = False,
     as_json: JsonOption = False,
     waveform: WaveformOption = None,
+    provisioning_file: ProvisioningOption = None,
+    governor_key: GovernorKeyOption = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -114,4 +153,17 @@ def open_frames(
     disagrees with the specification.
     """
     display = screen(quiet, verbose)
-    _run(display, Side.NETWORK, source, output, keys, device, lanes, check, waveform, as_json)
+    _run(
+        display,
+        Side.NETWORK,
+        source,
+        output,
+        keys,
+        device,
+        lanes,
+        check,
+        waveform,
+        provisioning_file,
+        governor_key,
+        as_json,
+    )

@@ -7,12 +7,13 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -116,6 +117,34 @@ class Screen:
             task = bar.add_task("", total=total)
             yield lambda position: bar.update(task, completed=position)
 
+    @contextmanager
+    def waiting(self) -> Iterator[Callable[[str], None]]:
+        """A line that goes away at the end, on a terminal only; call what it yields with what is being waited for."""
+        if self._verbosity < 0 or not self._err.is_terminal:
+            yield lambda doing: None
+            return
+        with self._err.status("") as status:
+            yield status.update
+
+    def facts(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Names and what they are, below each other."""
+        self.result(_grid(rows))
+
+    @property
+    def terminal(self) -> bool:
+        """Whether results go to one."""
+        return sys.stdout.isatty()
+
+    @contextmanager
+    def refreshed(self) -> Iterator[Callable[[Iterable[tuple[str, str]]], None]]:
+        """Facts in one place of the terminal; call what it yields with the new ones."""
+        with Live(console=Console(markup=False, highlight=False), auto_refresh=False) as live:
+            yield lambda rows: live.update(_grid(rows), refresh=True)
+
+    def line(self, value: Any) -> None:
+        """Print one JSON object on one line of stdout."""
+        self.result(json.dumps(value))
+
     def report(self, report: Report) -> None:
         """A report for people, its verdict last."""
         parts: list[RenderableType] = [_summary(report), *_dropped(report), _fields(report)]
@@ -152,6 +181,8 @@ class Screen:
         grid.add_row("device", f"{device['name']}, identity {device['identity']}, {plural(device['lanes'], 'lane')}")
         for name, value in (facts.get("policy_defaults") or facts["sessions"]).items():
             grid.add_row(name.replace("_", " "), " ".join(map(str, value)) if isinstance(value, list) else str(value))
+        for name, value in _control_rows(facts):
+            grid.add_row(name, value)
         if "table" not in facts:
             self.result(grid)
             return
@@ -160,6 +191,26 @@ class Screen:
             size = "8 a byte" if row["bits"] is None else str(row["bits"])
             table.add_row(row["title"], row["action"], size, f"{row['after']:g}")
         self.result(grid, table)
+
+
+def _control_rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a device with control says of itself."""
+    if "control" not in facts:
+        return
+    for name, value in facts["control"].items():
+        yield name.replace("_", " "), ", ".join(value) or "none" if isinstance(value, list) else str(value)
+    yield "firmware", f"version {facts['firmware']}" if facts["firmware"] else "does not run"
+    for name, item in (facts["items"] or {}).items():
+        yield f"keeps {name.lower()}", f"{item['bytes']} bytes, {item['sha256']}"
+    for name, value in (facts["proved"] or {}).items():
+        yield name.replace("_", " "), value
+
+
+def _grid(rows: Iterable[tuple[str, str]]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        grid.add_row(name, value)
+    return grid
 
 
 def bits(count: float) -> str:

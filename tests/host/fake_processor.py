@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from custodes.control_registers import CONTROL_BASE
 from custodes.keys import Keys
 from custodes.link import Ingress, Link, Outcome
 from custodes.macsec import ASSOCIATIONS, SALT_BYTES, Side, Suite
@@ -102,7 +103,8 @@ class FakeProcessor(Link):
         self.closed = False
         self.sealer, self.opener = Sealer(), Opener()
         self._spoil = spoil
-        self._registers = {IDENTITY: IDENTITY_VALUE, LANES: 1, VOCABULARY: VOCABULARY_VALUE} | (registers or {})
+        identity = {IDENTITY: IDENTITY_VALUE, LANES: 1, VOCABULARY: VOCABULARY_VALUE, CONTROL_BASE: 0}
+        self._registers = identity | (registers or {})
         self._refuses = refuses
         self._written: dict[int, int] = {}
         self._refused, self._busy = False, 0

@@ -207,17 +207,21 @@ def test_an_internal_error_is_one_line_and_exit_1(files: Files, device: Install)
 
 
 def test_help_documents_the_exit_codes() -> None:
-    for command in ((), ("scrub",), ("seal",), ("open",), ("demo",), ("list",), ("info",)):
+    own = ("scrub", "seal", "open", "demo", "list", "info", "provision", "key", "status", "counters", "selftest", "log")
+    for command in ((), *((name,) for name in own), ("reg",), ("reg", "read"), ("reg", "write"), ("reg", "list")):
         result = custodes(*command, "--help")
         assert result.exit_code == 0
-        assert "\n  6    the device disagrees with the specification\n" in result.stdout.replace("\n    ", "\n  ")
+        assert (
+            "\n  6    the device disagrees with the specification, or a self-test of it fails\n"
+            in result.stdout.replace("\n    ", "\n  ")
+        )
 
 
 def test_list_shows_what_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "built_lanes", lambda which: [1, 8])
-    found = [{"name": "sim:warden", "lanes": [1, 8]}, {"name": "sim:processor", "lanes": [1, 8]}]
+    found = [{"name": f"sim:{which}", "lanes": [1, 8]} for which in ("warden", "processor", "nic")]
     assert json.loads(custodes("list", "--json").stdout) == {"devices": found}
-    assert custodes("list").stdout == "sim:warden  lanes 1, 8\nsim:processor  lanes 1, 8\n"
+    assert custodes("list").stdout == "sim:warden  lanes 1, 8\nsim:processor  lanes 1, 8\nsim:nic  lanes 1, 8\n"
     monkeypatch.setattr(commands, "built_lanes", lambda which: [])
     result = custodes("list")
     assert (result.exit_code, result.stdout) == (0, "") and "make sim" in result.stderr
