@@ -5,6 +5,7 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from gateware.control.uart import UartReceiver, UartTransmitter
 
@@ -37,13 +38,16 @@ class Control(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bit_cycles = round(self.clock_hz / BAUD)
-        m.submodules.receiver = receiver = UartReceiver(bit_cycles)
-        m.submodules.transmitter = transmitter = UartTransmitter(bit_cycles)
+        divisor_bits = bits_for(bit_cycles)
+        m.submodules.receiver = receiver = UartReceiver(divisor_bits)
+        m.submodules.transmitter = transmitter = UartTransmitter(divisor_bits)
         m.submodules.line = line = Memory(shape=8, depth=len(self.line), init=self.line)
         read = line.read_port()
         at, there = Signal(range(len(self.line))), Signal()
         wanted = Signal(init=1)  # a line
         m.d.comb += [
+            receiver.divisor.eq(bit_cycles),
+            transmitter.divisor.eq(bit_cycles),
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
             read.addr.eq(at),

@@ -10,6 +10,7 @@ from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (
 from amaranth.lib import wiring
 
 from custodes.table import Port
+from gateware.control.uart_link import UartLink
 from gateware.ethernet import Mac
 from gateware.hash import Sha256
 from gateware.scrubber import Scrubber
@@ -103,6 +104,7 @@ _FIXED: dict[str, tuple[int, Callable[[], wiring.Component]]] = {
     "WidthConverter 8-1": (8, lambda: WidthConverter(8, 1)),
     "Mac": (1, lambda: Mac(125_000_000, "rx", "tx")),
     "Sha256": (1, Sha256),
+    "UartLink": (1, lambda: UartLink(62_500_000)),
     "Sealer": (1, lambda: Sealer(1)),
     "Opener": (1, lambda: Opener(1)),
 }

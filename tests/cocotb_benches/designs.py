@@ -13,6 +13,7 @@ from amaranth.lib import wiring
 from custodes.registers import initial_writes
 from custodes.table import Port
 from gateware.control import Tally
+from gateware.control.uart_link import UartLink
 from gateware.devices.control import BAUD, Control
 from gateware.devices.ethernet_warden import EthernetWarden
 from gateware.ethernet import Mac, RgmiiDelays
@@ -48,6 +49,7 @@ TALLY_KINDS, TALLY_SPACING = 11, 2
 CONTROL_CLOCK_HZ, CONTROL_BAUD = 10 * BAUD, BAUD
 """So slow a clock makes for short tests, and for no more than 10 cycles per bit."""
 CONTROL_TEXT = "a line of text"
+UART_SLOW_HZ, UART_BOARD_HZ = CONTROL_CLOCK_HZ, 62_500_000
 BLINK_CYCLES = 1000
 """Of the LEDs of a warden."""
 FIFO_DEPTHS = {1: 64, 8: 16}
@@ -67,13 +69,14 @@ DESIGN_VARIABLE = "CUSTODES_DESIGN"
 
 class Design(NamedTuple):
     """``bench`` is the module of this package with the cocotb tests; ``lanes`` and ``port`` are what they must know;
-    ``models`` are Verilog files of what it has instances of."""
+    ``models`` are Verilog files of what it has instances of; ``clock_hz`` is that of a unit that divides it."""
 
     make: Callable[[], wiring.Component]
     bench: str
     lanes: int = 1
     port: Port = Port.CLUSTER
     models: tuple[Path, ...] = ()
+    clock_hz: int = 0
 
 
 def _scrubber(lanes: int, port: Port) -> Design:
@@ -151,6 +154,8 @@ DESIGNS: dict[str, Design] = {
     "serial_join": Design(lambda: SerialJoin(PIECES), "bench_serial_join"),
     "tally": Design(lambda: Tally(TALLY_KINDS, TALLY_SPACING), "bench_tally"),
     "control": Design(lambda: Control(CONTROL_CLOCK_HZ, CONTROL_TEXT), "bench_control"),
+    "uart_link": Design(lambda: UartLink(UART_SLOW_HZ), "bench_uart_link", clock_hz=UART_SLOW_HZ),
+    "uart_speeds": Design(lambda: UartLink(UART_BOARD_HZ), "bench_uart_speeds", clock_hz=UART_BOARD_HZ),
     **{f"counters_{lanes}": _counters(lanes) for lanes in COUNTERS_SPACING},
 }
 
