@@ -13,7 +13,8 @@ from amaranth.lib import io, wiring
 from boards.board import Board, EthernetPort
 from boards.clocks import add_pll, add_receive_clock, output_hz
 from gateware.devices.control import Control
-from gateware.devices.ethernet_warden import CLOCK_HZ, EthernetWarden
+from gateware.devices.ethernet_warden import EthernetWarden
+from gateware.devices.ports import CLOCK_HZ
 from gateware.ethernet.mdio import MdioInterface
 from gateware.ethernet.rgmii import RgmiiInterface
 

@@ -4,7 +4,6 @@
 from collections.abc import Sequence
 
 from amaranth import Cat, Module, Signal
-from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,14 +12,11 @@ from custodes.ethernet import LinkSpeed
 from custodes.table import Port, Reason
 from gateware.control.boot import BootWrites
 from gateware.control.bus import BusInterface, bus_signature
+from gateware.devices.ports import BLINK_CYCLES, add_port, connect_registers, shown
 from gateware.devices.warden import Warden
-from gateware.ethernet import Mac, Rgmii, RgmiiDelays
+from gateware.ethernet import RgmiiDelays
 from gateware.ethernet.mdio import MDIO, MdioInterface
 from gateware.ethernet.rgmii import RGMII, RgmiiInterface
-
-CLOCK_HZ = 125_000_000
-BLINK_CYCLES = 1 << 23
-"""What happened in as many shows for as many: 67 ms at 125 MHz."""
 
 
 class EthernetWarden(wiring.Component):
@@ -73,55 +69,28 @@ class EthernetWarden(wiring.Component):
         m.submodules.warden = warden = Warden(lanes=1)
         m.submodules.boot = boot = BootWrites(registers.REGISTERS, self.writes)
         wiring.connect(m, wiring.flipped(self.bus), boot.i)
-        macs = {port: self._mac(m, port) for port in self.ports}
+        macs = {
+            port: add_port(m, port.name.lower(), self.delays[port], self.pins[port], self.management[port])
+            for port in self.ports
+        }
         wiring.connect(m, macs[Port.CLUSTER].o, warden.i_cluster)
         wiring.connect(m, warden.o_world, macs[self.ports[-1]].i)
         if Port.WORLD in macs:
             wiring.connect(m, macs[Port.WORLD].o, warden.i_world)
             wiring.connect(m, warden.o_cluster, macs[Port.CLUSTER].i)
-        self._registers(m, boot.o, warden, macs)
-        verdicts = (warden.verdict_cluster, warden.verdict_world)
-        events = [
-            Cat(verdict.valid & ((verdict.reason == Reason.FORWARDED) == forwarded) for verdict in verdicts).any()
-            for forwarded in (True, False)
-        ]
-        links = [mac.speed == LinkSpeed.M1000 for mac in macs.values()]
-        m.d.sync += self.leds.eq(Cat(links, self._shown(m, Cat(events))))
-        return m
-
-    def _mac(self, m: Module, port: Port) -> Mac:
-        name = port.name.lower()
-        m.submodules[f"mac_{name}"] = mac = Mac(CLOCK_HZ, f"rx_{name}", "tx")
-        m.submodules[f"rgmii_{name}"] = rgmii = Rgmii(f"rx_{name}", "tx", self.delays[port])
-        wiring.connect(m, rgmii.gmii_rx, mac.phy.gmii_rx)
-        wiring.connect(m, mac.phy.gmii_tx, rgmii.gmii_tx)
-        wiring.connect(m, rgmii.pins, wiring.flipped(self.pins[port]))
-        wiring.connect(m, mac.phy.mdio, wiring.flipped(self.management[port]))
-        return mac
-
-    @staticmethod
-    def _registers(m: Module, bus: BusInterface, warden: Warden, macs: dict[Port, Mac]) -> None:
-        at = bus.address - registers.PORTS
-        here = (bus.address >= registers.PORTS) & (at < registers.PORT_REGISTERS * len(macs))
+        bus = boot.o
         m.d.comb += [
             warden.bus.address.eq(bus.address),
             warden.bus.write_data.eq(bus.write_data),
             warden.bus.write.eq(bus.write),
             bus.read_data.eq(warden.bus.read_data),
         ]
-        for port, mac in macs.items():
-            mine = here & ((at // registers.PORT_REGISTERS) == port)
-            m.d.comb += [
-                mac.bus.address.eq(at),
-                mac.bus.write_data.eq(bus.write_data),
-                mac.bus.write.eq(bus.write & mine),
-            ]
-            with m.If(mine):
-                m.d.comb += bus.read_data.eq(mac.bus.read_data)
-
-    def _shown(self, m: Module, events: Value) -> Value:
-        since, seen, shown = Signal(range(self.blink_cycles)), Signal(len(events)), Signal(len(events))
-        m.d.sync += [since.eq(since + 1), seen.eq(seen | events)]
-        with m.If(since == self.blink_cycles - 1):
-            m.d.sync += [since.eq(0), shown.eq(seen | events), seen.eq(0)]
-        return shown
+        connect_registers(m, bus, registers.PORTS, [*macs.values()])
+        verdicts = (warden.verdict_cluster, warden.verdict_world)
+        events = [
+            Cat(verdict.valid & ((verdict.reason == Reason.FORWARDED) == forwarded) for verdict in verdicts).any()
+            for forwarded in (True, False)
+        ]
+        links = [mac.speed == LinkSpeed.M1000 for mac in macs.values()]
+        m.d.sync += self.leds.eq(Cat(links, shown(m, Cat(events), self.blink_cycles)))
+        return m
