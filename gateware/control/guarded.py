@@ -11,7 +11,9 @@ from amaranth.hdl import Value
 MIN_DISTANCE = 3
 """Bits in which any two modes differ, so that one or two flips always make a value that is none."""
 ATTRIBUTES = {"keep": 1, "fsm_encoding": "none"}
-"""Synthesis leaves the encoding as it is, after `KEEP_ENCODINGS`. Tests find the mode registers of a design by this, too."""
+"""Synthesis leaves the encoding as it is, after `KEEP_ENCODINGS`."""
+MODES = "modes"
+"""Attribute that names the modes and their numbers: whoever looks at a netlist finds every mode register by it."""
 
 KEEP_ENCODINGS = "select -set modes a:fsm_encoding=none %ci1:+[Q] t:$dff %i; setattr -set keep 1 @modes"
 """What synthesis with Yosys must begin with: it makes one flip-flop of two that are always the same, and Amaranth gives
@@ -37,5 +39,6 @@ def guarded(modes: type[enum.Enum], *, init: Any = None, name: str | None = None
         if (numbers[one] ^ numbers[other]).bit_count() < MIN_DISTANCE:
             raise ValueError(f"{one} and {other} differ in fewer than {MIN_DISTANCE} bits")
     first: Any = next(iter(modes)) if init is None else init
-    register = Signal(modes, init=first, name=name or modes.__name__.lower(), attrs=ATTRIBUTES)
+    attributes = ATTRIBUTES | {MODES: " ".join(f"{mode.name}={number}" for mode, number in numbers.items())}
+    register = Signal(modes, init=first, name=name or modes.__name__.lower(), attrs=attributes)
     return register, ~Value.cast(register).matches(*numbers.values())

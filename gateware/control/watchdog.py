@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Notices that firmware does not come back."""
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +14,9 @@ class Watchdog(wiring.Component):
 
     Args:
         cycles: a power of two. So whatever the counter is changed to, it barks no later than ``cycles`` after that.
+
+    Raises:
+        ValueError: it is none.
 
     Members:
         feed: firmware is well.
@@ -35,7 +38,5 @@ class Watchdog(wiring.Component):
         m = Module()
         left = Signal(range(self.cycles), init=self.cycles - 1)
         with m.If(~self.barks):
-            m.d.sync += [left.eq(left - 1), self.barks.eq(left == 0)]
-            with m.If(self.feed & (left != 0)):
-                m.d.sync += left.eq(self.cycles - 1)
+            m.d.sync += [left.eq(Mux(self.feed, self.cycles - 1, left - 1)), self.barks.eq(~self.feed & (left == 0))]
         return m
