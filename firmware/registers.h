@@ -134,7 +134,7 @@
 // read: Frames: 16 words per association, those that seal first, by what became of them.
 #define REG_COUNTERS 0x30002000u
 #define REG_COUNTERS_COUNT 2048u
-// read: Reads CUSC.
+// read: Reads CUSC: the device has a control.
 #define REG_CONTROL_IDENTITY 0x30004000u
 // read: Frequency of the control clock, in Hz.
 #define REG_CLOCK_HZ 0x30004004u
@@ -166,7 +166,7 @@
 #define REG_UART_DIVISOR 0x30004018u
 #define REG_UART_DIVISOR_CYCLES_SHIFT 0u
 #define REG_UART_DIVISOR_CYCLES_MASK 0x0000ffffu
-// read: SHA-256 of this map.
+// read: SHA-256 of the device's register map, as canonical JSON without descriptions.
 #define REG_MAP_DIGEST 0x30004020u
 #define REG_MAP_DIGEST_COUNT 8u
 // read: SHA-256 of the design: the recorded Verilog of a bitstream.
@@ -199,10 +199,10 @@
 #define REG_NOISE_FAILURES_PROPORTION_MASK 0xffff0000u
 // read: 32 raw samples, the oldest lowest; reading takes them, and gives 0 where there are none. Consecutive only within a word.
 #define REG_NOISE_RAW 0x300040c8u
-// write: A message to the firmware.
+// write: A message to the firmware, its first byte the lowest of the first word.
 #define REG_REQUEST 0x30005000u
 #define REG_REQUEST_COUNT 256u
-// read: The firmware's answer.
+// read: The firmware's answer, likewise.
 #define REG_REPLY 0x30005400u
 #define REG_REPLY_COUNT 256u
 // read: Of the link, told from the receive clock.

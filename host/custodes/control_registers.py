@@ -56,14 +56,16 @@ CONTROL_BLOCK = Block(
     CONTROL_BASE,
     "Who the device is, the state it is in, and the way to its firmware.",
     (
-        Register("CONTROL_IDENTITY", 0x00, Access.READ, "Reads CUSC.", reset=CONTROL_IDENTITY_VALUE),
+        Register(
+            "CONTROL_IDENTITY", 0x00, Access.READ, "Reads CUSC: the device has a control.", reset=CONTROL_IDENTITY_VALUE
+        ),
         Register("CLOCK_HZ", 0x01, Access.READ, "Frequency of the control clock, in Hz.", reset=None),
         Register(
             "LIFECYCLE",
             0x02,
             Access.READ,
             "State of the device.",
-            (Field("STATE", 0, 6, "As encoded in the gateware.", Lifecycle),),
+            (Field("STATE", 0, 6, "Any two of them differ in three bits or more.", Lifecycle),),
         ),
         Register("ALARMS", 0x03, Access.READ, "What has gone wrong since the reset.", _ALARMS),
         Register("SCRATCH", 0x04, Access.READ_WRITE, "Means nothing: to try the link."),
@@ -76,10 +78,12 @@ CONTROL_BLOCK = Block(
             Access.READ_WRITE,
             "Control clocks per bit of the UART. Falls back to the one after reset, which makes 115200 baud, when no good"
             f" frame has come for {UART_FALLBACK_MS} ms.",
-            (Field("CYCLES", 0, 16, "At least 8."),),
+            (Field("CYCLES", 0, 16, "At least 8: less is ignored."),),
             reset=None,
         ),
-        digest_register("MAP_DIGEST", 0x08, "SHA-256 of this map."),
+        digest_register(
+            "MAP_DIGEST", 0x08, "SHA-256 of the device's register map, as canonical JSON without descriptions."
+        ),
         digest_register("BUILD_ID", 0x10, "SHA-256 of the design: the recorded Verilog of a bitstream."),
         digest_register("ROM_DIGEST", 0x18, "SHA-256 of the firmware in ROM."),
         Register(
@@ -89,7 +93,7 @@ CONTROL_BLOCK = Block(
             "The way to the firmware.",
             (
                 Field("STATE", 0, 2, "Whose turn it is.", Mailbox),
-                Field("LENGTH", 16, 11, "Bytes of the reply."),
+                Field("LENGTH", 16, MAILBOX_BYTES.bit_length(), "Bytes of the reply."),
             ),
         ),
         Register(
@@ -97,7 +101,7 @@ CONTROL_BLOCK = Block(
             0x21,
             Access.WRITE,
             "Hands the request to the firmware; ignored while it is the firmware's turn.",
-            (Field("LENGTH", 0, 11, "Bytes of the request."),),
+            (Field("LENGTH", 0, MAILBOX_BYTES.bit_length(), f"Bytes of the request, at most {MAILBOX_BYTES}."),),
         ),
         Register(
             "NOISE_STATUS",
@@ -126,8 +130,14 @@ CONTROL_BLOCK = Block(
             reset=None,
             guard=Guard.BLANK,
         ),
-        Register("REQUEST", 0x400, Access.WRITE, "A message to the firmware.", count=MAILBOX_WORDS),
-        Register("REPLY", 0x500, Access.READ, "The firmware's answer.", count=MAILBOX_WORDS, reset=None),
+        Register(
+            "REQUEST",
+            0x400,
+            Access.WRITE,
+            "A message to the firmware, its first byte the lowest of the first word.",
+            count=MAILBOX_WORDS,
+        ),
+        Register("REPLY", 0x500, Access.READ, "The firmware's answer, likewise.", count=MAILBOX_WORDS, reset=None),
     ),
 )
 
@@ -227,7 +237,7 @@ FIRMWARE_BLOCK = Block(
             0x38,
             Access.READ,
             "The host's request.",
-            (Field("LENGTH", 0, 11, "Bytes."), Field("PENDING", 31, 1, "There is one.")),
+            (Field("LENGTH", 0, MAILBOX_BYTES.bit_length(), "Bytes."), Field("PENDING", 31, 1, "There is one.")),
             guard=Guard.FIRMWARE,
         ),
         Register(
@@ -235,7 +245,7 @@ FIRMWARE_BLOCK = Block(
             0x39,
             Access.WRITE,
             "Hands the reply to the host.",
-            (Field("LENGTH", 0, 11, "Bytes."),),
+            (Field("LENGTH", 0, MAILBOX_BYTES.bit_length(), f"Bytes, at most {MAILBOX_BYTES}."),),
             guard=Guard.FIRMWARE,
         ),
         Register(
