@@ -10,6 +10,9 @@
 
 #include "registers.h"
 
+// Where the CPU sees the registers that the host sees: word address 0.
+#define MAP_BASE 0x30000000u
+
 #ifdef HOST
 uint32_t hal_read(uint32_t address);
 void hal_write(uint32_t address, uint32_t value);

@@ -30,11 +30,12 @@ LIBRARY_FILES = {
 DEFINES = ("-DAES256=1", "-DECB=1", "-DCBC=0", "-DCTR=0")
 """How the AES library is configured; what of it is not called does not get into the ROM."""
 TARGET = (
-    *("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+zmmul", "-std=c11", "-Os", "-ffreestanding"),
+    *("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+zmmul+c+relax", "-std=c11", "-ffreestanding"),
+    *("-Os", "-Xclang", "-Oz", "-msave-restore"),
     *("-ffunction-sections", "-fdata-sections", "-fno-sanitize=all", "-fno-stack-protector", "-fno-ident", "-g0"),
     *("-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-isystem", "."),
 )
-"""Multiplication without division, which the CPU does not have: whatever needs it does not link."""
+"""Compressed instructions, and multiplication without division, which the CPU does not have: whatever needs it does not link."""
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 
 
@@ -137,7 +138,7 @@ def _compile(sources: dict[str, bytes], work: Path, cache: Path) -> Image:
         language = () if name.endswith(".c") else ("-x", "assembler-with-cpp")
         objects.append(f"{name}.o")
         _zig(work, cache, "cc", *TARGET, *DEFINES, *checks, *loops, "-c", *language, name, "-o", objects[-1])
-    link = ("-nostdlib", "-static", "-Wl,--gc-sections", "-Wl,--build-id=none", "-T", "link.ld")
+    link = ("-nostdlib", "-static", "-Wl,--gc-sections", "-Wl,-e,start", "-Wl,--build-id=none", "-T", "link.ld")
     _zig(work, cache, "cc", *TARGET, *link, *objects, "-o", "firmware.elf")
     _zig(work, cache, "objcopy", "-O", "binary", "firmware.elf", "firmware.bin")
     data = (work / "firmware.bin").read_bytes()

@@ -6,9 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void requests_begin(void);
-// Carries out a request; returns the length of the reply, of at most MAILBOX_BYTES. Calls `answered` for what ends the
-// device before it could be sent.
+// Carries out a request; returns the length of the reply, of at most MAILBOX_BYTES.
 size_t requests_serve(const uint8_t *request, size_t size, uint8_t *reply);
 
 #endif

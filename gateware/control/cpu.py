@@ -43,7 +43,7 @@ class Phase(enum.Enum, shape=5):
 
 
 class Cpu(wiring.Component):
-    """picorv32 (RV32IM without division), from reset on at address 0.
+    """picorv32 (RV32IMC without division), from reset on at address 0.
 
     Only the ROM executes, and nothing writes it: an instruction from elsewhere, a write to the ROM, an address where there
     is nothing, a part of a register written, and whatever the CPU itself does not understand stop it. SEC_CM: CPU.ROM_ONLY
@@ -102,6 +102,7 @@ class Cpu(wiring.Component):
             "picorv32",
             p_ENABLE_COUNTERS=0,
             p_ENABLE_COUNTERS64=0,
+            p_COMPRESSED_ISA=1,
             p_BARREL_SHIFTER=1,
             p_ENABLE_FAST_MUL=1,
             p_CATCH_MISALIGN=1,
