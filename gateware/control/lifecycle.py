@@ -19,9 +19,12 @@ from gateware.control.watchdog import WATCHDOG_CYCLES, Watchdog
 STATE_BITS = 6
 RENEW_CYCLES = 32
 ZEROISE_CYCLES = 1
-"""From an alarm to `Lifecycle.zeroise`."""
+"""From an alarm to `Lifecycle.zeroise`, and to ``state`` and ``alarms``."""
 TAMPER_STAGES = 2
-"""As many cycles more from the tamper input."""
+TAMPER_CYCLES = ZEROISE_CYCLES + TAMPER_STAGES
+"""The same from the tamper input."""
+BRICK_CYCLES = 1
+"""From the state BRICKED to `Lifecycle.zeroise`."""
 ENDED = (State.BRICKED, State.TAMPERED)
 RENEWS = State.BLANK
 """Leaving this state takes away whatever has been loaded in it."""
@@ -44,8 +47,8 @@ class Lifecycle(wiring.Component):
         zeroise: everything is to be zeroised, as long as the state is BRICKED, TAMPERED, or none.
         renew: for `RENEW_CYCLES` after the state BLANK: a reset for what may have been loaded then.
 
-    From an alarm of `FATAL`, a state that does not exist and a fault of a latch `zeroise` takes `ZEROISE_CYCLES`, from the
-    pin `TAMPER_STAGES` more, and from a request for BRICKED 2. ``state`` and ``alarms`` show an alarm after as many.
+    ``zeroise`` takes `ZEROISE_CYCLES` from an alarm of `FATAL`, from a state that does not exist and from a latch that holds
+    what it cannot, `TAMPER_CYCLES` from the pin, and `BRICK_CYCLES` from the state BRICKED. An alarm wins over a request.
     Reset: the state is BOOT, and no alarm is raised; the watchdog begins.
     """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth import Cat, Module, Shape
+from amaranth import Cat, Module, Shape, Signal
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (the stubs have no back.rtlil)
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
@@ -44,6 +44,10 @@ class Close(enum.Enum, shape=3):
 
 class Machine(wiring.Component):
     """Goes through both enumerations; ``deaf``: and says nothing of faults."""
+
+    go: Signal
+    at: Signal
+    fault: Signal
 
     def __init__(self, deaf: bool = False) -> None:
         self.deaf = deaf
