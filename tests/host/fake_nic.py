@@ -324,7 +324,8 @@ class FakeNic(Link):
         own = [self._key.public_key().public_bytes_raw(), self._agreement.public_key().public_bytes_raw()]
         if [key, agreement] != own or serial <= self._serial:
             raise Refusal(Status.REPLAYED)
-        if (kind == mailbox.ACTIVATE) != (self.lifecycle is Lifecycle.PROVISIONED):
+        needed = Lifecycle.PROVISIONED if kind == mailbox.ACTIVATE else Lifecycle.OPERATIONAL
+        if self.lifecycle is not needed:
             raise Refusal(Status.FORBIDDEN)
         self._serial = serial
         if kind == mailbox.ACTIVATE:
