@@ -87,7 +87,7 @@ def test_a_tampered_device_is_not_waited_for() -> None:
     link = FakeNic(busy_reads=1 << 60)
     nic = Nic(link)
     nic.zeroise()
-    with pytest.raises(DeviceError, match="zeroised everything.*the host asked for it"):
+    with pytest.raises(DeviceError, match=r"zeroised everything.*the host asked for it"):
         nic.request(Request.INFO)
     assert nic.alarms == (Alarm.COMMAND,)
     link.alarm(Alarm.WATCHDOG)
@@ -168,7 +168,7 @@ ASKED: list[Callable[[Firmware], Any]] = [
 @pytest.mark.parametrize("spoil", [shortened, lengthened, retyped])
 def test_results_of_another_form_are_said(ask: Callable[[Firmware], Any], spoil: Callable[[bytes], bytes]) -> None:
     firmware = Firmware(Nic(FakeNic(Flash({Item.POLICY: b"\x80"}), spoil=spoil)))
-    with pytest.raises(DeviceError, match="answers to .* what no such request has"):
+    with pytest.raises(DeviceError, match=r"answers to .* what no such request has"):
         ask(firmware)
 
 

@@ -129,14 +129,14 @@ def test_too_few_good_signatures_change_nothing(active: Active, sign: Callable[[
 
 
 def test_an_order_is_carried_out_once(active: Active) -> None:
-    firmware, link, identity = active
+    firmware, _, identity = active
     payload = Orders(identity).zeroise(Side.ACCELERATOR, 0, 1)
     firmware.order(payload, signed(payload, ALL))
     rejected(firmware, Status.REPLAYED, payload, signed(payload, ALL))
 
 
 def test_an_order_is_for_one_device_and_one_boot(active: Active) -> None:
-    firmware, link, identity = active
+    _, link, identity = active
     payload = key_order(identity)
     for other in (FakeNic(link.flash), FakeNic(link.flash, secret=b"other")):
         rejected(Firmware(Nic(other)), Status.REPLAYED, payload, signed(payload, ALL))
@@ -153,7 +153,7 @@ def test_a_key_wrapped_for_another_place_does_not_open(active: Active) -> None:
 
 
 def test_a_bricked_device_takes_no_orders(active: Active) -> None:
-    firmware, link, identity = active
+    firmware, _, identity = active
     orders = Orders(identity)
     payload = orders.brick()
     firmware.order(payload, signed(payload, ALL))
