@@ -21,11 +21,13 @@ PERIOD_S = 1e-8
 
 @dataclass(frozen=True)
 class ModeRegister:
-    """``path`` is that of its unit and its own name, ``modes`` are by name."""
+    """``path`` is that of its unit and its own name, ``modes`` are by name; ``fragment`` and ``domain`` are where it is."""
 
     path: str
     signal: Signal
     modes: dict[str, int]
+    fragment: Any
+    domain: str
 
     def flips(self) -> Iterator[int]:
         """What one or two bits that flip make of any of its modes."""
@@ -43,14 +45,14 @@ def modes_of(attribute: str) -> dict[str, int]:
 def mode_registers(fragment: Any, path: tuple[str, ...] = ()) -> list[ModeRegister]:
     """All that are in a design that has been elaborated."""
     signals = {
-        id(signal): signal
-        for statements in fragment.statements.values()
+        id(signal): (signal, domain)
+        for domain, statements in fragment.statements.items()
         for statement in statements
         for signal in statement._lhs_signals()
     }
     found = [
-        ModeRegister(".".join((*path, signal.name)), signal, modes_of(signal.attrs[MODES]))
-        for signal in signals.values()
+        ModeRegister(".".join((*path, signal.name)), signal, modes_of(signal.attrs[MODES]), fragment, domain)
+        for signal, domain in signals.values()
         if MODES in signal.attrs
     ]
     for number, (part, name, _) in enumerate(fragment.subfragments):
