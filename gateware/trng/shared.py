@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One SHA-256 engine for two users."""
+
+from typing import Any
+
+from amaranth import Module, Signal
+from amaranth.lib import enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from gateware.control.guarded import guarded
+from gateware.hash import Sha256, block_word
+from gateware.hash.sha256 import STATE_BITS
+
+
+class EngineSignature(wiring.Signature):
+    """What a user of the engine has.
+
+    Members:
+        use: the user wants the engine, and keeps it as long as this is 1.
+        mine: the user has it. Words are taken only then, and ``busy`` and ``state`` mean something only then.
+        i, busy, state: as those of `Sha256`; ``state`` stays until the engine is another's.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "use": Out(1),
+                "mine": In(1),
+                "i": Out(stream.Signature(block_word())),
+                "busy": In(1),
+                "state": In(STATE_BITS),
+            }
+        )
+
+
+class Owner(enum.Enum, shape=5):
+    """Who has the engine. SEC_CM: NOISE.MODE.GUARDED"""
+
+    NOBODY = 0b00111
+    CONDITIONER = 0b11001
+    DRBG = 0b11110
+
+
+class SharedSha256(wiring.Component):
+    """A `Sha256` that the conditioner and the DRBG use in turns; who both want it, the DRBG goes first.
+
+    Members:
+        conditioner, drbg: the users. One that lets go must be through with its blocks.
+        clear: as of `Sha256`; nobody has the engine after it.
+        fault: the owner is one that does not exist. Nobody has the engine then.
+
+    A user has the engine a cycle after it has asked, if it is free; a change of users takes two cycles.
+    """
+
+    conditioner: Any
+    drbg: Any
+    clear: Signal
+    fault: Signal
+
+    def __init__(self) -> None:
+        engine = EngineSignature()
+        super().__init__({"conditioner": In(engine), "drbg": In(engine), "clear": In(1), "fault": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.sha256 = sha256 = Sha256()
+        owner, fault = guarded(Owner)
+        m.d.comb += [self.fault.eq(fault), sha256.clear.eq(self.clear)]
+        users = {Owner.DRBG: self.drbg, Owner.CONDITIONER: self.conditioner}
+        for user in users.values():
+            m.d.comb += [user.busy.eq(sha256.busy), user.state.eq(sha256.state)]
+        with m.Switch(owner):
+            with m.Case(Owner.NOBODY):
+                with m.If(self.drbg.use):
+                    m.d.sync += owner.eq(Owner.DRBG)
+                with m.Elif(self.conditioner.use):
+                    m.d.sync += owner.eq(Owner.CONDITIONER)
+            for name, user in users.items():
+                with m.Case(name):
+                    m.d.comb += [
+                        user.mine.eq(1),
+                        sha256.i.valid.eq(user.i.valid),
+                        sha256.i.payload.eq(user.i.payload),
+                        user.i.ready.eq(sha256.i.ready),
+                    ]
+                    with m.If(~user.use):
+                        m.d.sync += owner.eq(Owner.NOBODY)
+        with m.If(self.clear & ~fault):
+            m.d.sync += owner.eq(Owner.NOBODY)
+        return m
