@@ -62,6 +62,15 @@ class Link(abc.ABC):
     def write(self, address: int, value: int) -> None:
         """Write the register at word ``address``."""
 
+    def read_many(self, address: int, count: int) -> list[int]:
+        """So many registers in a row."""
+        return [self.read(address + at) for at in range(count)]
+
+    def write_many(self, address: int, values: Sequence[int]) -> None:
+        """Write registers in a row; where one is refused, those before it have been written."""
+        for at, value in enumerate(values):
+            self.write(address + at, value)
+
     @abc.abstractmethod
     def exchange(self, frames: Sequence[Ingress[Any]]) -> list[Outcome[Any]]:
         """Send ``frames``, those of one port in order and back to back, and wait for the outcome of each."""
@@ -85,17 +94,25 @@ class Link(abc.ABC):
 
 def open_link(name: str, lanes: int = 1, waveform: Path | None = None) -> Link:
     """Open a device by name. ``sim:`` and a key of `DIALECTS` is a verilated device with ``lanes`` bytes per beat;
-    ``sim:nic:FILE`` keeps its flash in that file.
+    ``sim:nic:FILE`` keeps its flash in that file. ``serial:PORT`` is the device at a serial port, ``serial:PORT@BAUD`` at a
+    higher rate.
 
     Args:
         waveform: record every signal into this VCD file, which is slow.
 
     Raises:
-        DeviceError: there is no such device, or it is not built.
+        DeviceError: there is no such device, it is not built, or it does not answer.
     """
     kind, _, which = name.partition(":")
+    if kind == "serial":
+        from custodes.seriallink import SerialLink
+
+        if waveform:
+            raise DeviceError(f"{name}: waveforms are of simulated devices only")
+        return SerialLink(which, lanes)
     if kind != "sim":
-        raise DeviceError(f"{name}: no such device; try {' or '.join(f'sim:{known}' for known in DIALECTS)}")
+        names = " or ".join(f"sim:{known}" for known in DIALECTS)
+        raise DeviceError(f"{name}: no such device; try {names} or serial:PORT")
     from custodes.simlink import SimLink
     from custodes.simnic import SimNic
 

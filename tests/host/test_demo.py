@@ -258,7 +258,10 @@ def test_the_environment_of_matplotlib_does_not_matter(tmp_path: Path) -> None:
     ]
     result = subprocess.run(command, env=os.environ | nowhere, capture_output=True, text=True, check=False)
     assert result.returncode == 5
-    assert result.stderr.splitlines()[-1] == "custodes: none: no such device; try sim:warden or sim:processor"
+    assert (
+        result.stderr.splitlines()[-1]
+        == "custodes: none: no such device; try sim:warden or sim:processor or sim:nic or serial:PORT"
+    )
     assert len(result.stderr.splitlines()) == 2
 
 
