@@ -64,6 +64,7 @@ class Firewall(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        # SEC_CM: FIREWALL.MODE.GUARDED
         passing, fault = guarded(Passing)
         asked, reply = Signal(ACCESS_REQUEST), Signal(ACCESS_REPLY)
         allowed = Signal()
@@ -73,6 +74,7 @@ class Firewall(wiring.Component):
             self.i.request.ready.eq(passing == Passing.IDLE),
             self.i.reply.valid.eq(passing == Passing.ANSWER),
             self.i.reply.payload.eq(reply),
+            # SEC_CM: FIREWALL.JUDGED_AGAIN
             self.o.request.valid.eq((passing == Passing.FORWARD) & allowed),
             self.o.request.payload.eq(asked),
             self.o.reply.ready.eq(passing == Passing.AWAIT),
@@ -95,7 +97,9 @@ class Firewall(wiring.Component):
 
     def _allowed(self, address: Value, write: Value) -> Value:
         ranges = self.registers.guards()
+        # SEC_CM: FIREWALL.STATE
         through = {guard: Value.cast(self.state).matches(*map(int, states)) for guard, states in OPEN_IN.items()}
+        # SEC_CM: FIREWALL.MAP
         return reduce(
             or_,
             (

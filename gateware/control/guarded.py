@@ -15,6 +15,7 @@ ATTRIBUTES = {"keep": 1, "fsm_encoding": "none"}
 MODES = "modes"
 """Attribute that names the modes and their numbers: whoever looks at a netlist finds every mode register by it."""
 
+# SEC_CM: ENCODING.KEPT
 KEEP_ENCODINGS = "select -set modes a:fsm_encoding=none %ci1:+[Q] t:$dff %i; setattr -set keep 1 @modes"
 """What synthesis with Yosys must begin with: it makes one flip-flop of two that are always the same, and Amaranth gives
 attributes to wires only."""

@@ -98,11 +98,13 @@ class Lifecycle(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        # SEC_CM: LIFECYCLE.STATE.GUARDED
         state, state_fault = guarded(State)
         m.d.comb += self.state.eq(state)
         m.submodules.secret = secret = self._secret(m)
         m.submodules.watchdog = watchdog = Watchdog(self.watchdog_cycles)
         tamper = Signal()
+        # SEC_CM: TAMPER.INPUT
         m.submodules.tamper = FFSynchronizer(self.tamper, tamper, stages=TAMPER_STAGES)
         ended = reduce(or_, (state == end for end in ENDED))
         m.d.comb += watchdog.feed.eq(self.feed | ended)
@@ -116,18 +118,21 @@ class Lifecycle(wiring.Component):
             Alarm.FIRMWARE: self.firmware,
             Alarm.NOISE: self.noise,
         }
+        # SEC_CM: ALARM.LATCHED
         alarms = self.alarms | Cat(raised[alarm] for alarm in Alarm)
         fatal = reduce(or_, (alarms[alarm] for alarm in FATAL))
         m.d.sync += [
             self.alarms.eq(alarms),
             self.zeroise.eq(fatal | ended),
         ]
+        # SEC_CM: LIFECYCLE.ONE_WAY
         with m.If(self.request_valid), m.Switch(state):
             for here, following in TRANSITIONS.items():
                 with m.Case(here), m.Switch(self.request):
                     for there in following:
                         with m.Case(there):
                             m.d.sync += state.eq(there)
+        # SEC_CM: ALARM.ENDS_DEVICE
         with m.If(fatal):
             m.d.sync += state.eq(State.TAMPERED)
         self._renew(m, state)
@@ -139,6 +144,7 @@ class Lifecycle(wiring.Component):
             secret.secret.eq(self.secret),
             secret.index.eq(self.secret_index),
             secret.read.eq(self.secret_read),
+            # SEC_CM: SECRET.BOOT_ONLY
             secret.lock.eq(self.secret_lock | (self.state != State.BOOT)),
             self.secret_word.eq(secret.word),
         ]
@@ -146,6 +152,7 @@ class Lifecycle(wiring.Component):
 
     def _renew(self, m: Module, state: Signal) -> None:
         left = Signal(range(RENEW_CYCLES + 1))
+        # SEC_CM: LIFECYCLE.RENEW
         with m.If(state == RENEWS):
             m.d.sync += left.eq(RENEW_CYCLES)
         with m.Elif(left != 0):

@@ -53,14 +53,17 @@ class DeviceSecret(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        # SEC_CM: SECRET.LATCH.GUARDED
         lock, lock_fault = guarded(Latch, name="lock_latch")
         faults = [lock_fault]
+        # SEC_CM: SECRET.LOCK
         with m.If(self.lock):
             m.d.sync += lock.eq(Latch.SHUT)
         for index in range(SECRET_WORDS):
             latch, fault = guarded(Latch, name=f"latch_{index}")
             faults.append(fault)
             with m.If(self.read & (self.index == index)):
+                # SEC_CM: SECRET.READ_ONCE
                 m.d.sync += latch.eq(Latch.SHUT)
                 with m.If((latch == Latch.OPEN) & (lock == Latch.OPEN) & ~self.lock):
                     m.d.comb += self.word.eq(self.secret[index])

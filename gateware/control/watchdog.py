@@ -36,6 +36,7 @@ class Watchdog(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        # SEC_CM: WATCHDOG.BOUNDED
         left = Signal(range(self.cycles), init=self.cycles - 1)
         with m.If(~self.barks):
             m.d.sync += [left.eq(Mux(self.feed, self.cycles - 1, left - 1)), self.barks.eq(~self.feed & (left == 0))]

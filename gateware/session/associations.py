@@ -102,6 +102,7 @@ class Associations(wiring.Component):
         self._remember(m)
         # Places that may hold a key. After reset, all may.
         written, exhausted = Signal(ASSOCIATIONS, init=-1), Signal(ASSOCIATIONS)
+        # SEC_CM: ASSOCIATIONS.MODE.GUARDED
         state, fault = guarded(Keeping)
         place, short = Signal(NUMBER), Signal()
         # Which is looked at next, and whether the one that ``place`` is, which was looked at last, is to be overwritten.
@@ -135,6 +136,7 @@ class Associations(wiring.Component):
                     m.d.sync += remaining.eq(remaining - 1)
                 with m.If((remaining == 0) | (self.inside == 0)):
                     m.d.sync += state.eq(Keeping.WIPE)
+            # SEC_CM: KEY.OVERWRITTEN
             with m.Case(Keeping.WIPE), m.If(self.order.ready):
                 m.d.sync += [
                     written.bit_select(place, 1).eq(0),
@@ -142,6 +144,7 @@ class Associations(wiring.Component):
                     self.alive.bit_select(place, 1).eq(0),
                     state.eq(Keeping.LOOK),
                 ]
+            # SEC_CM: KEY.ZEROISED_STAYS
             with m.Case(Keeping.LOAD), m.If(self.order.ready):
                 m.d.sync += [self.alive.bit_select(place, 1).eq(~zeroised), state.eq(Keeping.LOOK)]
             with m.Default():

@@ -289,6 +289,7 @@ class Direction(wiring.Component):
             reason_then.eq(reason),
             counted_then.eq((reason == 0) | (reason == self.not_using_sa)),
             pn_then.eq(self._pn(stage.known, suite, numbers.pn)),
+            # SEC_CM: NONCE.EXHAUSTION
             final_then.eq(numbers.pn[:32].all() & (~suite[1] | numbers.pn[32:64].all())),
             parameters.eq(associations.parameters),
         ]

@@ -77,6 +77,7 @@ class Feeder(wiring.Component):
         lead = -AAD_BYTES % (BLOCK_BYTES * rate.blocks)
         filled = Cat(Const(0, 8 * lead), frame.header, Const(0, 8 * (AAD_BYTES - HEADER_BYTES)))
         beats = (lead + AAD_BYTES) // lanes
+        # SEC_CM: FEEDER.MODE.GUARDED
         feeding, fault = guarded(Feeding)
         index = Signal(range(beats + 1))
         left, moves, trails = Signal(range(MAX_SEALED_BYTES + 1)), Signal(), Signal()

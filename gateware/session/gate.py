@@ -50,6 +50,7 @@ class Gate(wiring.Component):
         m.submodules.store = store = FrameFIFO(self.lanes, self.depth)
         beat, waits = self.i.payload, Signal()
         m.d.comb += [
+            # SEC_CM: FRAME.VERDICT_FIRST
             waits.eq(beat.last & ~self.verdict.valid),
             self.i.ready.eq(~waits),
             self.verdict.ready.eq(self.i.valid & beat.last),

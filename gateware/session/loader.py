@@ -100,6 +100,7 @@ class KeyLoader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         rate, order = self.rate, self.i.payload
+        # SEC_CM: LOADER.MODE.GUARDED
         state, fault = guarded(State)
         count = Signal(range(self.wipe_cycles + 1))
         # What is pushed, and what the schedule goes on from.

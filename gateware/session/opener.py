@@ -104,8 +104,10 @@ class Opener(Direction):
         now = m.d.sync if self.narrow else m.d.comb
         now += read.eq(numbers.lowest)
         m.d.sync += [late.eq(plan.pn < read), higher.eq(plan.raised > read)]
+        # SEC_CM: FRAME.TAG_FIRST
         with m.If(~good):
             m.d.comb += reason.eq(Opening.IN_PKTS_NOT_VALID)
+        # SEC_CM: FRAME.REPLAY
         with m.If(late):
             m.d.comb += reason.eq(Opening.IN_PKTS_LATE)
         with m.If(~alive):

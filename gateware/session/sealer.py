@@ -61,6 +61,7 @@ class Sealer(Direction):
         return pn
 
     def _take_pn(self, m: Module, passes: Value, number: Value, pn: Value, final: Value) -> None:
+        # SEC_CM: NONCE.MONOTONIC
         numbers = self.numbers
         m.d.comb += [numbers.write_valid.eq(passes), numbers.write_number.eq(number), numbers.write.eq(pn + 1)]
         # The next frame is judged two cycles later at the earliest, or, with few lanes, some more.

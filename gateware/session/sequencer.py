@@ -85,6 +85,7 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         rate, lanes = self.rate, self.rate.lanes
+        # SEC_CM: SEQUENCER.MODE.GUARDED
         self.part, fault = guarded(Part)
         m.d.comb += self.fault.eq(fault)
         self.cycle = Signal(range(rate.cycles))

@@ -80,6 +80,7 @@ class Session(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         sealer, opener = Sealer(self.lanes), Opener(self.lanes)
+        # SEC_CM: SESSION.MODE.GUARDED
         tampering, fault = guarded(Tampering)
         wipes = Signal()
         tampered, ordered = Signal(), Signal()
@@ -97,6 +98,7 @@ class Session(wiring.Component):
             wiring.connect(m, direction.verdict, wiring.flipped(verdict))
             m.d.comb += [
                 o.payload.eq(direction.o.payload),
+                # SEC_CM: SESSION.TAMPER_STOPS
                 o.valid.eq(direction.o.valid & ~tampered),
                 direction.o.ready.eq(o.ready | tampered),
             ]
@@ -172,6 +174,7 @@ class Session(wiring.Component):
                 starts.eq(
                     (order == Command.LOAD)
                     & Mux(to_side, controls[1].ready, controls[0].ready)
+                    # SEC_CM: KEY.WHOLE
                     & (pushed == registers.KEY_WORDS)
                     & ~(unfit | tampered | setting | loading)
                 ),
@@ -193,6 +196,7 @@ class Session(wiring.Component):
         ends = loading & ~started & ~setting & ~controls[0].loading & ~controls[1].loading
         with m.If(ends):
             m.d.sync += loading.eq(0)
+        # SEC_CM: KEY.NOT_KEPT
         with m.If(ends | wipes | (command & ~loading & ~starts)):
             m.d.sync += waiting.eq(0)
 
@@ -266,6 +270,7 @@ class Session(wiring.Component):
                 m.d.comb += answer.eq(octets.word_select(address[0], 32))
             with m.Case(_range(registers.COUNTERS, bits + 5)):
                 m.d.comb += answer.eq(count)
+        # SEC_CM: KEY.SW_UNREADABLE
         m.d.sync += self.bus.read_data.eq(answer)
 
 
