@@ -69,6 +69,8 @@ def targets(results: Results) -> list[Target]:
         *(_line_rate(results, lanes) for lanes in LINE_CLOCK_MHZ),
         *_curve(results),
         *_sessions(results),
+        Target("clock of SHA-256, LFE5U-25F-6", "MHz", True, 100.0, _unit(results, "Sha256", 1, "fmax_mhz")),
+        Target("LUT4 cells of SHA-256", "LUT4", False, 2500, _unit(results, "Sha256", 1, "lut4")),
         Target("simulation, 1 lane, slowest frame size, one direction", "MB/s", True, 4.0, _simulation(results)),
         Target("specification, slower of its two inputs", "frames/s", True, 20000, _specification(results)),
     ]

@@ -17,6 +17,7 @@ from gateware.control.uart_link import UartLink
 from gateware.devices.control import BAUD, Control
 from gateware.devices.ethernet_warden import EthernetWarden
 from gateware.ethernet import Mac, RgmiiDelays
+from gateware.hash import Sha256
 from gateware.scrubber import Scrubber
 from gateware.scrubber.bytesum import ByteSum
 from gateware.scrubber.counters import Counters
@@ -152,6 +153,7 @@ DESIGNS: dict[str, Design] = {
     **{f"byte_sum_{lanes}": _byte_sum(lanes) for lanes in (1, 8, 64)},
     **{f"join_{lanes}": _join(lanes) for lanes in (8, 64)},
     "serial_join": Design(lambda: SerialJoin(PIECES), "bench_serial_join"),
+    "sha256": Design(Sha256, "bench_sha256"),
     "tally": Design(lambda: Tally(TALLY_KINDS, TALLY_SPACING), "bench_tally"),
     "control": Design(lambda: Control(CONTROL_CLOCK_HZ, CONTROL_TEXT), "bench_control"),
     "uart_link": Design(lambda: UartLink(UART_SLOW_HZ), "bench_uart_link", clock_hz=UART_SLOW_HZ),
