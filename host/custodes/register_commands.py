@@ -124,6 +124,7 @@ def read(
     lines = [
         {
             "name": place.name,
+            "title": place.title,
             "address": place.address,
             "value": value,
             "fields": _fields(place.register, value, Access.READ),

@@ -140,7 +140,7 @@ class FakeNic(Link):
         self._passed: set[SelfTest] = set()
         self._failed: set[SelfTest] = set()
         self._entries: list[list[int]] = []
-        self._enter(Event.BOOT, self.lifecycle)
+        self.enter(Event.BOOT, self.lifecycle)
         if self.lifecycle is Lifecycle.OPERATIONAL:
             self._set_channels()
 
@@ -227,12 +227,13 @@ class FakeNic(Link):
             self.before(Request(request))
             return encoded([Status.OK, *(self._carry_out(Request(request), arguments) or [])])
         except Refusal as refusal:
-            self._enter(Event.REJECTED, 256 * self.requests[-1] + refusal.args[0])
+            self.enter(Event.REJECTED, 256 * self.requests[-1] + refusal.args[0])
             return encoded([refusal.args[0]])
         except (ValueError, TypeError):
             return encoded([Status.MALFORMED])
 
-    def _enter(self, event: Event, detail: int = 0) -> None:
+    def enter(self, event: Event, detail: int = 0) -> None:
+        """A line of the log."""
         self._entries.append([len(self._entries), 10 * len(self._entries), int(event), int(detail)])
 
     def _carry_out(self, request: Request, arguments: list[Any]) -> list[Any] | None:
@@ -275,7 +276,7 @@ class FakeNic(Link):
         if encoded(cbor2.loads(data)) != data:
             raise Refusal(Status.MALFORMED)
         self.flash.items[Item(item)] = data
-        self._enter(Event.STORED, item)
+        self.enter(Event.STORED, item)
 
     def _digest(self, item: int) -> list[Any]:
         data = self.flash.items.get(Item(item))
@@ -285,11 +286,11 @@ class FakeNic(Link):
 
     def _erase(self) -> None:
         self.flash.items.clear()
-        self._enter(Event.ERASED)
+        self.enter(Event.ERASED)
 
     def _become(self, lifecycle: Lifecycle, event: Event) -> None:
         self.lifecycle = self.flash.lifecycle = lifecycle
-        self._enter(event)
+        self.enter(event)
 
     def _lock(self, digest: bytes) -> None:
         if self._provisioning_digest() is None:
@@ -307,7 +308,7 @@ class FakeNic(Link):
                 bad = spoil >> test & 1 or test in self._failing
                 (self._failed if bad else self._passed).add(test)
                 if bad:
-                    self._enter(Event.TEST_FAILED, test)
+                    self.enter(Event.TEST_FAILED, test)
         self._passed -= self._failed
         return [_bits(self._passed), _bits(self._failed)]
 
@@ -338,7 +339,7 @@ class FakeNic(Link):
         elif kind == mailbox.ZEROISE:
             side, channel, an = rest
             self._command(command(Command.ZEROISE, 4 * channel + an, macsec.Side(side)))
-            self._enter(Event.ZEROISED, 64 * side + 4 * channel + an)
+            self.enter(Event.ZEROISED, 64 * side + 4 * channel + an)
         else:
             self._become(Lifecycle.BRICKED, Event.BRICKED)
 
@@ -380,7 +381,7 @@ class FakeNic(Link):
         self._writes(load_writes(where, number, macsec.Suite(suite), key, pn, salt.ljust(12, b"\0"), ssci, lifetime))
         if selected:
             self._command(command(Command.SELECT, number, where))
-        self._enter(Event.KEY_INSTALLED, 64 * side + number)
+        self.enter(Event.KEY_INSTALLED, 64 * side + number)
 
     def _set_channels(self) -> None:
         for side, channel, address, sci, window in cbor2.loads(self.flash.items[Item.SESSIONS]):
