@@ -24,7 +24,7 @@ OPEN_IN = {
 
 
 class Passing(enum.Enum, shape=5):
-    """What is being done: whatever does not exist refuses."""
+    """What is being done: whatever does not exist refuses what has been asked, if anything has."""
 
     IDLE = 0b00000
     FORWARD = 0b00111
@@ -67,7 +67,9 @@ class Firewall(wiring.Component):
         # SEC_CM: FIREWALL.MODE.GUARDED
         passing, fault = guarded(Passing)
         asked, reply = Signal(ACCESS_REQUEST), Signal(ACCESS_REPLY)
-        allowed = Signal()
+        # Whether the host waits for a reply, and whether the registers owe one: known apart from `Passing`, so that a fault
+        # of that ends an access as it must end, and whoever wants to know what happened can ask.
+        waits, owed, allowed = Signal(), Signal(), Signal()
         m.d.comb += [
             allowed.eq(self._allowed(asked.address, asked.write)),
             self.fault.eq(fault),
@@ -75,24 +77,30 @@ class Firewall(wiring.Component):
             self.i.reply.valid.eq(passing == Passing.ANSWER),
             self.i.reply.payload.eq(reply),
             # SEC_CM: FIREWALL.JUDGED_AGAIN
-            self.o.request.valid.eq((passing == Passing.FORWARD) & allowed),
+            self.o.request.valid.eq((passing == Passing.FORWARD) & allowed & ~owed),
             self.o.request.payload.eq(asked),
-            self.o.reply.ready.eq(passing == Passing.AWAIT),
+            self.o.reply.ready.eq(owed),
         ]
         with m.Switch(passing):
             with m.Case(Passing.IDLE), m.If(self.i.request.valid):
-                m.d.sync += [asked.eq(self.i.request.payload), passing.eq(Passing.FORWARD)]
+                m.d.sync += [asked.eq(self.i.request.payload), waits.eq(1), passing.eq(Passing.FORWARD)]
             with m.Case(Passing.FORWARD):
                 with m.If(~allowed):
                     m.d.sync += [reply.data.eq(0), reply.refused.eq(1), passing.eq(Passing.ANSWER)]
-                with m.Elif(self.o.request.ready):
-                    m.d.sync += passing.eq(Passing.AWAIT)
+                with m.Elif(self.o.request.ready & ~owed):
+                    m.d.sync += [owed.eq(1), passing.eq(Passing.AWAIT)]
             with m.Case(Passing.AWAIT), m.If(self.o.reply.valid):
                 m.d.sync += [reply.eq(self.o.reply.payload), passing.eq(Passing.ANSWER)]
             with m.Case(Passing.ANSWER), m.If(self.i.reply.ready):
-                m.d.sync += [reply.eq(0), passing.eq(Passing.IDLE)]
+                m.d.sync += [reply.eq(0), waits.eq(0), passing.eq(Passing.IDLE)]
             with m.Default():
-                m.d.sync += [reply.data.eq(0), reply.refused.eq(1), passing.eq(Passing.ANSWER)]
+                m.d.sync += [
+                    reply.data.eq(0),
+                    reply.refused.eq(1),
+                    passing.eq(Mux(waits, Passing.ANSWER, Passing.IDLE)),
+                ]
+        with m.If(owed & self.o.reply.valid):
+            m.d.sync += owed.eq(0)
         return m
 
     def _allowed(self, address: Value, write: Value) -> Value:

@@ -141,8 +141,8 @@ COPIES = (
         "FIREWALL.JUDGED_AGAIN",
         Firewall,
         "elaborate",
-        "(passing == Passing.FORWARD) & allowed)",
-        "passing == Passing.FORWARD)",
+        "(passing == Passing.FORWARD) & allowed & ~owed",
+        "(passing == Passing.FORWARD) & ~owed",
         lambda: test_firewall.test_a_request_that_waits_is_withdrawn_when_the_state_changes(1),
     ),
 )

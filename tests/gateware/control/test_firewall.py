@@ -165,22 +165,41 @@ def test_a_request_that_waits_is_withdrawn_when_the_state_changes(wait: int):
     run(SMALL, test)
 
 
-def test_nothing_gets_through_while_the_firewall_itself_is_at_fault():
+@pytest.mark.parametrize("cycles", range(7))
+def test_a_fault_at_any_time_lets_nothing_through_and_the_next_access_is_answered(cycles: int):
+    """``cycles`` after a request has been offered the register flips."""
+
     async def test(host: Host, bench: FlipBench) -> None:
+        ctx, i, o = host.ctx, host.dut.i, host.dut.o
         (register,) = bench.registers
-        host.ctx.set(host.dut.state, Lifecycle.BLANK)
+        key, scratch = SMALL.address("KEY"), SMALL.address("BOTH")
+        ctx.set(host.dut.state, Lifecycle.BLANK)
         for value in register.flips():
-            host.reached.clear()
-            host.ctx.set(host.dut.i.request.payload, {"address": SMALL.address("KEY"), "write": 1, "data": 1})
-            host.ctx.set(host.dut.i.request.valid, 1)
-            host.ctx.set(register.signal, value)
-            host.ctx.set(host.dut.o.request.ready, 1)
-            assert not host.ctx.get(host.dut.o.request.valid)
-            assert host.ctx.get(host.dut.fault)
-            host.ctx.set(host.dut.i.request.valid, 0)
-            await host.ctx.tick()
-            assert host.ctx.get(host.dut.i.reply.payload).refused
-            await host.ctx.tick()
-            assert not host.ctx.get(host.dut.o.request.valid)
+            ctx.set(bench.reset, 1)
+            await ctx.tick()
+            ctx.set(bench.reset, 0)
+            ctx.set(i.request.payload, {"address": key, "write": 1, "data": 1})
+            ctx.set(i.request.valid, 1)
+            ctx.set(o.request.ready, 1)
+            answers = owed = asked = 0
+            for cycle in range(cycles + 12):
+                if cycle == cycles:
+                    ctx.set(register.signal, value)
+                    assert ctx.get(host.dut.fault)
+                    assert not ctx.get(o.request.valid)
+                    assert not ctx.get(i.reply.valid)
+                    assert not ctx.get(i.request.ready)
+                ctx.set(o.reply.valid, owed >= 3)
+                asked += ctx.get(i.request.valid) & ctx.get(i.request.ready)
+                answers += ctx.get(i.reply.valid)
+                taken = ctx.get(o.request.valid)
+                if owed:
+                    owed = 0 if owed >= 3 and ctx.get(o.reply.ready) else owed + 1
+                await ctx.tick()
+                ctx.set(i.request.valid, not asked)
+                owed = owed or taken
+            assert asked == answers == 1
+            ctx.set(o.reply.valid, 0)
+            assert await host.access(scratch, True, 7) == (False, REPLY)
 
     run(SMALL, test)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every flip of one or two bits, in every mode register of the whole device, ends it in time; nothing is left out."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from custodes.lifecycle import Alarm
+from custodes.maps import NIC
+from custodes.processor_registers import STATUS, STATUS_TAMPERED
+from gateware.control.lifecycle import ZEROISE_CYCLES
+from tests.gateware.control.whole import FlippableNic
+
+DATAPATH_FAULT_CYCLES = 5
+"""From a flip in the datapath to the state TAMPERED, in cycles of the control of which each has two of the datapath: 3 of
+the datapath until the fault is kept, 2 of the control to cross over, and `ZEROISE_CYCLES`."""
+LIMIT = 100
+
+
+@pytest.fixture(scope="module")
+def nic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlippableNic]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        flippable = FlippableNic(monkeypatch, tmp_path_factory.mktemp("flips"))
+    yield flippable
+    flippable.link.close()
+
+
+def test_every_flip_in_every_mode_register_ends_the_device_in_time(nic: FlippableNic):
+    missed = []
+    for register in nic.registers:
+        limit = DATAPATH_FAULT_CYCLES if register.domain == "sync" else ZEROISE_CYCLES
+        for value in register.flips():
+            cycles = nic.flip(register, value, LIMIT)
+            alarms = nic.link.read(NIC.address("ALARMS"))
+            nic.link.step_control(200)
+            tampered = nic.link.read(STATUS) == STATUS_TAMPERED
+            if cycles is None or cycles > limit or alarms != 1 << Alarm.INTEGRITY or not tampered:
+                missed.append((register.path, bin(value), cycles, bin(alarms), tampered))
+    assert missed == []
+
+
+def test_without_a_flip_there_is_no_alarm(nic: FlippableNic):
+    assert nic.flip(None, 0, LIMIT) is None
+    assert nic.link.read(NIC.address("ALARMS")) == 0
+
+
+def test_writing_a_mode_that_exists_is_no_fault(nic: FlippableNic):
+    """So the injection itself is not what raises the alarm."""
+    registers = [register for register in nic.registers if register.path.endswith("feeding")]
+    assert len(registers) == 2
+    for register in registers:
+        assert nic.flip(register, register.modes["HEADER"], LIMIT) is None
