@@ -42,6 +42,7 @@ from custodes.provision_commands import key, provision
 from custodes.report import Report
 from custodes.scrub import scrub_capture
 from custodes.sealed_leg import need_scapy, seal_scrubbed
+from custodes.serve_command import serve
 from custodes.session_commands import open_frames, seal
 from custodes.simlink import built_lanes
 from custodes.terminal import Screen, policy_line, shown
@@ -138,6 +139,7 @@ app.command(epilog=EXIT_CODES)(log)
 app.add_typer(register_commands.app, name="reg")
 app.command(epilog=EXIT_CODES)(seal)
 app.command("open", epilog=EXIT_CODES)(open_frames)
+app.command(epilog=EXIT_CODES)(serve)
 
 
 @app.command(epilog=EXIT_CODES)
