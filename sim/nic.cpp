@@ -5,6 +5,7 @@
 #include "device.hpp"
 #include "flash.hpp"
 #include "noise.hpp"
+#include "uart.hpp"
 
 namespace custodes {
 
@@ -19,22 +20,25 @@ constexpr unsigned kAccessCycles = 100000;
 struct Nic : Device {
     Flash flash;
     Noise noise;
+    Uart uart;
     uint64_t control_cycles = 0;
     unsigned rested = 0, phase = 0, unsampled = 0;
 
-    // A cycle of the control's clock.
+    // A cycle of the control's clock. That of the hash engines rests while they do: there is much in them to look at.
     void step_control() {
         Vdevice& t = *top;
+        t.rx = uart.step(t.tx);
         t.flash_cipo = flash.step(t.flash_cs, t.flash_sck, t.flash_copi);
         t.sample_valid = ++unsampled == kSampleCycles;
         if (t.sample_valid) {
             unsampled = 0;
             t.sample = noise.sample();
         }
-        t.control_clk = 0;
+        t.control_clk = t.hash_clk = 0;
         t.eval();
         dump();
         t.control_clk = 1;
+        t.hash_clk = t.hashing || t.hash_rst;
         t.eval();
         dump();
         control_cycles++;
@@ -59,12 +63,12 @@ struct Nic : Device {
     void reset() override {
         flash.cut_power();
         top->host_request_valid = top->host_reply_ready = 0;
-        top->rx = 1;
-        top->control_rst = 1;
+        uart.reset();
+        top->control_rst = top->hash_rst = 1;
         for (int i = 0; i < kResetCycles; i++) step_control();
         Device::reset();
         for (int i = 0; i < kResetCycles; i++) step_control();
-        top->control_rst = 0;
+        top->control_rst = top->hash_rst = 0;
     }
 
     // Returns 0, 1: refused, -1: no answer.
@@ -122,6 +126,23 @@ void custodes_tamper(Device* device, uint32_t level) { device->top->tamper = lev
 // Probabilities in parts of 65536; `stuck` is 0, 1, or -1 for a source that is not.
 void custodes_noise(Device* device, uint64_t seed, uint32_t ones, uint32_t repeats, int32_t stuck) {
     nic(device).noise = {seed, ones, repeats, stuck};
+}
+
+// The host's end of the UART: clocks of the control per bit, from the next byte on.
+void custodes_uart(Device* device, double cycles_per_bit) { nic(device).uart.set_bit(cycles_per_bit); }
+
+void custodes_uart_send(Device* device, const uint8_t* bytes, uint32_t length) {
+    for (uint32_t i = 0; i < length; i++) nic(device).uart.send(bytes[i]);
+}
+
+// How many bytes are not on the line as a whole yet.
+uint32_t custodes_uart_unsent(Device* device) { return uint32_t(nic(device).uart.unsent()); }
+
+// Takes at most so many bytes that have been received; returns how many.
+uint32_t custodes_uart_receive(Device* device, uint8_t* bytes, uint32_t size) {
+    uint32_t count = 0;
+    while (count < size && nic(device).uart.received()) bytes[count++] = nic(device).uart.take();
+    return count;
 }
 
 uint32_t custodes_flash_size() { return custodes::Flash::kSize; }

@@ -25,4 +25,4 @@ def build_id(rom: bytes) -> bytes:
 
 def simulated_nic(lanes: int, rom: bytes) -> Nic:
     """Raises `ValueError` where the ROM is too small."""
-    return Nic(lanes, rom, SECRET, build_id(rom))
+    return Nic(lanes, rom, SECRET, build_id(rom), hash_domain="hash")

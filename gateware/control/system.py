@@ -3,7 +3,7 @@
 
 import hashlib
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, DomainRenamer, Module, Mux, Signal
 from amaranth.hdl import Const, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -45,6 +45,8 @@ class ControlSystem(wiring.Component):
         registers: the map of the device.
         clock_hz: of ``sync``.
         watchdog_cycles: see `Watchdog`.
+        hash_domain: of the SHA-256 engine: ``sync``, or one with the same clock that may rest while ``hashing`` is 0, as
+            simulations let it.
 
     Members:
         rx, tx: UART pins.
@@ -57,6 +59,7 @@ class ControlSystem(wiring.Component):
         zeroise: everything is to be zeroised.
         renew: the datapath is to be reset.
         state: encoded as in `custodes.lifecycle.Lifecycle`.
+        hashing: there is something to do in ``hash_domain``.
 
     From an alarm on, and from every reset, RAM and registers of the CPU are overwritten within `zeroise_cycles`, and the
     SHA-256 engine and the random numbers are cleared.
@@ -74,6 +77,7 @@ class ControlSystem(wiring.Component):
     zeroise: Signal
     renew: Signal
     state: Signal
+    hashing: Signal
 
     def __init__(
         self,
@@ -83,6 +87,7 @@ class ControlSystem(wiring.Component):
         registers: RegisterMap,
         clock_hz: int,
         watchdog_cycles: int = WATCHDOG_CYCLES,
+        hash_domain: str = "sync",
     ) -> None:
         if len(secret) != SECRET_BYTES:
             raise ValueError(f"the device secret has {SECRET_BYTES} bytes, not {len(secret)}")
@@ -96,6 +101,7 @@ class ControlSystem(wiring.Component):
         }
         self.clock_hz = clock_hz
         self.watchdog_cycles = watchdog_cycles
+        self.hash_domain = hash_domain
         super().__init__(
             {
                 "rx": In(1),
@@ -110,6 +116,7 @@ class ControlSystem(wiring.Component):
                 "zeroise": Out(1),
                 "renew": Out(1),
                 "state": Out(STATE_BITS),
+                "hashing": Out(1),
             }
         )
 
@@ -231,9 +238,9 @@ class ControlSystem(wiring.Component):
             firmware.value("MAILBOX_PENDING", "PENDING").eq(mailbox.pending),
         ]
 
-    @staticmethod
-    def _sha(m: Module, firmware: Decoder, zeroise: Value) -> None:
-        m.submodules.sha = sha = Sha256()
+    def _sha(self, m: Module, firmware: Decoder, zeroise: Value) -> None:
+        sha = Sha256()
+        m.submodules.sha = DomainRenamer(self.hash_domain)(sha)
         word, command, state = firmware["SHA_WORD"], firmware["SHA_COMMAND"], firmware["SHA_STATE"]
         # A word waits here until the engine takes it.
         waiting = Signal(block_word())
@@ -242,6 +249,7 @@ class ControlSystem(wiring.Component):
             clear.eq(zeroise | (command.writes & firmware.data("SHA_COMMAND", "CLEAR"))),
             sha.i.payload.eq(waiting),
             sha.clear.eq(clear),
+            self.hashing.eq(sha.busy | sha.i.valid | clear),
             word.busy.eq(sha.i.valid),
             firmware["SHA_STATUS"].value.eq(sha.busy | sha.i.valid),
             state.value.eq(sha.state.word_select(~state.index, 32)),

@@ -31,6 +31,7 @@ class Nic(wiring.Component):
         lanes: of the frame streams.
         rom, secret, build_id: see `ControlSystem`.
         clock_hz: of ``control``.
+        hash_domain: see `ControlSystem`; ``sync`` there is ``control`` here.
 
     Members:
         i_accelerator, o_network; i_network, o_accelerator: frame streams, see `Session`.
@@ -38,6 +39,7 @@ class Nic(wiring.Component):
         busy: frames are inside.
         ports: registers of the Ethernet ports, if there are any, from 0 on. These members are in ``sync``.
         rx, tx, flash, sample, sample_valid, host, state: see `ControlSystem`, in ``control``.
+        hashing: see `ControlSystem`.
         accessing: a register outside ``control`` is being read or written, in ``control``.
         tamper: the pin; need not be synchronous.
 
@@ -59,12 +61,21 @@ class Nic(wiring.Component):
     sample_valid: Signal
     host: AccessInterface
     state: Signal
+    hashing: Signal
     accessing: Signal
     tamper: Signal
 
-    def __init__(self, lanes: int, rom: bytes, secret: bytes, build_id: bytes, clock_hz: int = CLOCK_HZ) -> None:
+    def __init__(
+        self,
+        lanes: int,
+        rom: bytes,
+        secret: bytes,
+        build_id: bytes,
+        clock_hz: int = CLOCK_HZ,
+        hash_domain: str = "sync",
+    ) -> None:
         self.lanes = lanes
-        self.control = ControlSystem(rom, secret, build_id, NIC, clock_hz)
+        self.control = ControlSystem(rom, secret, build_id, NIC, clock_hz, hash_domain=hash_domain)
         frames = FrameSignature(lanes)
         super().__init__(
             {
@@ -83,6 +94,7 @@ class Nic(wiring.Component):
                 "sample_valid": In(1),
                 "host": In(AccessSignature()),
                 "state": Out(STATE_BITS),
+                "hashing": Out(1),
                 "accessing": Out(1),
                 "tamper": In(1),
             }
@@ -109,6 +121,7 @@ class Nic(wiring.Component):
             control.sample_valid.eq(self.sample_valid),
             control.tamper.eq(self.tamper),
             self.state.eq(control.state),
+            self.hashing.eq(control.hashing),
             processor.tamper.eq(zeroise),
         ]
         m.submodules.renew = renewal = PulseCrossing(RENEW_CYCLES, i_domain="control", o_domain="sync")

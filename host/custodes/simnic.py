@@ -14,6 +14,7 @@ CLOCK_HZ = 62_500_000
 """Of the control, had it a clock that tells time."""
 FLASH_BYTES = 64 << 10
 """At the end of the flash: what the firmware keeps there."""
+UART_PIECE_BYTES = 4096
 NOISE_PARTS = 1 << 16
 NOISE_SEED = 0x9E3779B97F4A7C15
 
@@ -100,6 +101,27 @@ class SimNic(SimLink):
         """Make the noise source another one: ``ones`` and ``repeats`` are the probabilities, in `NOISE_PARTS`, of a 1 and
         of a sample that is the one before; ``stuck`` is the value at which it is stuck."""
         self._library.custodes_noise(self._handle, seed, ones, repeats, -1 if stuck is None else stuck)
+
+    def uart_bit(self, cycles: float) -> None:
+        """Cycles of the control in a bit at the host's end of the UART, from the next byte on."""
+        self._library.custodes_uart(self._handle, cycles)
+
+    def uart_send(self, data: bytes) -> None:
+        """Queue bytes at the host's end of the UART; `step_control` moves them."""
+        self._library.custodes_uart_send(self._handle, data, len(data))
+
+    @property
+    def uart_unsent(self) -> int:
+        """Bytes that are not on the line as a whole yet."""
+        return self._library.custodes_uart_unsent(self._handle)
+
+    def uart_receive(self) -> bytes:
+        """What has come in at the host's end of the UART since the last time."""
+        piece = ctypes.create_string_buffer(UART_PIECE_BYTES)
+        received = bytearray()
+        while count := self._library.custodes_uart_receive(self._handle, piece, UART_PIECE_BYTES):
+            received += piece.raw[:count]
+        return bytes(received)
 
     def close(self) -> None:
         try:
