@@ -2,13 +2,17 @@
 """Every flip of one or two bits, in every mode register of the whole device, ends it in time; nothing is left out."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from amaranth.hdl import Format, Fragment
 
 from custodes.lifecycle import Alarm
 from custodes.maps import NIC
 from custodes.processor_registers import STATUS, STATUS_TAMPERED
+from gateware.control.guarded import MODES
 from gateware.control.lifecycle import ZEROISE_CYCLES
+from sim.nic import simulated_nic
 from tests.gateware.control.whole import FlippableNic
 
 DATAPATH_FAULT_CYCLES = 5
@@ -50,3 +54,27 @@ def test_writing_a_mode_that_exists_is_no_fault(nic: FlippableNic):
     assert len(registers) == 2
     for register in registers:
         assert nic.flip(register, register.modes["HEADER"], LIMIT) is None
+
+
+def test_every_register_for_one_of_several_is_guarded_or_only_says_something():
+    """Of the control and of the datapath: an enumeration in a register is the mode of a machine, or is listed here."""
+    said = [{"OK", "REFUSED", "MALFORMED", "CLOSED"}]  # how an access from the UART went
+    fragment: Any = Fragment.get(simulated_nic(1, b""), None)
+    assert [names for names in unguarded(fragment) if names not in said] == []
+
+
+def unguarded(fragment: Any) -> list[set[str]]:
+    """The members of enumerations that registers without `guarded` hold."""
+    signals = [
+        signal
+        for domain, statements in fragment.statements.items()
+        if domain != "comb"
+        for statement in statements
+        for signal in statement._lhs_signals()
+    ]
+    found = [
+        set(signal._format._variants.values())
+        for signal in signals
+        if isinstance(signal._format, Format.Enum) and MODES not in signal.attrs
+    ]
+    return found + [names for part, _, _ in fragment.subfragments for names in unguarded(part)]
