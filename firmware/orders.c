@@ -53,7 +53,7 @@ static bool is_signed(struct span payload, const uint8_t *header, const uint8_t 
     cbor_put_array(&w, 4);
     cbor_put_text(&w, "Signature1");
     cbor_put_bytes(&w, header, PROTECTED_BYTES);
-    cbor_put_bytes(&w, NULL, 0);
+    cbor_put_bytes(&w, "", 0);
     const struct span parts[] = {{begin, (size_t)(w.at - begin)}, {payload.at - head, head + payload.size}};
     bool good = ed25519_verify(signature, key, parts, 2);
     feed_watchdog();
