@@ -58,10 +58,16 @@ class Registers:
         value = self._read(register, index)
         return {field.name: _value(register, field, value) for field in register.fields_read}
 
-    def words(self, name: str) -> list[int]:
-        """All registers in a row."""
+    def words(self, name: str, count: int | None = None) -> list[int]:
+        """All registers in a row, or the first of them."""
         register = self._may(name, Access.READ)
-        return [self._read(register, index) for index in range(register.count)]
+        count = register.count if count is None else count
+        if not 0 <= count <= register.count:
+            raise UsageError(f"{name} has {register.count} registers in a row, not {count}")
+        values = self.link.read_many(self.map.address(name), count)
+        if ALL_ONES in values:
+            self._connected()
+        return values
 
     def octets(self, name: str) -> bytes:
         """All registers in a row, the first byte the lowest of the first word, as digests are."""
@@ -83,6 +89,15 @@ class Registers:
         if value & ~known:
             raise UsageError(f"{name} has no bits {value & ~known:#x}")
         self.link.write(self.map.address(name, index), value)
+
+    def write_words(self, name: str, values: Sequence[int]) -> None:
+        """Write the first of several registers in a row that have no fields."""
+        register = self._may(name, Access.WRITE)
+        if len(values) > register.count:
+            raise UsageError(f"{name} has {register.count} registers in a row, not {len(values)}")
+        if any(not 0 <= value <= ALL_ONES for value in values):
+            raise UsageError(f"{name} has {WORD_BITS} bits: a value does not fit")
+        self.link.write_many(self.map.address(name), values)
 
     def write_fields(self, name: str, values: Mapping[str, int], index: int = 0) -> None:
         """Write a register, made of fields; those that are not named are 0."""
@@ -116,9 +131,13 @@ class Registers:
 
     def _read(self, register: Register, index: int) -> int:
         value = self.link.read(self.map.address(register.name, index))
-        if value == ALL_ONES and self.link.read(self.map.address("IDENTITY")) == ALL_ONES:
-            raise DeviceError("the device reads all ones: it is not powered, not configured or not connected")
+        if value == ALL_ONES:
+            self._connected()
         return value
+
+    def _connected(self) -> None:
+        if self.link.read(self.map.address("IDENTITY")) == ALL_ONES:
+            raise DeviceError("the device reads all ones: it is not powered, not configured or not connected")
 
 
 def _field(fields: Sequence[Field], register: str, name: str) -> Field:

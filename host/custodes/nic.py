@@ -156,9 +156,8 @@ class Nic:
         if len(message) > MAILBOX_BYTES:
             raise ValueError(f"a request of {len(message)} bytes; the mailbox takes {MAILBOX_BYTES}")
         self._until(request, lambda: self.mailbox is not Mailbox.BUSY or None)
-        for at in range(0, len(message), 4):
-            word = int.from_bytes(message[at : at + 4].ljust(4, b"\0"), "little")
-            self.registers.write("REQUEST", word, at // 4)
+        words = [int.from_bytes(message[at : at + 4].ljust(4, b"\0"), "little") for at in range(0, len(message), 4)]
+        self.registers.write_words("REQUEST", words)
         self.registers.write_fields("MAILBOX_SEND", {"LENGTH": len(message)})
         return self._results(request, self._until(request, self._reply))
 
@@ -172,7 +171,7 @@ class Nic:
         if length > MAILBOX_BYTES:
             raise DeviceError(f"the device's firmware answers with {length} bytes, more than the mailbox has")
         words = -(-length // 4)
-        return b"".join(self.registers.read("REPLY", word).to_bytes(4, "little") for word in range(words))[:length]
+        return b"".join(word.to_bytes(4, "little") for word in self.registers.words("REPLY", words))[:length]
 
     def _results(self, request: Request, reply: bytes) -> list[Any]:
         try:

@@ -25,7 +25,7 @@ from custodes.serial_port import Diagnosis, open_port
 ATTEMPTS = 4
 PATIENCE_S = 0.3
 """For the first answer to a request. Each attempt waits for twice as long as the one before."""
-SIMULATION = 5
+SIMULATION = 8
 """As much more patience with a pty: what is behind it is simulated, and has not the time of this world."""
 GAP_S = 0.1
 """Longer than a USB adapter pauses within a frame."""

@@ -139,6 +139,29 @@ def test_what_cannot_be_meant_does_not_reach_the_device(link: Words, device: Reg
     assert link.reached == []
 
 
+def test_reads_and_writes_the_first_of_a_row(link: Words, device: Registers):
+    device.write_words("REQUEST", [5, ALL_ONES])
+    first = NIC.address("REQUEST")
+    assert link.kept == {IDENTITY: 0x43555350, first: 5, first + 1: ALL_ONES}
+    link.kept[NIC.address("REPLY")] = ALL_ONES
+    assert device.words("REPLY", 2) == [ALL_ONES, 0]
+    assert device.words("REPLY", 0) == []
+
+
+@pytest.mark.parametrize("values", [[0] * 257, [1 << 32], [-1]])
+def test_a_row_that_does_not_fit_does_not_reach_the_device(link: Words, device: Registers, values: list[int]):
+    with pytest.raises(UsageError, match=r"256 registers in a row, not 257|does not fit"):
+        device.write_words("REQUEST", values)
+    with pytest.raises(UsageError, match="256 registers in a row, not 257"):
+        device.words("REPLY", 257)
+    assert link.reached == []
+
+
+def test_an_idle_line_is_told_from_a_row_of_ones():
+    with pytest.raises(DeviceError, match="reads all ones"):
+        Registers(Words({}, ALL_ONES), NIC).words("MAP_DIGEST")
+
+
 def test_what_the_device_refuses_is_told(link: Words, device: Registers):
     link.refused.add(NIC.address("NOISE_RAW"))
     with pytest.raises(RefusedError):
