@@ -34,6 +34,7 @@ from gateware.control.guarded import guarded
 from gateware.control.uart import DATA_BITS, MIN_DIVISOR, UartReceiver, UartTransmitter
 
 DIVISOR_BITS = 16
+LATENCY_CYCLES = 16
 HALF = 128
 """Words of the memory for a frame, of which there are two: a request, and the last reply."""
 FIRST_VALUE = 2
@@ -81,8 +82,9 @@ class UartLink(wiring.Component):
         divisor: clocks per bit. After reset, and `UART_FALLBACK_MS` after the last good frame: those of 115200 baud.
         fault: the state is what it cannot be, without delay. The frame is forgotten.
 
-    Latency, from the last bit of a request: 12 cycles, and per word those of the access and 2 more, to the first bit of the
-    reply. Throughput: the line's, one frame at a time. Reset: the session is closed; a frame under way is cut short.
+    Latency, from the middle of the last stop bit of a request to the first bit of the reply: `LATENCY_CYCLES`, and per word
+    those of the access and 2 more. Throughput: the line's, one frame at a time. Reset: the session is closed; a frame under
+    way is cut short.
     """
 
     rx: Signal
@@ -227,9 +229,14 @@ class UartLink(wiring.Component):
                         m.d.sync += [*answer, done.eq(done), status.eq(Status.REFUSED)]
             with m.Case(Step.REPLY), m.If(crc_left == 0):
                 with m.If(loaded):
-                    m.d.comb += [transmitter.i.valid.eq(1), transmitter.i.payload.eq(word[:DATA_BITS])]
+                    # What is fed with its own lowest byte is shifted by a byte: so the CRC sends itself.
+                    byte = Mux(checked, crc[:DATA_BITS], word[:DATA_BITS])
+                    m.d.comb += [
+                        transmitter.i.valid.eq(1),
+                        transmitter.i.payload.eq(byte ^ checked.replicate(DATA_BITS)),
+                    ]
                     with m.If(transmitter.i.ready):
-                        m.d.sync += [*_feed(fed, crc_left, word[:DATA_BITS]), word.eq(shifted), lane.eq(lane + 1)]
+                        m.d.sync += [*_feed(fed, crc_left, byte), word.eq(shifted), lane.eq(lane + 1)]
                         with m.If(ended):
                             m.d.sync += [at.eq(at + 1), loaded.eq(0)]
                 with m.Elif(~checked):
@@ -239,7 +246,7 @@ class UartLink(wiring.Component):
                     with m.Elif(at == 1):
                         m.d.sync += word.eq(last_check)
                     with m.Elif(at == check_at):
-                        m.d.sync += [word.eq(~crc), checked.eq(1)]
+                        m.d.sync += checked.eq(1)
                 with m.Elif(transmitter.i.ready):
                     m.d.sync += step.eq(Step.HUNT)
             with m.Default():

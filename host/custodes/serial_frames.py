@@ -48,7 +48,7 @@ MAX_WORDS = 64
 """In one READ or WRITE."""
 MAX_FRAME_BYTES = MIN_FRAME_BYTES + MAX_WORDS * WORD_BYTES
 IDLE_MS = 5
-"""Far more than a USB adapter pauses within a frame."""
+"""More than a USB adapter pauses within a frame."""
 CRC_POLYNOMIAL = 0xEDB8_8320
 """Bit 31 is the coefficient of x^0: bits are fed in the order in which they are on the line."""
 CRC_RESIDUE = 0xDEBB_20E3
