@@ -8,6 +8,7 @@ import enum
 import hashlib
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,34 +91,44 @@ class Channel(NamedTuple):
     selected: int
 
 
-def sources(folder: Path) -> list[Path]:
-    """All C files of the firmware; those of the libraries are put into ``folder``."""
-    for name, data in libraries().items():
-        (folder / name).write_bytes(data)
-    own = [path for path in sorted(HERE.glob("*.c")) if path.name not in NOT_FOR_HOST]
-    return [*own, *sorted(folder.glob("*.c"))]
+def compile_host(
+    target: Path,
+    *flags: str,
+    firmware_flags: tuple[str, ...] = (),
+    file_flags: dict[str, tuple[str, ...]] | None = None,
+    extra: tuple[Path, ...] = (),
+) -> None:
+    """Compile firmware, model and ``extra`` with gcc; raises with what it says where it fails.
 
-
-def compile_host(target: Path, *arguments: str | Path, extra: tuple[Path, ...] = ()) -> None:
-    """Compile firmware, model and ``extra`` with gcc; raises with what it says where it fails."""
+    Args:
+        flags: for everything, and for the linker.
+        firmware_flags: for what is not model; with ``file_flags`` more of them by the names of files.
+    """
     with tempfile.TemporaryDirectory() as work:
-        command = [
-            "gcc",
-            "-std=gnu11",
-            *DEFINES,
-            *CHECKS,
-            *arguments,
-            "-iquote",
-            HERE,
-            "-iquote",
-            MODEL,
-            "-iquote",
-            work,
-        ]
-        files = [*sources(Path(work)), *sorted(MODEL.glob("*model.c")), *extra]
-        result = subprocess.run(
-            [str(part) for part in [*command, *files, "-o", target, "-lm"]], capture_output=True, text=True, check=False
-        )
+        folder = Path(work)
+        for name, data in libraries().items():
+            (folder / name).write_bytes(data)
+        own = [path for path in sorted(HERE.glob("*.c")) if path.name not in NOT_FOR_HOST]
+        under_test = [*own, *sorted(folder.glob("*.c")), MODEL / "identity_model.c"]
+        around = [path for path in sorted(MODEL.glob("*model.c")) if path not in under_test]
+
+        def compiled(path: Path, more: tuple[str, ...]) -> Path:
+            built = folder / f"{path.name}.o"
+            more += (file_flags or {}).get(path.name, ())
+            places = [part for place in (HERE, MODEL, folder) for part in ("-iquote", place)]
+            _gcc("-std=gnu11", *DEFINES, *flags, *more, *places, "-c", path, "-o", built)
+            return built
+
+        with ThreadPoolExecutor(2) as pool:
+            objects = [pool.submit(compiled, path, firmware_flags) for path in under_test]
+            objects += [pool.submit(compiled, path, ()) for path in [*around, *extra]]
+            _gcc(*flags, *(one.result() for one in objects), "-o", target, "-lm")
+
+
+def _gcc(*arguments: str | Path) -> None:
+    result = subprocess.run(
+        ["gcc", *(str(argument) for argument in arguments)], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr
 
 
@@ -130,7 +141,7 @@ def library() -> ctypes.CDLL:
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as work:
             built = Path(work) / "firmware.so"
-            compile_host(built, "-O1", "-g", "-fPIC", "-shared")
+            compile_host(built, "-O1", "-g", "-fPIC", "-shared", *CHECKS)
             built.replace(target)
     loaded = ctypes.CDLL(str(target))
     loaded.flash_model_memory.restype = ctypes.POINTER(ctypes.c_uint8)
@@ -170,9 +181,9 @@ class Device:
             raise FirmwareEnded(how)
         return reply.raw[: size.value]
 
-    def ask(self, request: int, *arguments: Any) -> tuple[Status, list[Any]]:
-        """Status and results."""
-        status, *results = decode(self.send(encode([request, *arguments])))
+    def ask(self, *request: Any) -> tuple[Status, list[Any]]:
+        """Status and results of a request with its arguments."""
+        status, *results = decode(self.send(encode(list(request))))
         return Status(status), results
 
     def do(self, request: Request, *arguments: Any) -> list[Any]:

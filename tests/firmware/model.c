@@ -35,7 +35,7 @@ void model_spoil_rom_digest(void) { rom_digest[0] ^= 1; }
 
 void model_new(const uint8_t new_secret[32]) {
     memcpy(secret, new_secret, sizeof secret);
-    noise = NOISE_GOOD;
+    noise = SOURCE_GOOD;
     deadline = UINT64_MAX;
     drawn = 0;
     flash_model_new();
@@ -108,7 +108,7 @@ static bool allowed(uint32_t wanted) {
 static uint32_t random_word(void) {
     uint32_t value = ++drawn * 0x9E3779B9u;
     value ^= value >> 15;
-    return noise == NOISE_STUCK ? 0xA5A5A5A5u : value * 0x85EBCA6Bu;
+    return noise == SOURCE_STUCK ? 0xA5A5A5A5u : value * 0x85EBCA6Bu;
 }
 
 static uint32_t read_secret(uint32_t word) {
@@ -145,7 +145,7 @@ uint32_t hal_read(uint32_t address) {
     case REG_SHA_STATUS:
         return 0;
     case REG_RANDOM_STATUS:
-        return noise == NOISE_ALARM ? REG_RANDOM_STATUS_ALARM_MASK : noise == NOISE_SILENT ? 0 : REG_RANDOM_STATUS_VALID_MASK;
+        return noise == SOURCE_ALARM ? REG_RANDOM_STATUS_ALARM_MASK : noise == SOURCE_SILENT ? 0 : REG_RANDOM_STATUS_VALID_MASK;
     case REG_RANDOM:
         return random_word();
     case REG_STATE:

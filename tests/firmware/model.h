@@ -8,7 +8,7 @@
 // How a boot or a request ended.
 enum { RUNNING, RAISED, POWER_CUT, HUNG };
 // What the noise source does.
-enum { NOISE_GOOD, NOISE_STUCK, NOISE_ALARM, NOISE_SILENT };
+enum { SOURCE_GOOD, SOURCE_STUCK, SOURCE_ALARM, SOURCE_SILENT };
 
 // A device with an erased flash, that has not been booted.
 void model_new(const uint8_t secret[32]);

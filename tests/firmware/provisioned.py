@@ -38,10 +38,17 @@ ITEMS = {
     Item.SESSIONS: encode(SESSIONS),
 }
 DIGEST = provisioning_digest([hashlib.sha256(ITEMS[item]).digest() for item in Item])
-XPN = Association(
-    an=1, suite=Suite.GCM_AES_XPN_256.title, key=bytes(range(32)).hex(), pn=1 << 40, salt="5a" * 12, ssci=9
+XPN = Association.model_validate(
+    {
+        "an": 1,
+        "suite": Suite.GCM_AES_XPN_256.title,
+        "key": bytes(range(32)).hex(),
+        "pn": 1 << 40,
+        "salt": "5a" * 12,
+        "ssci": 9,
+    }
 )
-SHORT = Association(an=2, suite=Suite.GCM_AES_128.title, key=bytes(range(16)).hex(), pn=7)
+SHORT = Association.model_validate({"an": 2, "suite": Suite.GCM_AES_128.title, "key": bytes(range(16)).hex(), "pn": 7})
 
 
 def store(device: Device, item: Item, data: bytes) -> None:

@@ -3,6 +3,7 @@
 
 import hashlib
 import random
+from typing import Any
 
 import cbor2
 import pytest
@@ -96,7 +97,7 @@ def test_longest_request_is_read_whole():
 
 def test_unknown_requests_items_and_tests_are_named_so():
     device = blank()
-    for question in (
+    questions: tuple[tuple[Any, ...], ...] = (
         (0,),
         (99,),
         (Request.DIGEST, 0),
@@ -105,7 +106,8 @@ def test_unknown_requests_items_and_tests_are_named_so():
         (Request.COMMIT, 0, 1, bytes(32)),
         (Request.SELFTEST, 1 << len(SelfTest), 0),
         (Request.SELFTEST, 0, 1 << len(SelfTest)),
-    ):
+    )
+    for question in questions:
         assert device.ask(*question) == (Status.UNKNOWN, [])
 
 
@@ -273,13 +275,14 @@ def test_lock_needs_every_item_and_the_right_digest():
 def test_locked_device_takes_nothing_that_a_blank_one_takes(make):
     device = make()
     before = device.flash
-    for question in (
+    questions: tuple[tuple[Any, ...], ...] = (
         (Request.STORE, Item.IDENTITY, 0, b"0"),
         (Request.COMMIT, Item.IDENTITY, 1, bytes(32)),
         (Request.LOCK, DIGEST),
         (Request.ERASE,),
         (Request.SELFTEST, 1, 1),
-    ):
+    )
+    for question in questions:
         assert device.ask(*question) == (Status.FORBIDDEN, [])
     assert device.flash == before
 

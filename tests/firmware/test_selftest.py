@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Self-tests run before what they test is used, and one that fails is the end until the reset."""
 
+from typing import Any
+
 import pytest
 
 from custodes.lifecycle import Lifecycle
@@ -9,7 +11,7 @@ from tests.firmware.host import Ended, Noise
 from tests.firmware.provisioned import CHALLENGE, blank, locked
 
 ALL = (1 << len(SelfTest)) - 1
-STOPPED = (
+STOPPED: tuple[tuple[Any, ...], ...] = (
     (Request.IDENTIFY, CHALLENGE),
     (Request.STORE, Item.IDENTITY, 0, b"0"),
     (Request.COMMIT, Item.IDENTITY, 1, bytes(32)),
