@@ -13,7 +13,7 @@ from custodes.firmware import Entry, Firmware, Info
 from custodes.lifecycle import Lifecycle
 from custodes.macsec import ASSOCIATIONS, ASSOCIATIONS_PER_CHANNEL, Side
 from custodes.mailbox import Event, Item, Request, SelfTest, Status
-from custodes.nic import PATIENCE_S, Nic
+from custodes.nic import PATIENCE_S, FirmwareError, Nic
 from custodes.nic_access import NIC_DEVICE, NicOption, PatienceOption, opened_firmware
 from custodes.processor import Processor
 from custodes.terminal import plural
@@ -44,7 +44,7 @@ def sessions_json(processor: Processor) -> dict[str, Any]:
     the next or the lowest acceptable."""
     associations = []
     for side in Side:
-        for number in range(ASSOCIATIONS):
+        for number in processor.numbers(side):
             if found := processor.association(side, number):
                 channel, an = divmod(number, ASSOCIATIONS_PER_CHANNEL)
                 suite, pn = found
@@ -152,21 +152,27 @@ def selftest(
     """
     display = screen(quiet, verbose)
     wanted, spoilt = _tests(names or []), set(_tests(spoil) if spoil else [])
+    refusal: FirmwareError | None = None
     with opened_firmware(device, display, timeout) as firmware:
         passed, failed = firmware.selftest([])
-        for test in wanted:
-            if failed:
-                break
-            display.detail(f"{test.name.lower()} runs")
-            passed, failed = firmware.selftest([test], spoilt & {test})
+        try:
+            for test in wanted:
+                if failed:
+                    break
+                display.detail(f"{test.name.lower()} runs")
+                passed, failed = firmware.selftest([test], spoilt & {test})
+        except FirmwareError as error:
+            refusal = error
     outcomes = {
         test.name: "failed" if test in failed else "passed" if test in passed else "not run"
         for test in sorted({*wanted, *failed})
     }
     if as_json:
-        display.json({"device": device, "selftests": outcomes, "passed": not failed})
+        display.json({"device": device, "selftests": outcomes, "passed": set(outcomes.values()) == {"passed"}})
     else:
         display.facts((name.lower(), outcome) for name, outcome in outcomes.items())
+    if refusal:
+        raise refusal
     if failed:
         raise SelfTestError(f"self-tests failed: {', '.join(test.name.lower() for test in sorted(failed))}")
     if missing := [name.lower() for name, outcome in outcomes.items() if outcome != "passed"]:

@@ -36,23 +36,24 @@ def session_counters(processor: Processor, everything: bool) -> Counters:
     that are of no association."""
     found: Counters = {}
     for side, outcomes in OUTCOMES.items():
-        for number in range(ASSOCIATIONS):
-            used = everything or processor.association(side, number) is not None
-            if not used and number:
-                continue
+        numbers = range(ASSOCIATIONS) if everything else processor.numbers(side)
+        direction = DIRECTIONS[side]
+        values = processor.link.read_many(association_register(COUNTERS, side, 0), len(outcomes))
+        found |= {
+            f"{direction} {outcome.title}": value
+            for outcome, value in zip(outcomes, values, strict=True)
+            if not associated(outcome)
+        }
+        for number in numbers:
             channel, an = divmod(number, ASSOCIATIONS_PER_CHANNEL)
-            name = f"{DIRECTIONS[side]} {channel} AN {an}"
-            first = association_register(COUNTERS, side, number)
-            for outcome in outcomes:
-                if associated(outcome):
-                    if used:
-                        found[f"{name} {outcome.title}"] = processor.link.read(first + outcome)
-                elif not number:
-                    found[f"{DIRECTIONS[side]} {outcome.title}"] = processor.link.read(first + outcome)
-            if used:
-                octets = association_register(OCTETS, side, number)
-                lower, upper = processor.link.read(octets), processor.link.read(octets + 1)
-                found[f"{name} {OCTETS_TITLES[side]}"] = lower | upper << 32
+            values = processor.link.read_many(association_register(COUNTERS, side, number), len(outcomes))
+            found |= {
+                f"{direction} {channel} AN {an} {outcome.title}": value
+                for outcome, value in zip(outcomes, values, strict=True)
+                if associated(outcome)
+            }
+            lower, upper = processor.link.read_many(association_register(OCTETS, side, number), 2)
+            found[f"{direction} {channel} AN {an} {OCTETS_TITLES[side]}"] = lower | upper << 32
     return found
 
 
@@ -104,7 +105,7 @@ def counters(
 def _shown(now: Counters, before: Counters, everything: bool) -> Iterator[tuple[str, str]]:
     for name, value in now.items():
         if value or everything:
-            rise = value - before.get(name, value)
+            rise = (value - before.get(name, value)) % (1 << (64 if "Octets" in name else 32))
             yield name, f"{value:,}" + (f"  +{rise:,}" if rise else "")
 
 

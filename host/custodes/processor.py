@@ -98,9 +98,14 @@ class Processor:
         lower = association_register(PN_STATE, side, number)
         return Suite(state & ~IN_USE), self.link.read(lower) | self.link.read(lower + 1) << 32
 
+    def numbers(self, side: Side) -> list[int]:
+        """The associations of a direction that have a key."""
+        states = self.link.read_many(association_register(ASSOCIATION_STATE, side, 0), ASSOCIATIONS)
+        return [number for number, state in enumerate(states) if state & IN_USE]
+
     def in_use(self, side: Side) -> int:
         """How many associations of a direction have a key."""
-        return sum(self.association(side, number) is not None for number in range(ASSOCIATIONS))
+        return len(self.numbers(side))
 
     def counters(self) -> Counts:
         """Every counter and total, once they have come to rest."""

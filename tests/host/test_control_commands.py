@@ -7,16 +7,17 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cbor2
 import pytest
 
 from custodes.control_commands import describe
 from custodes.firmware import Entry
 from custodes.lifecycle import Alarm, Lifecycle
 from custodes.link import Link
-from custodes.mailbox import Event, Item, Request, SelfTest
+from custodes.mailbox import Event, Item, Request, SelfTest, Status
 from custodes.maps import NIC
 from tests.host.fake import FakeLink
-from tests.host.fake_nic import BUILD_ID, ROM_DIGEST, VERSION, FakeNic, Flash, write_files
+from tests.host.fake_nic import BUILD_ID, ROM_DIGEST, VERSION, FakeNic, Flash, encoded, write_files
 from tests.host.fake_processor import KEYS_TOML, FakeProcessor
 from tests.host.test_provision_commands import custodes, fails, signing
 
@@ -140,13 +141,28 @@ def test_a_failed_test_is_exit_6_and_nothing_more_runs(device: Install, test: Se
 def test_a_test_can_be_made_to_fail_while_blank_only(device: Install) -> None:
     assert custodes("selftest", "rom", "--spoil", "rom").exit_code == 6
     device(FakeNic(Flash(lifecycle=Lifecycle.PROVISIONED)))
-    fails(custodes("selftest", "rom", "--spoil", "rom"), 5, "not in this lifecycle state")
+    result = custodes("selftest", "rom", "--spoil", "rom")
+    assert (result.exit_code, result.stdout) == (5, "rom  not run\n")
+    assert "not in this lifecycle state" in result.stderr
 
 
 def test_a_firmware_that_runs_no_test_is_said(device: Install) -> None:
     device(FakeNic(spoil=lambda reply: b"\x83\x00\x00\x00"))
     result = custodes("selftest", "rom")
     assert result.exit_code == 5 and "says nothing of self-tests that it should have run: rom" in result.stderr
+
+
+def test_a_test_that_cannot_run_is_said_after_those_that_have(device: Install) -> None:
+    def no_random(reply: bytes) -> bytes:
+        return encoded([Status.NO_RANDOM]) if cbor2.loads(reply)[1:2] == [0b111] else reply
+
+    device(FakeNic(spoil=no_random))
+    result = custodes("selftest", "rom", "sha256", "sha512")
+    assert (result.exit_code, result.stdout.split()) == (
+        5,
+        ["rom", "passed", "sha256", "passed", "sha512", "not", "run"],
+    )
+    assert "its noise source gives no random numbers" in result.stderr
 
 
 def test_log_has_names(device: Install) -> None:
