@@ -37,6 +37,7 @@ from gateware.stream import (
     beat_layout,
 )
 from gateware.stream.join import Join
+from gateware.trng.trng import Trng
 from tests.cocotb_benches.gcm_harness import Opener, SideBySide
 from tests.frames import POLICY
 
@@ -154,6 +155,7 @@ DESIGNS: dict[str, Design] = {
     **{f"join_{lanes}": _join(lanes) for lanes in (8, 64)},
     "serial_join": Design(lambda: SerialJoin(PIECES), "bench_serial_join"),
     "sha256": Design(Sha256, "bench_sha256"),
+    "trng": Design(Trng, "bench_trng"),
     "tally": Design(lambda: Tally(TALLY_KINDS, TALLY_SPACING), "bench_tally"),
     "control": Design(lambda: Control(CONTROL_CLOCK_HZ, CONTROL_TEXT), "bench_control"),
     "uart_link": Design(lambda: UartLink(UART_SLOW_HZ), "bench_uart_link", clock_hz=UART_SLOW_HZ),
