@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from custodes import register_commands
+from custodes import order_commands, register_commands
 from custodes.admission import Admission, admit_capture, admit_file
 from custodes.capture import Capture
 from custodes.command_line import (
@@ -136,6 +136,7 @@ app.command(epilog=EXIT_CODES)(status)
 app.command(epilog=EXIT_CODES)(counters)
 app.command(epilog=EXIT_CODES)(selftest)
 app.command(epilog=EXIT_CODES)(log)
+app.add_typer(order_commands.app, name="order")
 app.add_typer(register_commands.app, name="reg")
 app.command(epilog=EXIT_CODES)(seal)
 app.command("open", epilog=EXIT_CODES)(open_frames)

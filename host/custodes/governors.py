@@ -37,6 +37,15 @@ def _hexadecimal(data: bytes) -> bytes | None:
     return bytes.fromhex(text) if re.fullmatch(_HEX, text) else None
 
 
+def hexadecimal_file(path: Path) -> bytes:
+    """The bytes that a file has as hexadecimal digits; raises `KeysError`."""
+    name = "standard input" if path == STDIN else str(path)
+    try:
+        return bytes.fromhex(_content(path, name).decode("ascii").strip())
+    except ValueError:
+        raise KeysError(f"{name}: is not hexadecimal digits") from None
+
+
 def public_key(path: Path) -> bytes:
     """The public key in a file; raises `KeysError`."""
     data = _content(path, str(path))
