@@ -206,6 +206,7 @@ class Health(wiring.Component):
                 m.d.sync += failures.eq(failures + 1)
             failed |= test.failed
 
+        # SEC_CM: NOISE.STARTUP, SEC_CM: NOISE.HEALTH, SEC_CM: NOISE.ALARM.LATCHED
         state, fault = guarded(State)
         seen = Signal(range(STARTUP_SAMPLES))
         m.d.comb += self.fault.eq(fault)

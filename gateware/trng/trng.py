@@ -97,6 +97,7 @@ class Trng(wiring.Component):
             drbg.clear.eq(forget),
             # A digest that waits goes in between two requests.
             drbg.reseed.eq(conditioner.o.valid & ~drbg.reseed_needed & ~drbg.o.valid),
+            # SEC_CM: NOISE.RAW_APART
             used.eq(health.ready & conditioner.takes),
             conditioner.sample.eq(self.sample),
             conditioner.sample_valid.eq(self.sample_valid & used),
