@@ -31,6 +31,7 @@ static uint64_t head(struct reader *r, uint8_t major, uint64_t least, uint64_t m
         for (uint32_t at = 0; at < size; at++) {
             value = value << 8 | next(r);
         }
+        // SEC_CM: MESSAGE.ONE_ENCODING
         // Not one that half as many bytes would do for.
         uint32_t high = (uint32_t)(value >> 32), low = (uint32_t)value;
         r->bad |= size == 1 ? low < ONE_BYTE : size == 2 ? low < 0x100 : size == 4 ? low < 0x10000 : !high;

@@ -47,6 +47,7 @@ void device_begin(void) {
         fail();
     }
     if (state == LIFECYCLE_PROVISIONED || state == LIFECYCLE_OPERATIONAL) {
+        // SEC_CM: STORE.LOCKED
         if (store_provisioning(kept) != STATUS_OK || !same(kept, provisioning, DIGEST_BYTES)) {
             fail();
         }

@@ -19,8 +19,10 @@ void identity_begin(const uint8_t measured[DIGEST_BYTES], uint8_t store_key[KEY_
     for (uint32_t at = 0; at < SECRET_WORDS; at++) {
         store_le32(secret + 4 * at, hal_read(REG_SECRET + 4 * at));
     }
+    // SEC_CM: SECRET.LOCKED_BY_BOOT
     hal_write(REG_SECRET_LOCK, 1);
     prepared = false;
+    // SEC_CM: SECRET.MEASURED
     hkdf_extract(compound, measured, DIGEST_BYTES, &(struct span){secret, sizeof secret}, 1);
     hkdf_expand(seed, compound, &TEXT("custodes/identity-seed/v1"), 1);
     hkdf_expand(store_key, compound, &TEXT("custodes/store/v1"), 1);

@@ -84,11 +84,13 @@ static uint32_t check_signatures(struct span payload, const struct signature *si
     if (status != STATUS_OK) {
         return status;
     }
+    // SEC_CM: ORDER.THRESHOLD
     if (count < governors->threshold || !governors->threshold) {
         return STATUS_UNSIGNED;
     }
     for (size_t at = 0; at < count; at++) {
         const struct signature *one = &signatures[at];
+        // SEC_CM: ORDER.SIGNED_ONCE_EACH
         if (one->governor >= governors->count || seen >> one->governor & 1 ||
             !is_signed(payload, one->header, one->value, governors->keys[one->governor])) {
             return STATUS_UNSIGNED;
@@ -141,6 +143,7 @@ static uint32_t open_key(const struct install *install, uint8_t key[KEY_BYTES]) 
     if (status != STATUS_OK) {
         return status;
     }
+    // SEC_CM: KEY.WRAPPED
     if (!identity_open(key, install->encapsulated.at, info, 2, install->sealed.at, install->sealed.size)) {
         return STATUS_UNSEALED;
     }
@@ -205,9 +208,12 @@ uint32_t orders_serve(struct reader *arguments) {
         return STATUS_MALFORMED;
     }
     bool operational = device_state() == LIFECYCLE_OPERATIONAL;
+    // SEC_CM: ORDER.STATE
     if (activates ? operational : !bricks && !operational) {
         return STATUS_FORBIDDEN;
     }
+    // SEC_CM: ORDER.DEVICE_AND_BOOT
+    // SEC_CM: ORDER.SERIAL
     if (!identity_is(order.identity.at, order.agreement.at) || order.serial <= last_serial) {
         return STATUS_REPLAYED;
     }

@@ -164,6 +164,7 @@ uint32_t selftest_run(uint32_t tests, uint32_t spoiled) {
         } else {
             passed &= ~bit;
             failed |= bit;
+            // SEC_CM: SELFTEST.FORGETS
             identity_forget();
             datapath_stop();
             log_event(EVENT_TEST_FAILED, test);
@@ -172,6 +173,7 @@ uint32_t selftest_run(uint32_t tests, uint32_t spoiled) {
     return failed ? STATUS_ERROR_STATE : STATUS_OK;
 }
 
+// SEC_CM: SELFTEST.ERROR_STATE
 uint32_t selftest_need(uint32_t tests) { return failed ? STATUS_ERROR_STATE : selftest_run(tests & ~passed, 0); }
 
 uint32_t selftest_passed(void) { return passed; }

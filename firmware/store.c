@@ -39,6 +39,7 @@ static void tag(uint8_t output[SHA256_BYTES], const uint8_t record[RECORD_BYTES]
     hmac_end(output, key, sizeof key);
 }
 
+// SEC_CM: STORE.AUTHENTICATED
 static bool is_good(const uint8_t record[RECORD_BYTES], uint32_t kind, uint32_t which) {
     uint8_t wanted[SHA256_BYTES];
     tag(wanted, record);
