@@ -25,10 +25,24 @@ from custodes.link import Link
 from custodes.mailbox import Request, Status
 from custodes.maps import NIC
 
-PATIENCE_S = 300.0
-"""How long the firmware may take: a simulated CPU needs half a minute where a real one needs half a second."""
+PATIENCE_S = 600.0
+"""How long the firmware may take: a simulated CPU needs half a minute, and more on a busy machine, where a real one needs
+half a second."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.000_1, 0.02
 """Between two looks at the mailbox."""
+WISHES = {
+    Request.INFO: "say what it is",
+    Request.IDENTIFY: "prove who it is",
+    Request.STORE: "store an item",
+    Request.COMMIT: "keep an item",
+    Request.DIGEST: "say what it keeps",
+    Request.LOCK: "lock",
+    Request.ORDER: "carry out the order",
+    Request.SELFTEST: "test itself",
+    Request.LOG: "show its log",
+    Request.ERASE: "forget its items",
+}
+"""What a device is to do."""
 MEANINGS = {
     Status.MALFORMED: "it does not understand the request",
     Status.UNKNOWN: "it knows no such request, item or test",
@@ -52,8 +66,7 @@ class FirmwareError(DeviceError):
     def __init__(self, request: Request, status: Status) -> None:
         self.request = request
         self.status = status
-        what = request.name.lower()
-        super().__init__(f"the device does not {what}: {MEANINGS[status]}")
+        super().__init__(f"the device does not {WISHES[request]}: {MEANINGS[status]}")
 
 
 class Nic:
