@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
+import struct
 import subprocess
 import sys
 import tarfile
@@ -17,9 +18,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from firmware import stack
+from firmware.stack import StackError, depth
+
 HERE = Path(__file__).parent
 CACHE = HERE.parent / "build" / "firmware"
 REQUIREMENTS = HERE / "requirements.txt"
+RECORD = HERE / "firmware.sha256"
+"""SHA-256 of the image, as it is to be wherever it is built."""
 ROM_BYTES = 32 << 10
 RAM_BYTES = 16 << 10
 LIBRARY_FILES = {
@@ -29,14 +35,16 @@ LIBRARY_FILES = {
 """What is taken of each source distribution."""
 DEFINES = ("-DAES256=1", "-DECB=1", "-DCBC=0", "-DCTR=0")
 """How the AES library is configured; what of it is not called does not get into the ROM."""
+MACHINE = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+zmmul+c+relax")
 TARGET = (
-    *("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+zmmul+c+relax", "-std=c11", "-ffreestanding"),
-    *("-Os", "-Xclang", "-Oz", "-msave-restore"),
-    *("-ffunction-sections", "-fdata-sections", "-fno-sanitize=all", "-fno-stack-protector", "-fno-ident", "-g0"),
+    *MACHINE,
+    *("-std=c11", "-ffreestanding", "-g0"),
+    *("-Os", "-Xclang", "-Oz", "-msave-restore", "-fno-jump-tables"),
+    *("-ffunction-sections", "-fdata-sections", "-fno-sanitize=all", "-fno-stack-protector", "-fno-ident"),
     *("-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-isystem", "."),
 )
-"""Compressed instructions, and multiplication without division, which the CPU does not have: whatever needs it does not link."""
-WARNINGS = ("-Wall", "-Wextra", "-Werror")
+"""Compressed instructions, and multiplication without division: the CPU has none, and what needs it does not link."""
+WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-unused-command-line-argument")
 
 
 class FirmwareError(Exception):
@@ -49,10 +57,12 @@ class Image:
 
     Attributes:
         variables: bytes of RAM that are not stack.
+        stack: bytes of it that are needed at most.
     """
 
     data: bytes
     variables: int
+    stack: int
 
     @property
     def digest(self) -> bytes:
@@ -70,17 +80,18 @@ def build(cache: Path = CACHE) -> Image:
         path.name: path.read_bytes() for path in sorted(HERE.iterdir()) if path.suffix in (".c", ".h", ".S", ".ld")
     }
     sources |= libraries(cache)
-    parts = [b"ziglang", importlib.metadata.version("ziglang").encode(), Path(__file__).read_bytes()]
+    parts = [b"ziglang", importlib.metadata.version("ziglang").encode()]
+    parts += [Path(file).read_bytes() for file in (__file__, stack.__file__)]
     parts += [part for name, data in sorted(sources.items()) for part in (name.encode(), data)]
     kept = cache / f"{hashlib.sha256(b''.join(len(part).to_bytes(8) + part for part in parts)).hexdigest()[:16]}.bin"
     if not kept.exists():
         with tempfile.TemporaryDirectory(dir=cache) as work:
             image = _compile(sources, Path(work), cache)
             staged = Path(work) / "kept"
-            staged.write_bytes(image.variables.to_bytes(4) + image.data)
+            staged.write_bytes(image.variables.to_bytes(4) + image.stack.to_bytes(4) + image.data)
             staged.replace(kept)
     data = kept.read_bytes()
-    return Image(data[4:], int.from_bytes(data[:4]))
+    return Image(data[8:], int.from_bytes(data[:4]), int.from_bytes(data[4:8]))
 
 
 def libraries(cache: Path = CACHE) -> dict[str, bytes]:
@@ -131,13 +142,16 @@ def _compile(sources: dict[str, bytes], work: Path, cache: Path) -> Image:
     for name, data in sources.items():
         (work / name).write_bytes(data)
     foreign = {Path(member).name for members in LIBRARY_FILES.values() for member in members}
-    objects = []
+    objects, assembly = [], []
     for name in sorted(name for name in sources if name.endswith((".c", ".S"))):
-        checks = ("-w",) if name in foreign else WARNINGS
-        loops = ("-fno-builtin",) if name == "memory.c" else ()
-        language = () if name.endswith(".c") else ("-x", "assembler-with-cpp")
+        if name.endswith(".c"):
+            checks = ("-w",) if name in foreign else WARNINGS
+            loops = ("-fno-builtin",) if name == "memory.c" else ()
+            _zig(work, cache, "cc", *TARGET, *DEFINES, *checks, *loops, "-S", name, "-o", f"{name}.s")
+            assembly.append((work / f"{name}.s").read_text())
+            name += ".s"
         objects.append(f"{name}.o")
-        _zig(work, cache, "cc", *TARGET, *DEFINES, *checks, *loops, "-c", *language, name, "-o", objects[-1])
+        _zig(work, cache, "cc", *MACHINE, "-c", name, "-o", objects[-1])
     link = ("-nostdlib", "-static", "-Wl,--gc-sections", "-Wl,-e,start", "-Wl,--build-id=none", "-T", "link.ld")
     _zig(work, cache, "cc", *TARGET, *link, *objects, "-o", "firmware.elf")
     _zig(work, cache, "objcopy", "-O", "binary", "firmware.elf", "firmware.bin")
@@ -145,7 +159,26 @@ def _compile(sources: dict[str, bytes], work: Path, cache: Path) -> Image:
     data += bytes(-len(data) % 64)
     if len(data) > ROM_BYTES:
         raise FirmwareError(f"the firmware has {len(data)} bytes, the ROM {ROM_BYTES}")
-    return Image(data, 0)
+    try:
+        deepest = depth(assembly, "main")
+    except StackError as error:
+        raise FirmwareError(f"the depth of the firmware's stack is unknown: {error}") from None
+    variables = _section_bytes((work / "firmware.elf").read_bytes(), ".bss")
+    if variables + deepest > RAM_BYTES:
+        raise FirmwareError(f"the firmware needs {variables} + {deepest} bytes of RAM, and has {RAM_BYTES}")
+    return Image(data, variables, deepest)
+
+
+def _section_bytes(elf: bytes, name: str) -> int:
+    """Size of a section of a 32-bit ELF file."""
+    table, size, count, names = struct.unpack_from("<12xI10xHHH", elf, 20)
+    sections = [struct.unpack_from("<10I", elf, table + size * number) for number in range(count)]
+    texts = sections[names][4]
+    for section in sections:
+        text = texts + section[0]
+        if elf[text : elf.index(b"\0", text)].decode() == name:
+            return section[5]
+    raise FirmwareError(f"the firmware has no section {name}")
 
 
 def _zig(work: Path, cache: Path, tool: str, *arguments: str) -> None:
