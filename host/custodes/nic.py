@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from custodes.accessors import ALL_ONES, Registers
 from custodes.control_registers import (
@@ -28,6 +28,8 @@ from custodes.maps import NIC
 PATIENCE_S = 600.0
 """How long the firmware may take: a simulated CPU needs half a minute, and more on a busy machine, where a real one needs
 half a second."""
+BOOT_PATIENCE_S = 120.0
+"""How long it may take to say which state the device is in; a simulated one needs a second."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.000_1, 0.02
 """Between two looks at the mailbox."""
 WISHES = {
@@ -58,6 +60,8 @@ MEANINGS = {
     Status.UNSEALED: "the wrapped key does not open",
 }
 """What to say of a `Status` that is not `Status.OK`."""
+
+T = TypeVar("T")
 
 
 class FirmwareError(DeviceError):
@@ -151,7 +155,8 @@ class Nic:
 
     def booted(self) -> Lifecycle:
         """The lifecycle, once the firmware has said which it is."""
-        return self._until(Request.INFO, self._known)
+        patience = min(self._patience_s, BOOT_PATIENCE_S)
+        return self._until(Request.INFO, self._known, patience, "does not start: the device stays in its boot")
 
     def _known(self) -> Lifecycle | None:
         state = self.lifecycle
@@ -200,16 +205,19 @@ class Nic:
             raise FirmwareError(request, status)
         return answer[1:]
 
-    def _until(self, request: Request, look: Callable[[], Any]) -> Any:
-        """What ``look`` gives that is not none, looked for less and less often."""
-        deadline = time.monotonic() + self._patience_s
+    def _until(
+        self, request: Request, look: Callable[[], T | None], patience_s: float | None = None, failing: str = ""
+    ) -> T:
+        """What ``look`` gives that is not none, looked for less and less often. ``failing``: what to say of a firmware that
+        has used up the patience."""
+        patience_s = self._patience_s if patience_s is None else patience_s
+        deadline = time.monotonic() + patience_s
         pause = FIRST_WAIT_S
         while (found := look()) is None:
             self._fail_if_stopped()
             if time.monotonic() > deadline:
-                raise DeviceError(
-                    f"the device's firmware does not answer to {request.name.lower()} in {self._patience_s:g} s"
-                )
+                failing = failing or f"does not answer to {request.name.lower()}"
+                raise DeviceError(f"the device's firmware {failing} ({patience_s:g} s)")
             self._waiting(request)
             self.link.wait(pause)
             pause = min(2 * pause, LONGEST_WAIT_S)

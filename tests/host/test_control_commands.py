@@ -102,7 +102,7 @@ def test_a_firmware_that_does_not_start_is_said(device: Install, command: str) -
     link = FakeNic()
     device(link)
     link.lifecycle = Lifecycle.BOOT
-    fails(custodes(command, "--timeout", "0.1"), 5, "does not answer")
+    fails(custodes(command, "--timeout", "0.1"), 5, "firmware does not start")
 
 
 def test_every_test_runs_by_default(device: Install) -> None:

@@ -54,7 +54,7 @@ def test_waits_for_the_firmware_to_boot() -> None:
     link = FakeNic()
     nic = Nic(link, patience_s=0.05)
     link.lifecycle = Lifecycle.BOOT
-    with pytest.raises(DeviceError, match=r"firmware does not answer to info in 0.05 s"):
+    with pytest.raises(DeviceError, match=r"firmware does not start: the device stays in its boot \(0\.05 s\)"):
         nic.booted()
     assert link.waited > 0
     link.lifecycle = Lifecycle.OPERATIONAL
