@@ -29,6 +29,7 @@ from gateware.control.uart_link import UartLink
 from gateware.control.watchdog import WATCHDOG_CYCLES
 from gateware.hash import Sha256
 from gateware.hash.sha256 import block_word
+from gateware.trng.trng import Trng
 
 SECRET_BYTES = 32
 PAGES = sorted({CONTROL_BLOCK.address(register.name) // PAGE_WORDS for register in CONTROL_BLOCK.registers})
@@ -45,7 +46,7 @@ class ControlSystem(wiring.Component):
         registers: the map of the device.
         clock_hz: of ``sync``.
         watchdog_cycles: see `Watchdog`.
-        hash_domain: of the SHA-256 engine: ``sync``, or one with the same clock that may rest while ``hashing`` is 0, as
+        hash_domain: of the SHA-256 engines: ``sync``, or one with the same clock that may rest while ``hashing`` is 0, as
             simulations let it.
 
     Members:
@@ -130,10 +131,11 @@ class ControlSystem(wiring.Component):
         m.submodules.lifecycle = lifecycle = Lifecycle(self.watchdog_cycles)
         m.submodules.uart = uart = UartLink(self.clock_hz)
         m.submodules.mailbox = mailbox = Mailbox()
+        m.submodules.trng = trng = Trng(hash_domain=self.hash_domain)
         m.submodules.own = own = Decoder([CONTROL_BLOCK])
         m.submodules.firmware = firmware = Decoder([FIRMWARE_BLOCK])
         wiring.connect(m, cpu.registers, firmware.access)
-        faults = [*self._ways(m, uart, own), cpu.fault, uart.fault, mailbox.fault, self.fault]
+        faults = [*self._ways(m, uart, own), cpu.fault, uart.fault, mailbox.fault, trng.fault, self.fault]
         m.d.comb += [
             uart.rx.eq(self.rx),
             self.tx.eq(uart.tx),
@@ -141,7 +143,11 @@ class ControlSystem(wiring.Component):
             lifecycle.trap.eq(cpu.trap),
             lifecycle.integrity.eq(Cat(faults).any()),
             Value.cast(lifecycle.secret).eq(int.from_bytes(self.secret, "little")),
+            lifecycle.noise.eq(trng.alarm),
             cpu.zeroise.eq(lifecycle.zeroise),
+            trng.clear.eq(lifecycle.zeroise),
+            trng.sample.eq(self.sample),
+            trng.sample_valid.eq(self.sample_valid),
             self.zeroise.eq(lifecycle.zeroise),
             self.renew.eq(lifecycle.renew),
             self.state.eq(lifecycle.state),
@@ -149,7 +155,8 @@ class ControlSystem(wiring.Component):
         self._identity(m, own)
         self._state(m, own, firmware, lifecycle)
         self._messages(m, own, firmware, mailbox)
-        self._sha(m, firmware, lifecycle.zeroise)
+        self._noise(m, own, firmware, trng)
+        self._sha(m, firmware, lifecycle.zeroise, trng.hashing)
         self._flash(m, firmware)
         m.d.comb += [
             own["UART_DIVISOR"].value.eq(uart.divisor),
@@ -238,7 +245,20 @@ class ControlSystem(wiring.Component):
             firmware.value("MAILBOX_PENDING", "PENDING").eq(mailbox.pending),
         ]
 
-    def _sha(self, m: Module, firmware: Decoder, zeroise: Value) -> None:
+    @staticmethod
+    def _noise(m: Module, own: Decoder, firmware: Decoder, trng: Trng) -> None:
+        raw, random = own["NOISE_RAW"], firmware["RANDOM"]
+        m.d.comb += [
+            own["NOISE_STATUS"].value.eq(Cat(trng.state, Const(0, 6), trng.raw.valid)),
+            own["NOISE_FAILURES"].value.eq(Cat(trng.repetitions, trng.proportions)),
+            raw.value.eq(Mux(trng.raw.valid, trng.raw.payload, 0)),
+            trng.raw.ready.eq(raw.reads),
+            firmware["RANDOM_STATUS"].value.eq(Cat(trng.o.valid, trng.alarm)),
+            random.value.eq(Mux(trng.o.valid, trng.o.payload, 0)),
+            trng.o.ready.eq(random.reads),
+        ]
+
+    def _sha(self, m: Module, firmware: Decoder, zeroise: Value, others: Value) -> None:
         sha = Sha256()
         m.submodules.sha = DomainRenamer(self.hash_domain)(sha)
         word, command, state = firmware["SHA_WORD"], firmware["SHA_COMMAND"], firmware["SHA_STATE"]
@@ -249,7 +269,7 @@ class ControlSystem(wiring.Component):
             clear.eq(zeroise | (command.writes & firmware.data("SHA_COMMAND", "CLEAR"))),
             sha.i.payload.eq(waiting),
             sha.clear.eq(clear),
-            self.hashing.eq(sha.busy | sha.i.valid | clear),
+            self.hashing.eq(sha.busy | sha.i.valid | clear | others),
             word.busy.eq(sha.i.valid),
             firmware["SHA_STATUS"].value.eq(sha.busy | sha.i.valid),
             state.value.eq(sha.state.word_select(~state.index, 32)),

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import DomainRenamer, Module, Signal
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -44,10 +44,14 @@ class Owner(enum.Enum, shape=5):
 class SharedSha256(wiring.Component):
     """A `Sha256` that the conditioner and the DRBG use in turns; who both want it, the DRBG goes first.
 
+    Args:
+        hash_domain: of the engine: ``sync``, or one with the same clock that may rest while ``hashing`` is 0.
+
     Members:
         conditioner, drbg: the users. One that lets go must be through with its blocks.
         clear: as of `Sha256`; nobody has the engine after it.
         fault: the owner is one that does not exist. Nobody has the engine then.
+        hashing: there is something to do in ``hash_domain``.
 
     A user has the engine a cycle after it has asked, if it is free; a change of users takes two cycles.
     """
@@ -56,16 +60,22 @@ class SharedSha256(wiring.Component):
     drbg: Any
     clear: Signal
     fault: Signal
+    hashing: Signal
 
-    def __init__(self) -> None:
+    def __init__(self, hash_domain: str = "sync") -> None:
+        self.hash_domain = hash_domain
         engine = EngineSignature()
-        super().__init__({"conditioner": In(engine), "drbg": In(engine), "clear": In(1), "fault": Out(1)})
+        super().__init__(
+            {"conditioner": In(engine), "drbg": In(engine), "clear": In(1), "fault": Out(1), "hashing": Out(1)}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.sha256 = sha256 = Sha256()
+        sha256 = Sha256()
+        m.submodules.sha256 = DomainRenamer(self.hash_domain)(sha256)
         owner, fault = guarded(Owner)
         m.d.comb += [self.fault.eq(fault), sha256.clear.eq(self.clear)]
+        m.d.comb += self.hashing.eq(sha256.busy | sha256.i.valid | self.clear)
         users = {Owner.DRBG: self.drbg, Owner.CONDITIONER: self.conditioner}
         for user in users.values():
             m.d.comb += [user.busy.eq(sha256.busy), user.state.eq(sha256.state)]

@@ -23,6 +23,7 @@ class Trng(wiring.Component):
 
     Args:
         parameters: what the source is held to.
+        hash_domain: see `SharedSha256`.
 
     Members:
         sample, sample_valid: samples of the source, at most one per cycle.
@@ -33,6 +34,7 @@ class Trng(wiring.Component):
         repetitions, proportions: failures of each health test; they stop at the highest number.
         clear: forgets everything but an alarm and the failures; then the start-up test is repeated.
         fault: a mode that does not exist. Nothing comes out from that cycle on.
+        hashing: see `SharedSha256`.
 
     An alarm stops `o` `health.ALARM_CYCLES` after the sample with which a test fails, until a reset; what the sample before
     it led to may still be taken in that cycle. So does what is inside: it is forgotten. Which source trips it how soon: see
@@ -52,8 +54,10 @@ class Trng(wiring.Component):
     proportions: Signal
     clear: Signal
     fault: Signal
+    hashing: Signal
 
-    def __init__(self, parameters: HealthParameters | None = None) -> None:
+    def __init__(self, parameters: HealthParameters | None = None, hash_domain: str = "sync") -> None:
+        self.hash_domain = hash_domain
         self.parameters = parameters or HealthParameters()
         super().__init__(
             {
@@ -67,6 +71,7 @@ class Trng(wiring.Component):
                 "proportions": Out(FAILURE_BITS),
                 "clear": In(1),
                 "fault": Out(1),
+                "hashing": Out(1),
             }
         )
 
@@ -75,7 +80,7 @@ class Trng(wiring.Component):
         parameters = self.parameters
         m.submodules.health = health = Health(parameters)
         m.submodules.conditioner = conditioner = Conditioner(parameters.conditioned_samples(SEED_BITS))
-        m.submodules.shared = shared = SharedSha256()
+        m.submodules.shared = shared = SharedSha256(self.hash_domain)
         m.submodules.drbg = drbg = HashDrbg()
         wiring.connect(m, conditioner.engine, shared.conditioner)
         wiring.connect(m, drbg.engine, shared.drbg)
@@ -94,6 +99,7 @@ class Trng(wiring.Component):
             forget.eq(self.clear | ~health.ready | self.fault),
             conditioner.clear.eq(forget),
             shared.clear.eq(forget),
+            self.hashing.eq(shared.hashing),
             drbg.clear.eq(forget),
             # A digest that waits goes in between two requests.
             drbg.reseed.eq(conditioner.o.valid & ~drbg.reseed_needed & ~drbg.o.valid),
