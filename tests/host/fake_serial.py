@@ -12,9 +12,11 @@ import tty
 from collections.abc import Callable
 from typing import Self
 
-from custodes.control_registers import UART_DEFAULT_BAUD
+from custodes.control_registers import CONTROL_IDENTITY_VALUE, UART_DEFAULT_BAUD
 from custodes.lifecycle import Lifecycle
 from custodes.maps import NIC
+from custodes.processor_registers import IDENTITY_VALUE
+from custodes.registers import IDENTITY
 from custodes.serial_frames import REQUEST_SYNC, FrameScanner, Operation, Reply, Request, Status
 
 TCGETS2 = 0x802C_542A
@@ -38,9 +40,11 @@ class FakeSerialDevice:
 
     def __init__(self, spoil: Callable[[bytes], bytes] = lambda reply: reply) -> None:
         self.registers = {
-            NIC.address("CONTROL_IDENTITY"): NIC["CONTROL_IDENTITY"].reset or 0,
+            IDENTITY: IDENTITY_VALUE,
+            NIC.address("CONTROL_IDENTITY"): CONTROL_IDENTITY_VALUE,
             NIC.address("CLOCK_HZ"): CLOCK_HZ,
             NIC.address("LIFECYCLE"): Lifecycle.OPERATIONAL,
+            **{NIC.address("MAP_DIGEST", at): int.from_bytes(NIC.digest[4 * at :][:4], "little") for at in range(8)},
         }
         self.refused: set[int] = set()
         self.writes: list[tuple[int, int]] = []

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from custodes import commands
 from custodes.errors import DeviceError, RefusedError
 from custodes.link import Ingress, open_link
 from custodes.macsec import Side
 from custodes.maps import NIC
 from custodes.serial_frames import MAX_WORDS, Operation, Reply, Status
-from custodes.seriallink import SerialLink
+from custodes.seriallink import SIMULATION, SerialLink
 from tests.host.fake_serial import CLOCK_HZ, FakeSerialDevice
 
 PATIENCE_S = 0.05
@@ -280,3 +282,41 @@ def test_a_port_that_may_not_be_opened_is_told_apart(monkeypatch: pytest.MonkeyP
 def test_a_waveform_cannot_be_had(tmp_path: Path):
     with pytest.raises(DeviceError, match="waveforms are of simulated devices only"):
         open_link("serial:/dev/none", 1, tmp_path / "wave.vcd")
+
+
+def run(device: str) -> Result:
+    return CliRunner().invoke(commands.app, ["reg", "read", "SCRATCH", "--device", device], prog_name="custodes")
+
+
+def test_a_command_reads_a_register(device: FakeSerialDevice):
+    device.registers[SCRATCH] = 0x1234_5678
+    result = run(f"serial:{device.path}@3000000")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "0x12345678" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lost, "nothing answers"),
+        (cut, "break off"),
+        (noise, "cannot be understood"),
+        (lambda reply: b"\xff" * len(reply), "nothing but ones"),
+    ],
+)
+def test_a_command_says_in_one_line_what_is_wrong(
+    device: FakeSerialDevice, monkeypatch: pytest.MonkeyPatch, spoil: Spoil, said: str
+):
+    monkeypatch.setattr("custodes.seriallink.PATIENCE_S", PATIENCE_S / SIMULATION)
+    device.spoil = spoil
+    result = run(f"serial:{device.path}")
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert result.stderr.startswith(f"custodes: {device.path}: ") and said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_command_tells_a_device_that_reads_all_ones(device: FakeSerialDevice):
+    device.registers = dict.fromkeys(range(0x2000), 0xFFFF_FFFF)
+    result = run(f"serial:{device.path}")
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert "reads all ones: it is not powered" in result.stderr
