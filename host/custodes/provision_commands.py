@@ -18,9 +18,9 @@ from custodes.lifecycle import Lifecycle
 from custodes.nic import PATIENCE_S
 from custodes.nic_access import NIC_DEVICE, NicOption, PatienceOption, opened_firmware
 from custodes.orders import Orders
-from custodes.provisioner import Provisioner, Signers, install
+from custodes.provisioner import Place, Provisioner, Signers, install
 from custodes.provisioning import Provisioning, load_provisioning
-from custodes.terminal import shown
+from custodes.terminal import plural, shown
 
 ProvisioningArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="What the device is told (TOML); the files that it names are beside it.")
@@ -84,7 +84,11 @@ def provision(
         total = sum(map(len, provisioning.items.values()))
         with display.progress(total, "provisioning") as progress:
             provisioner.store(progress)
-        if lock and provisioner.state is Lifecycle.BLANK and _final(provisioning, device, yes):
+        if lock and provisioner.state is Lifecycle.BLANK:
+            question = f"about to lock {device} for good, as {provisioning.device.name}, {provisioning.device.serial}"
+            with display.asking():
+                if not yes and not agreed(question):
+                    raise UsageError("the device keeps what has been written, and is not locked")
             provisioner.lock()
         if keys is not None:
             provisioner.activate(keys)
@@ -106,17 +110,9 @@ def provision(
     if order:
         wanted = f"{provisioning.threshold} of {len(provisioning.governors)} governors"
         display.note(
-            f"not active yet: {wanted} must sign; give --governor-key for each. Good until a reset, the order is"
+            f"not active yet: {wanted} must sign, with --governor-key here or this order with `custodes order sign`"
         )
         display.result(order)
-
-
-def _final(provisioning: Provisioning, device: str, yes: bool) -> bool:
-    """Whether the device is to be locked."""
-    question = f"about to lock {device} for good, as {provisioning.device.name}, with {provisioning.digest.hex()}"
-    if not yes and not agreed(question):
-        raise UsageError("the device keeps what has been written, and is not locked")
-    return True
 
 
 def _provisioned_json(
@@ -175,10 +171,10 @@ def key(
     if as_json:
         display.json({"device": device, "keys": shown(source), "installed": [_place_json(place) for place in places]})
     else:
-        display.result(f"{len(places)} of {len(places)} keys installed")
+        display.result(f"{plural(len(places), 'key')} installed")
 
 
-def _place_json(place: Any) -> dict[str, Any]:
+def _place_json(place: Place) -> dict[str, Any]:
     return {
         "direction": "receive" if place.side else "transmit",
         "channel": place.channel,

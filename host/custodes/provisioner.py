@@ -206,7 +206,10 @@ def install(
     taken = [place for place in wanted if processor.association(place.side, place.number) is not None]
     if taken and not replace:
         raise KeysError(f"{taken[0].name} has a key already; say --replace to zeroise it first")
-    orders = Orders(provisioner.done.identity or provisioner.prove())
+    identity = provisioner.done.identity or provisioner.prove()
+    if provisioning.device.identity_key is None:
+        told(f"no identity_key in the provisioning file: the keys go to whoever answers, {identity.identity_key.hex()}")
+    orders = Orders(identity)
     for place in wanted:
         if place in taken:
             payload = orders.zeroise(place.side, place.channel, place.association.an)

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -78,6 +79,7 @@ class Screen:
         )
         self._err = _Notes(markup=False, highlight=False, stderr=True)
         self._verbosity = verbosity
+        self._status: Status | None = None
 
     def note(self, text: str) -> None:
         """A line on stderr, unless quiet."""
@@ -123,8 +125,19 @@ class Screen:
         if self._verbosity < 0 or not self._err.is_terminal:
             yield lambda doing: None
             return
-        with self._err.status("") as status:
-            yield status.update
+        with self._err.status("") as self._status:
+            yield self._status.update
+        self._status = None
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """The line of `waiting` is away for the length of a block, as what is asked would be lost in it."""
+        if self._status is None:
+            yield
+            return
+        self._status.stop()
+        yield
+        self._status.start()
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         """Names and what they are, below each other."""
