@@ -260,6 +260,27 @@ async def alarm_of_a_stuck_source_stops_words_in_the_designed_time_until_a_reset
 
 
 @cocotb.test()
+@cocotb.parametrize(stall=list(PAUSES), after=range(0, 64, 9))
+async def words_on_offer_are_withdrawn_with_the_alarm(dut: Any, stall: str, after: int) -> None:
+    bench = Bench(dut, stall=stall)
+    takes = bench.o.stall
+    bench.o.stall = lambda: True
+    await bench.tb.start()
+    await bench.seeded()
+    await bench.tb.cycles(QUIET_CYCLES)
+    assert dut.o_valid.value == 1
+    bench.feed.noise.stuck = 0
+    bench.feed.left = 2 * PARAMETERS.repetition_cutoff
+    await bench.tb.cycles(after)
+    bench.o.stall = takes
+    await bench.tb.cycles(QUIET_CYCLES)
+    failed = _failure(bench.feed.given)
+    assert bench.alarm.since == bench.feed.cycles[failed] + ALARM_CYCLES
+    assert bench.o.words or stall == "bursts" or after > PARAMETERS.repetition_cutoff
+    assert all(cycle < bench.alarm.since for cycle in bench.o.cycles)
+
+
+@cocotb.test()
 @cocotb.parametrize(fault=["leaning", "repeating"])
 async def alarm_of_a_bad_source_comes_with_the_sample_that_the_specification_says(dut: Any, fault: str) -> None:
     bench = Bench(dut, "often")
