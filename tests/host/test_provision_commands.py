@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -330,6 +332,25 @@ from tests.host.fake_nic import FakeNic
 device.open_link = lambda *_: FakeNic()
 main()
 """
+
+
+def test_a_terminal_shows_the_question_and_waits_for_the_answer(folder: Path) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", FAKED, "provision", str(folder / "nic.toml")]
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
+        os.close(theirs)
+        shown = b""
+        while not shown.endswith(b"go on? [y/N] "):
+            shown += os.read(ours, 1)
+        os.write(ours, b"y\n")
+        shown = b""
+        with suppress(OSError):  # the terminal is gone once nobody has it open any more
+            while more := os.read(ours, 4096):
+                shown += more
+        output, _ = process.communicate(timeout=60)
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"locked" in shown and "provisioned" in output
 
 
 def install(folder: Path, *options: object) -> Result:
