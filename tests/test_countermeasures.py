@@ -10,25 +10,28 @@ from pathlib import Path
 import pytest
 
 from gateware.countermeasures import COUNTERMEASURES, Countermeasure
-from tests.gateware.control import removed
+from tests.firmware import removed as removed_firmware
+from tests.gateware.control import removed as removed_control
 from tests.prove import broken
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("gateware", "firmware", "host")
 SUFFIXES = {".py", ".c", ".h", ".S", ".ld", ".cpp"}
-LIST = ROOT / "gateware" / "countermeasures.py"
+LIST = ROOT / "gateware" / "countermeasures"
 LABEL = re.compile(r"SEC_CM: ([A-Z0-9_]+(?:\.[A-Z0-9_]+)+)")
 COPIES = {
     "tests/prove/broken.py": {copy.what for copy in broken.COPIES},
-    "tests/gateware/control/removed.py": {copy.label for copy in removed.COPIES},
+    "tests/gateware/control/removed.py": {copy.label for copy in removed_control.COPIES},
+    "tests/firmware/removed.py": {copy.label for copy in removed_firmware.COPIES},
 }
 
 
+@cache
 def labels(root: Path) -> dict[str, set[str]]:
     """Where each label stands."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for path in sorted(path for room in ROOMS for path in (root / room).rglob("*") if path.suffix in SUFFIXES):
-        if path != LIST:
+        if LIST not in path.parents:
             for label in LABEL.findall(path.read_text()):
                 found[label].add(str(path.relative_to(root)))
     return found
@@ -36,11 +39,18 @@ def labels(root: Path) -> dict[str, set[str]]:
 
 @cache
 def names_in(path: str) -> set[str]:
-    """The names of the tests in a file."""
+    """The names of the tests in a file: of pytest, or, in a bench, of cocotb."""
     if not (ROOT / path).exists():
         return set()
     tree = ast.parse((ROOT / path).read_text())
-    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    if Path(path).name.startswith("bench_"):
+        return {
+            node.name
+            for node in tree.body
+            if isinstance(node, ast.AsyncFunctionDef)
+            and "cocotb.test()" in [ast.unparse(decorator) for decorator in node.decorator_list]
+        }
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
 
 
 def is_there(node: str) -> bool:
@@ -68,9 +78,10 @@ def test_every_label_in_the_source_is_listed():
     assert set(labels(ROOT)) == {countermeasure.label for countermeasure in COUNTERMEASURES}
 
 
-def test_every_countermeasure_of_control_that_is_taken_away_once_is_listed():
-    taken = {f"tests/gateware/control/removed.py::{copy.label}" for copy in removed.COPIES}
-    assert taken <= {node for countermeasure in COUNTERMEASURES for node in countermeasure.injections}
+@pytest.mark.parametrize("path", [path for path in COPIES if path.endswith("removed.py")])
+def test_every_countermeasure_that_is_taken_away_once_is_listed_so(path: str):
+    taken = {(label, f"{path}::{label}") for label in COPIES[path]}
+    assert taken <= {(listed.label, node) for listed in COUNTERMEASURES for node in listed.injections}
 
 
 @pytest.mark.parametrize(
@@ -81,6 +92,7 @@ def test_every_countermeasure_of_control_that_is_taken_away_once_is_listed():
         "tests/gateware/control/test_lifecycle.py::test_that_is_not_there",
         "tests/test_of_nothing.py::test_nothing",
         "tests/prove/broken.py",
+        "tests/cocotb_benches/bench_uart_link.py::Host",
     ],
 )
 def test_what_is_not_there_is_missed(node: str):

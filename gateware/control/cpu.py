@@ -174,6 +174,7 @@ class Cpu(wiring.Component):
 
     def _phase(self, m: Module) -> Value:
         """Reset, registers overwritten, RAM overwritten, and only then what the ROM says."""
+        # SEC_CM: CPU.MODE.GUARDED
         phase, fault = guarded(Phase)
         left = Signal(range(SCRUB_CYCLES))
         m.d.comb += self.fault.eq(fault)

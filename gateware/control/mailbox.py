@@ -93,6 +93,7 @@ class Mailbox(wiring.Component):
         m.submodules.reply = reply = Memory(shape=32, depth=MAILBOX_WORDS, init=[])
         request_write, request_read = request.write_port(), request.read_port()
         reply_write, reply_read = reply.write_port(), reply.read_port()
+        # SEC_CM: MAILBOX.MODE.GUARDED
         owner, fault = guarded(Owner)
         hosts = (owner == Owner.IDLE) | (owner == Owner.DONE)
         with m.Switch(owner):

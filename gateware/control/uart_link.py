@@ -118,6 +118,7 @@ class UartLink(wiring.Component):
         m.submodules.transmitter = transmitter = UartTransmitter(DIVISOR_BITS)
         m.submodules.frames = frames = Memory(shape=32, depth=2 * HALF, init=[])
         stored, fetched = frames.write_port(), frames.read_port()
+        # SEC_CM: UART.MODE.GUARDED
         step, fault = guarded(Step)
         m.d.comb += [
             receiver.rx.eq(self.rx),
@@ -200,8 +201,10 @@ class UartLink(wiring.Component):
                     same.eq(opened & (sequence == last_sequence) & (word == last_check)),
                     follows.eq(opened & (sequence == (last_sequence + 1)[:SEQUENCE_BITS])),
                 ]
+                # SEC_CM: UART.WHOLE_FRAMES
                 with m.If(~good):
                     m.d.sync += step.eq(Step.HUNT)
+                # SEC_CM: UART.ONCE
                 with m.Elif(~same):
                     hello = (operation == Operation.HELLO) & (words == 0)
                     m.d.sync += [last_sequence.eq(sequence), last_check.eq(word), done.eq(0), status.eq(Status.OK)]

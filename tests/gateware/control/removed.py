@@ -12,9 +12,11 @@ from custodes.lifecycle import Alarm
 from custodes.lifecycle import Lifecycle as State
 from gateware.control.firewall import Firewall
 from gateware.control.lifecycle import Lifecycle
+from gateware.control.mailbox import Mailbox
+from gateware.control.memory import Ram
 from gateware.control.secret import DeviceSecret
 from gateware.control.watchdog import Watchdog
-from tests.gateware.control import test_firewall, test_lifecycle, test_secret, test_watchdog
+from tests.gateware.control import test_firewall, test_lifecycle, test_mailbox, test_memory, test_secret, test_watchdog
 
 
 @dataclass(frozen=True)
@@ -144,5 +146,21 @@ COPIES = (
         "(passing == Passing.FORWARD) & allowed & ~owed",
         "(passing == Passing.FORWARD) & ~owed",
         lambda: test_firewall.test_a_request_that_waits_is_withdrawn_when_the_state_changes(1),
+    ),
+    Removed(
+        "RAM.WIPE",
+        Ram,
+        "elaborate",
+        "with m.If(self.wipe & ~before):",
+        "with m.If(0):",
+        test_memory.test_ram_is_wiped_on_demand_in_the_time_it_says,
+    ),
+    Removed(
+        "MAILBOX.OWNERSHIP",
+        Mailbox,
+        "elaborate",
+        "self.request_write & hosts",
+        "self.request_write",
+        test_mailbox.test_what_the_host_writes_in_the_turn_of_the_firmware_is_lost,
     ),
 )

@@ -33,8 +33,10 @@ class NicBench(Bench):
     """As `Bench`, through the control of a whole device, which boots into the state blank."""
 
     def __init__(self, monitor: Monitor) -> None:
-        SessionPair.__init__(self, Keys(), 1, monitor.link)
         self.monitor = monitor
+        monitor.link.reset()
+        monitor.link.step_control(BOOT_CYCLES)
+        SessionPair.__init__(self, Keys(), 1, monitor.link)
 
     def reset(self) -> None:
         super().reset()
@@ -157,10 +159,36 @@ def test_anything_but_the_command_zeroises_nothing(bench: NicBench, value: int):
     assert (bench.state, bench.alarms) == (Lifecycle.BLANK, 0)
 
 
-def test_a_trap_of_the_cpu_ends_the_device(bench: NicBench):
-    bench.monitor.send(Does.CALL, RAM_BASE)
+ATTACKS = {
+    "runs RAM": (Does.CALL, RAM_BASE),
+    "runs a register": (Does.CALL, FIRMWARE_BASE + 4 * FIRMWARE.address("FIRMWARE_REQUEST")),
+    "writes the ROM": (Does.WRITE, 0x100, 0),
+    "writes a byte of the ROM": (Does.WRITE_BYTE, 0x7FFF, 0),
+    "writes part of a register": (
+        Does.WRITE_BYTE,
+        FIRMWARE_BASE + 4 * FIRMWARE.address("STATE"),
+        Lifecycle.OPERATIONAL,
+    ),
+    "reads behind the ROM": (Does.READ, 0x8000),
+    "reads where there is nothing": (Does.READ, 0x4000_0000),
+    "reads a register that there is not": (Does.READ, FIRMWARE_BASE + 4 * 0x3FF),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_firmware_that_attacks_is_stopped(bench: NicBench, attack: str):
+    bench.monitor.send(*ATTACKS[attack])
     bench.monitor.link.step_control(2_000)
     assert (bench.state, bench.alarms) == (Lifecycle.TAMPERED, 1 << Alarm.TRAP)
+
+
+def test_nothing_of_before_is_in_ram_after_a_reset(bench: NicBench):
+    start, words = RAM_BASE + 0x1000, 64
+    for word in range(words):
+        bench.monitor.ask(Does.WRITE, start + 4 * word, 0x5EC2E7 + word)
+    assert bench.monitor.ask(Does.ZEROS, start, start + 4 * words) == [0]
+    bench.reset()
+    assert bench.monitor.ask(Does.ZEROS, start, start + 4 * words) == [words]
 
 
 def test_the_secret_is_gone_after_boot(bench: NicBench):
