@@ -10,13 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from boards.builder import BOARDS, DEVICES, SEEDS, TimingError, build
+from boards.builder import BOARDS, DEVICES, SEEDS, Contents, TimingError, build
 from boards.clock_report import ClockError
 from boards.records import HEADINGS, POLICY, drift, read_records, rows, write_record
 from boards.toolchain import ToolError
 from custodes.errors import PolicyError
 from custodes.policy import load_policy
 from custodes.registers import initial_writes
+from firmware.image import FirmwareError
 
 OUT = Path("build/boards")
 USAGE, FAILED, POLICY_ERROR, TIMING, DRIFT = 2, 1, 4, 5, 6
@@ -69,19 +70,19 @@ def _build(arguments: argparse.Namespace, console: Console) -> int:
         console.print("only builds with the policy that comes with the tree are recorded")
         return USAGE
     try:
-        writes = list(initial_writes(load_policy(arguments.policy)))
+        contents = Contents(tuple(initial_writes(load_policy(arguments.policy))))
         recorded = read_records().get(f"{board.name}-{device}")
         first = [recorded.seed] if recorded else []
         seeds = arguments.seed or [*first, *(seed for seed in SEEDS if seed not in first)]
         arguments.out.mkdir(parents=True, exist_ok=True)
-        made, bitstream = build(board, device, writes, arguments.out, seeds, console.print)
+        made, bitstream = build(board, device, contents, arguments.out, seeds, console.print)
     except PolicyError as error:
         console.print(str(error))
         return POLICY_ERROR
     except (ClockError, TimingError) as error:
         console.print(str(error))
         return TIMING
-    except (ToolError, OSError) as error:
+    except (ToolError, FirmwareError, OSError) as error:
         console.print(str(error))
         return FAILED
     print(f"{made.bitstream}  {bitstream}")

@@ -52,6 +52,7 @@ class Board:
         ports: Ethernet ports, the cluster port first.
         leds: resources of the platform, each with its number, that show a device's status, in its order. Of three colours
             the green one does.
+        tamper: resource of the platform, and its number, that says that somebody tampers.
     """
 
     name: str
@@ -62,3 +63,4 @@ class Board:
     pll: Pll | None = None
     ports: tuple[EthernetPort, ...] = ()
     leds: tuple[tuple[str, int], ...] = ()
+    tamper: tuple[str, int] | None = None

@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,38 @@ from boards import colorlight_5a75b, ecpix5, icebreaker, ulx3s, versa_ecp5, vers
 from boards.board import Board
 from boards.clock_report import Clock, read_clocks
 from boards.toolchain import BITSTREAMS, Run, prepare
-from boards.top import CLOCK_HZ, ControlTop, EthernetTop
+from boards.top import CLOCK_HZ, CONTROL_HZ, ControlTop, NicTop, WardenTop
+from firmware import image
+from gateware.control.system import SECRET_BYTES
 
 BOARDS = {
     module.BOARD.name: module.BOARD
     for module in (versa_ecp5, versa_ecp5_5g, colorlight_5a75b, ecpix5, ulx3s, icebreaker)
 }
-Writes = Sequence[tuple[int, int]]
-DEVICES: dict[str, Callable[[Board, Writes], Any]] = {
-    "warden": EthernetTop,
-    "loop": EthernetTop,
-    "control": lambda board, writes: ControlTop(board),
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a device gets with its bitstream.
+
+    Attributes:
+        writes: registers that it writes by itself after reset, if it is one that does.
+        secret: of the device, 32 bytes, if it has one.
+        build_id: what it says of itself; see `Build`.
+    """
+
+    writes: Sequence[tuple[int, int]] = ()
+    secret: bytes = bytes(SECRET_BYTES)
+    build_id: bytes = bytes(hashlib.sha256().digest_size)
+
+
+DEVICES: dict[str, Callable[[Board, Contents], Any]] = {
+    "warden": lambda board, contents: WardenTop(board, contents.writes),
+    "loop": lambda board, contents: WardenTop(board, contents.writes),
+    "nic": lambda board, contents: NicTop(board, image.build().data, contents.secret, contents.build_id),
+    "control": lambda board, contents: ControlTop(board),
 }
-"""What goes onto boards -> what makes it, from register writes if it has registers. A loop is a warden with one port."""
+"""What goes onto boards -> what makes it. A loop is a warden with one port."""
 CELLS = {
     "ecp5": {"logic": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD"},
     "ice40": {"logic": "ICESTORM_LC", "bram": "ICESTORM_RAM"},
@@ -45,7 +64,7 @@ class Build:
     """What a build was made from, and what came of it.
 
     ``used`` and ``there`` are cells by kind. ``source`` is the digest of all that went in, ``build_id`` the SHA-256 of the
-    Verilog, ``bitstream`` that of the bitstream.
+    Verilog, with zeros where the device says it, ``bitstream`` that of the bitstream.
     """
 
     board: str
@@ -71,28 +90,30 @@ class Build:
         return cls(**{key: value for key, value in kept.items() if key != "clocks"}, clocks=clocks)
 
 
-def expected_clocks(board: Board) -> list[int]:
-    """Hz of every clock that the device on this board has: its own, that of the transmitters, and one per receiver."""
+def expected_clocks(board: Board, device: str) -> list[int]:
+    """Hz of every clock that the device on this board has: its own, that of the transmitters, one per receiver, and that of
+    its control."""
     if board.pll is None:
         return [int(board.platform().default_clk_frequency)]
-    return [CLOCK_HZ] * (2 + len(board.ports))
+    return [CLOCK_HZ] * (2 + len(board.ports)) + [CONTROL_HZ] * (device == "nic")
 
 
 def build(
-    board: Board, device: str, writes: Writes, out: Path, seeds: Sequence[int], say: Callable[[str], None]
+    board: Board, device: str, contents: Contents, out: Path, seeds: Sequence[int], say: Callable[[str], None]
 ) -> tuple[Build, Path]:
     """Build, or find built, the bitstream of a device; returns what is to be said of it and where it is.
 
     Args:
-        writes: registers that the device writes by itself after reset.
+        contents: what the device gets with it, but for the build id.
         out: folder of bitstreams; what the tools work on stays in a folder of the same name.
         seeds: of the placer, tried in order until every clock is met.
         say: is told how it goes.
 
     Raises:
-        ToolError: a tool failed. ClockError: a clock is not constrained as it must be. TimingError: no seed was good.
+        ToolError: a tool failed. FirmwareError: the firmware cannot be built. ClockError: a clock is not constrained as it
+            must be. TimingError: no seed was good.
     """
-    plan = prepare(board.platform(), board.family, DEVICES[device](board, writes))
+    plan = prepare(board.platform(), board.family, DEVICES[device](board, contents))
     name = f"{board.name}-{device}"
     record = out / f"{name}.json"
     bitstream = out / f"{name}{Path(BITSTREAMS[board.family]).suffix}"
@@ -104,12 +125,15 @@ def build(
     record.unlink(missing_ok=True)
     run = Run(plan, out / name)
     build_id = _sha256(run.verilog())
+    # The others come out as before.
+    named = replace(contents, build_id=bytes.fromhex(build_id))
+    run = Run(prepare(board.platform(), board.family, DEVICES[device](board, named)), out / name)
     say(f"{name}: synthesis")
     run.synthesise()
     for seed in seeds:
         say(f"{name}: place and route with seed {seed}")
         report = run.place(seed)
-        clocks = tuple(read_clocks(report, expected_clocks(board)))
+        clocks = tuple(read_clocks(report, expected_clocks(board, device)))
         say(f"{name}: " + ", ".join(f"{clock.name} {clock.reached_mhz} of {clock.asked_mhz} MHz" for clock in clocks))
         if all(clock.met for clock in clocks):
             break

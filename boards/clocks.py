@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clocks and resets on an ECP5 board."""
 
+from typing import Any
+
 from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, ResetSignal, Signal
 from amaranth.hdl import Value
 from amaranth.lib.cdc import ResetSynchronizer
@@ -18,10 +20,20 @@ def output_hz(pll: Pll, reference_hz: int) -> int:
     return hz
 
 
-def add_pll(m: Module, pll: Pll, reference: Value, reset: Value) -> None:
-    """Make the domains ``sync`` and ``tx`` from a reference clock; in reset until the PLL locks, and while ``reset``."""
+def add_pll(m: Module, pll: Pll, reference: Value, reset: Value, control: bool = False) -> None:
+    """Make the domains ``sync`` and ``tx`` from a reference clock, and ``control`` of half their frequency if that is asked
+    for; in reset until the PLL locks, and while ``reset``."""
     locked = Signal()
     m.domains.sync, m.domains.tx = ClockDomain("sync"), ClockDomain("tx")
+    half: dict[str, Any] = {}
+    if control:
+        m.domains.control = ClockDomain("control")
+        half = {
+            "p_CLKOS2_DIV": 2 * pll.output,
+            "p_CLKOS2_ENABLE": "ENABLED",
+            "p_CLKOS2_CPHASE": pll.output,
+            "o_CLKOS2": ClockSignal("control"),
+        }
     m.submodules.pll = Instance(
         "EHXPLLL",
         p_CLKI_DIV=pll.reference,
@@ -32,6 +44,7 @@ def add_pll(m: Module, pll: Pll, reference: Value, reset: Value) -> None:
         p_CLKOS_DIV=pll.output,
         p_CLKOS_ENABLE="ENABLED",
         p_CLKOS_CPHASE=pll.output // 2,
+        **half,
         p_FEEDBK_PATH="CLKOP",
         # Charge pump and loop filter, which no parameter says: as Project Trellis' ecppll has them at every frequency.
         a_ICP_CURRENT="12",
@@ -46,7 +59,7 @@ def add_pll(m: Module, pll: Pll, reference: Value, reset: Value) -> None:
         o_CLKOS=ClockSignal("tx"),
         o_LOCK=locked,
     )
-    for domain in ("sync", "tx"):
+    for domain in ("sync", "tx", *(["control"] if control else [])):
         m.submodules[f"{domain}_reset"] = ResetSynchronizer(~locked | reset, domain=domain)
 
 

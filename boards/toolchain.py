@@ -62,12 +62,13 @@ class Plan:
 
 
 def prepare(platform: Platform, family: str, top: Any) -> Plan:
-    """Elaborate ``top`` for a platform."""
+    """Elaborate ``top`` for a platform. ``top.loops`` says that it has combinational loops on purpose."""
+    loops = " --ignore-loops" if getattr(top, "loops", False) else ""
     plan: Any = platform.prepare(
         top,
         NAME,
         emit_src=False,
-        nextpnr_opts=f"--seed {ANY_SEED} {PLACEMENT[family]} --report {REPORT} --timing-allow-fail",
+        nextpnr_opts=f"--seed {ANY_SEED} {PLACEMENT[family]} --report {REPORT} --timing-allow-fail{loops}",
     )
     files = {name: content.encode() if isinstance(content, str) else content for name, content in plan.files.items()}
     if f'fsm_encoding "{ATTRIBUTES["fsm_encoding"]}"'.encode() in files[f"{NAME}.il"]:
@@ -86,10 +87,11 @@ class Run:
             (folder / name).write_bytes(content)
 
     def verilog(self) -> bytes:
-        """The design in Verilog, from which the build id is made."""
+        """The design in Verilog, and what it has instances of; from this the build id is made."""
         passes = f"read_rtlil {NAME}.il; proc; memory_collect; write_verilog -noattr {NAME}.v"
         self._call([TOOLS["YOSYS"], "-q", "-p", passes], {})
-        return (self.folder / f"{NAME}.v").read_bytes()
+        models = sorted(name for name in self.plan.files if name.endswith(".v") and not name.startswith(f"{NAME}."))
+        return (self.folder / f"{NAME}.v").read_bytes() + b"".join(self.plan.files[name] for name in models)
 
     def synthesise(self) -> None:
         """Make the netlist that is to be placed."""

@@ -4,54 +4,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
-from amaranth import Const, Module, Signal
+from amaranth import Const, DomainRenamer, Instance, Module, Signal
 from amaranth.hdl import Value
 from amaranth.lib import io, wiring
 
 from boards.board import Board, EthernetPort
 from boards.clocks import add_pll, add_receive_clock, output_hz
+from custodes.macsec import Side
+from gateware.control.spi import SpiPinsInterface
 from gateware.devices.control import Control
+from gateware.devices.ethernet_nic import EthernetNic
 from gateware.devices.ethernet_warden import EthernetWarden
+from gateware.devices.nic import CLOCK_HZ as CONTROL_HZ
 from gateware.devices.ports import CLOCK_HZ
 from gateware.ethernet.mdio import MdioInterface
 from gateware.ethernet.rgmii import RgmiiInterface
+from gateware.trng.ring import RingNoise
 
+PICORV32 = Path(str(resources.files("pythondata_cpu_picorv32"))) / "verilog" / "picorv32.v"
 PHY_RESET_CYCLES = 1 << 21
 """16.8 ms at 125 MHz: the slowest of the PHYs asks for 10 ms."""
 
 
-class EthernetTop(wiring.Component):
-    """An `EthernetWarden`: with both ports, or with the one that the board has.
+class _EthernetTop(wiring.Component):
+    """What boards with Ethernet ports have in common."""
 
-    Args:
-        writes: see `EthernetWarden`.
-    """
-
-    def __init__(self, board: Board, writes: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, board: Board) -> None:
         self.board = board
-        self.writes = writes
         super().__init__({})
 
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        board = self.board
-        assert board.pll is not None
+    def _clocks(self, m: Module, platform: Any, control: bool = False) -> None:
+        pll = self.board.pll
+        assert pll is not None
         m.submodules.clock = clock = io.Buffer(io.Direction.Input, platform.request(platform.default_clk, dir="-"))
         reset = Signal()
         if platform.default_rst is not None:
             m.submodules.reset = button = io.Buffer(io.Direction.Input, platform.request(platform.default_rst, dir="-"))
             m.d.comb += reset.eq(button.i)
-        assert output_hz(board.pll, int(platform.default_clk_frequency)) == CLOCK_HZ
-        add_pll(m, board.pll, clock.i, reset)
-        delays = [port.delays for port in board.ports]
-        m.submodules.device = device = EthernetWarden(delays, self.writes)
-        for port, wired in zip(device.ports, board.ports, strict=True):
-            self._port(m, platform, f"rx_{port.name.lower()}", wired, device.pins[port], device.management[port])
-        _leds(m, platform, board, device.leds)
-        _output(m, "uart_tx", platform.request("uart", 0, dir="-").tx, Const(1))
-        return m
+        assert output_hz(pll, int(platform.default_clk_frequency)) == CLOCK_HZ == 2 * CONTROL_HZ
+        add_pll(m, pll, clock.i, reset, control)
 
     def _port(
         self,
@@ -89,6 +84,85 @@ class EthernetTop(wiring.Component):
         _output(m, f"{domain}_mdc", pads.mdc, management.mdc)
         m.submodules[f"{domain}_mdio"] = mdio = io.Buffer(io.Direction.Bidir, pads.mdio)
         m.d.comb += [mdio.o.eq(management.o), mdio.oe.eq(management.oe), management.i.eq(mdio.i)]
+
+
+class WardenTop(_EthernetTop):
+    """An `EthernetWarden`: with both ports, or with the one that the board has.
+
+    Args:
+        writes: see `EthernetWarden`.
+    """
+
+    def __init__(self, board: Board, writes: Sequence[tuple[int, int]]) -> None:
+        self.writes = writes
+        super().__init__(board)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        board = self.board
+        self._clocks(m, platform)
+        delays = [port.delays for port in board.ports]
+        m.submodules.device = device = EthernetWarden(delays, self.writes)
+        for port, wired in zip(device.ports, board.ports, strict=True):
+            self._port(m, platform, f"rx_{port.name.lower()}", wired, device.pins[port], device.management[port])
+        _leds(m, platform, board, device.leds)
+        _output(m, "uart_tx", platform.request("uart", 0, dir="-").tx, Const(1))
+        return m
+
+
+class NicTop(_EthernetTop):
+    """An `EthernetNic`, which keeps its state in the last part of the flash that has the bitstream.
+
+    Args:
+        rom, secret, build_id: see `EthernetNic`.
+    """
+
+    loops = True
+    """Ring oscillators."""
+
+    def __init__(self, board: Board, rom: bytes, secret: bytes, build_id: bytes) -> None:
+        self.rom = rom
+        self.secret = secret
+        self.build_id = build_id
+        super().__init__(board)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        board = self.board
+        assert board.tamper is not None
+        platform.add_file(PICORV32.name, PICORV32.read_bytes())
+        self._clocks(m, platform, control=True)
+        delays = [port.delays for port in board.ports]
+        m.submodules.device = device = EthernetNic(delays, self.rom, self.secret, self.build_id)
+        for side, wired in zip(Side, board.ports, strict=True):
+            self._port(m, platform, f"rx_{side.name.lower()}", wired, device.pins[side], device.management[side])
+        _leds(m, platform, board, device.leds)
+        uart = platform.request("uart", 0, dir="-")
+        m.submodules.uart_rx = rx = io.Buffer(io.Direction.Input, uart.rx)
+        name, number = board.tamper
+        m.submodules.tamper = tamper = io.Buffer(io.Direction.Input, platform.request(name, number, dir="-"))
+        m.submodules.noise = noise = DomainRenamer("control")(RingNoise(board.family))
+        m.d.comb += [
+            device.rx.eq(rx.i),
+            device.tamper.eq(tamper.i),
+            device.sample.eq(noise.sample),
+            device.sample_valid.eq(noise.sample_valid),
+        ]
+        _output(m, "uart_tx", uart.tx, device.tx)
+        self._flash(m, platform, device.flash)
+        return m
+
+    @staticmethod
+    def _flash(m: Module, platform: Any, flash: SpiPinsInterface) -> None:
+        pads = platform.request("spi_flash_1x", 0, dir="-")
+        _output(m, "flash_cs", pads.cs, flash.cs)
+        _output(m, "flash_copi", pads.copi, flash.copi)
+        for name in ("wp", "hold"):
+            _output(m, f"flash_{name}", getattr(pads, name), Const(0))
+        m.submodules.flash_cipo = cipo = io.Buffer(io.Direction.Input, pads.cipo)
+        m.d.comb += flash.cipo.eq(cipo.i)
+        # The clock's pin is the one from which the FPGA configures itself: no pad for the fabric, but a way to it.
+        m.submodules.flash_clock = Instance("USRMCLK", i_USRMCLKI=flash.sck, i_USRMCLKTS=Const(0))
 
 
 class ControlTop(wiring.Component):

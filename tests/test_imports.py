@@ -27,7 +27,7 @@ POLICY = {"custodes.errors", "custodes.policy", "custodes.registers"}
 ALLOWED = {
     "host/custodes": {"custodes", "cbor2", "cryptography", "matplotlib", "pydantic", "rich", "scapy", "serial", "typer"},
     "gateware": {"gateware", "amaranth", *VOCABULARY},
-    "boards": {"boards", "gateware", "amaranth", "amaranth_boards", "rich", *POLICY},
+    "boards": {"boards", "firmware", "gateware", "amaranth", "amaranth_boards", "rich", "custodes.macsec", *POLICY},
     "sim": {"sim", "gateware", "firmware", "custodes", "amaranth", "cocotb"},
 }
 IMPORT_NAMES = {"pyserial": "serial"}

@@ -11,7 +11,7 @@ import pytest
 
 from boards import builder, records, toolchain
 from boards.__main__ import DRIFT, FAILED, POLICY_ERROR, TIMING, USAGE, main
-from boards.builder import BOARDS, DEVICES, Build, build, expected_clocks
+from boards.builder import BOARDS, DEVICES, Build, Contents, build, expected_clocks
 from boards.clocks import output_hz
 from boards.toolchain import prepare
 from custodes.flash import TARGETS, Loader, Probe, plan
@@ -23,11 +23,11 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Build, Path]:
     said: list[str] = []
-    return build(BOARDS["icebreaker"], "control", [], tmp_path_factory.mktemp("first"), [1], said.append)
+    return build(BOARDS["icebreaker"], "control", Contents(), tmp_path_factory.mktemp("first"), [1], said.append)
 
 
 def test_the_same_sources_make_the_same_bitstream(built: tuple[Build, Path], tmp_path: Path):
-    again, bitstream = build(BOARDS["icebreaker"], "control", [], tmp_path, [1], lambda line: None)
+    again, bitstream = build(BOARDS["icebreaker"], "control", Contents(), tmp_path, [1], lambda line: None)
     assert again == built[0]
     assert bitstream.read_bytes() == built[1].read_bytes()
     assert hashlib.sha256(bitstream.read_bytes()).hexdigest() == again.bitstream
@@ -35,7 +35,7 @@ def test_the_same_sources_make_the_same_bitstream(built: tuple[Build, Path], tmp
 
 def test_what_was_built_before_is_found_and_what_is_damaged_is_built_again(built: tuple[Build, Path]):
     said: list[str] = []
-    arguments = (BOARDS["icebreaker"], "control", [], built[1].parent, [1], said.append)
+    arguments = (BOARDS["icebreaker"], "control", Contents(), built[1].parent, [1], said.append)
     content = built[1].read_bytes()
     assert build(*arguments) == built
     assert said == ["icebreaker-control: built before from the same sources"]
@@ -65,7 +65,7 @@ def test_no_seed_that_meets_every_clock_is_an_error_and_leaves_nothing(
 def test_a_clock_that_is_not_expected_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(builder, "expected_clocks", lambda board: [25_000_000])
+    monkeypatch.setattr(builder, "expected_clocks", lambda board, device: [25_000_000])
     assert main(["build", *SMALL, "--out", str(tmp_path), "--seed", "1"]) == TIMING
     assert "clocks are constrained to 12 MHz, not to 25 MHz" in capsys.readouterr().err
 
@@ -121,14 +121,14 @@ def test_drift_from_the_record_is_said_and_ends_the_build(
 )
 def test_every_device_elaborates_on_its_boards_with_every_clock_constrained(name: str, device: str):
     board = BOARDS[name]
-    files = prepare(board.platform(), board.family, DEVICES[device](board, [(0x10, 0)])).files
+    files = prepare(board.platform(), board.family, DEVICES[device](board, Contents(writes=[(0x10, 0)]))).files
     constraints = files.get("top.lpf", files.get("top.pcf", b"")).decode()
     assert constraints.count("FREQUENCY PORT") + constraints.count("set_frequency") == 1 + len(board.ports)
     for port in range(len(board.ports)):
         assert f'FREQUENCY PORT "eth_rgmii_{port}__rx_clk__io" 125000000.0 HZ' in constraints
     if board.pll is not None:
         assert output_hz(board.pll, int(board.platform().default_clk_frequency)) == 125_000_000
-    assert len(expected_clocks(board)) == (2 + len(board.ports) if board.ports else 1)
+    assert len(expected_clocks(board, device)) == (2 + len(board.ports) + (device == "nic") if board.ports else 1)
 
 
 def test_every_build_is_recorded_and_the_readme_has_the_table():
