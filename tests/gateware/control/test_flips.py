@@ -10,7 +10,9 @@ from custodes.macsec import ASSOCIATIONS
 from custodes.maps import NIC
 from gateware.control.firewall import Firewall
 from gateware.control.lifecycle import ZEROISE_CYCLES, Lifecycle
+from gateware.control.mailbox import Mailbox
 from gateware.control.secret import DeviceSecret
+from gateware.control.uart_link import UartLink
 from gateware.session.associations import Associations
 from gateware.session.feeder import Feeder
 from gateware.session.loader import KeyLoader
@@ -25,8 +27,10 @@ UNITS: dict[str, tuple[Callable[[], Any], int, int]] = {
     "Feeder": (lambda: Feeder(1, 12), 1, 0),
     "Firewall": (lambda: Firewall(NIC), 1, 0),
     "KeyLoader": (lambda: KeyLoader(Rate(1), ASSOCIATIONS), 1, 0),
+    "Mailbox": (Mailbox, 1, 0),
     "Sequencer": (lambda: Sequencer(Rate(1), ASSOCIATIONS, False, 4), 1, 0),
     "Session": (lambda: Session(1), 9, 2),
+    "UartLink": (lambda: UartLink(1_000_000), 1, 0),
 }
 """Name -> how it is made, how many mode registers it has, and the cycles from a flip to ``fault``."""
 
