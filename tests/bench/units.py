@@ -28,6 +28,7 @@ from gateware.session.gcm import Gcm
 from gateware.session.opener import Opener
 from gateware.session.sealer import Sealer
 from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, WidthConverter, beat_layout
+from gateware.trng.trng import Trng
 from sim.top import FlatTop
 
 LANES = (1, 8, 64)
@@ -104,6 +105,7 @@ _FIXED: dict[str, tuple[int, Callable[[], wiring.Component]]] = {
     "WidthConverter 8-1": (8, lambda: WidthConverter(8, 1)),
     "Mac": (1, lambda: Mac(125_000_000, "rx", "tx")),
     "Sha256": (1, Sha256),
+    "Trng": (1, Trng),
     "UartLink": (1, lambda: UartLink(62_500_000)),
     "Sealer": (1, lambda: Sealer(1)),
     "Opener": (1, lambda: Opener(1)),
