@@ -18,6 +18,7 @@ from custodes.errors import PolicyError
 from custodes.policy import load_policy
 from custodes.registers import initial_writes
 from firmware.image import FirmwareError
+from gateware.control.system import SECRET_BYTES
 
 OUT = Path("build/boards")
 USAGE, FAILED, POLICY_ERROR, TIMING, DRIFT = 2, 1, 4, 5, 6
@@ -32,6 +33,11 @@ def main(argv: list[str] | None = None) -> int:
     making.add_argument("--board", required=True, choices=BOARDS)
     making.add_argument("--device", required=True, choices=DEVICES)
     making.add_argument("--policy", type=Path, default=POLICY, help="the device's policy (default: an example)")
+    making.add_argument(
+        "--secret",
+        type=Path,
+        help="file with the secret of a nic, 64 hexadecimal digits (default: zeros, no secret at all)",
+    )
     making.add_argument("--out", type=Path, default=OUT, help="folder of bitstreams (default %(default)s)")
     making.add_argument("--seed", type=int, action="append", help="of the placer, in place of the usual ones")
     making.add_argument("--record", action="store_true", help="put the result into the committed table")
@@ -44,6 +50,22 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print("interrupted")
         return 130
+
+
+class SecretError(Exception):
+    """A file that is no secret; says so without what is in it."""
+
+
+def _secret(path: Path | None) -> bytes:
+    if path is None:
+        return bytes(SECRET_BYTES)
+    try:
+        found = bytes.fromhex(path.read_text().strip())
+    except ValueError:
+        found = b""
+    if len(found) != SECRET_BYTES:
+        raise SecretError(f"{path} does not have {2 * SECRET_BYTES} hexadecimal digits")
+    return found
 
 
 def _list() -> int:
@@ -65,12 +87,12 @@ def _build(arguments: argparse.Namespace, console: Console) -> int:
     if device not in board.devices:
         console.print(f"{device} does not fit {board.name}, which takes: {', '.join(board.devices)}")
         return USAGE
-    example = arguments.policy == POLICY
+    example = arguments.policy == POLICY and arguments.secret is None
     if arguments.record and not example:
-        console.print("only builds with the policy that comes with the tree are recorded")
+        console.print("only builds with the policy that comes with the tree and without a secret are recorded")
         return USAGE
     try:
-        contents = Contents(tuple(initial_writes(load_policy(arguments.policy))))
+        contents = Contents(tuple(initial_writes(load_policy(arguments.policy))), _secret(arguments.secret))
         recorded = read_records().get(f"{board.name}-{device}")
         first = [recorded.seed] if recorded else []
         seeds = arguments.seed or [*first, *(seed for seed in SEEDS if seed not in first)]
@@ -79,6 +101,9 @@ def _build(arguments: argparse.Namespace, console: Console) -> int:
     except PolicyError as error:
         console.print(str(error))
         return POLICY_ERROR
+    except SecretError as error:
+        console.print(str(error))
+        return USAGE
     except (ClockError, TimingError) as error:
         console.print(str(error))
         return TIMING

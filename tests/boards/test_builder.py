@@ -96,6 +96,21 @@ def test_only_builds_with_the_policy_of_the_tree_are_recorded(tmp_path: Path, ca
     assert main(["build", *SMALL, "--policy", str(policy), "--record"]) == USAGE
 
 
+@pytest.mark.parametrize("text", ["", "00" * 31, "00" * 33, "zz" * 32, "00 " * 31 + "0"])
+def test_what_is_no_secret_is_refused_and_not_shown(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    secret = tmp_path / "secret"
+    secret.write_text(text)
+    assert main(["build", *SMALL, "--secret", str(secret)]) == USAGE
+    assert capsys.readouterr().err == f"{secret} does not have 64 hexadecimal digits\n"
+
+
+def test_builds_with_a_secret_are_not_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    secret = tmp_path / "secret"
+    secret.write_text("5a" * 32 + "\n")
+    assert main(["build", *SMALL, "--secret", str(secret), "--record"]) == USAGE
+    assert "without a secret" in capsys.readouterr().err
+
+
 def test_drift_from_the_record_is_said_and_ends_the_build(
     built: tuple[Build, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
