@@ -20,7 +20,7 @@ SIGNATURE_BYTES = 64
 DIGEST_BYTES = 32
 ENCAPSULATED_BYTES = 32
 SEALED_KEY_BYTES = 48
-"""A session key of 32 bytes and its tag."""
+"""A session key of 32 bytes, the second half zero where the suite has 128 bits, and its tag."""
 LOG_ENTRIES = 64
 
 IDENTITY_CONTEXT = "custodes/identity/v1"
@@ -39,9 +39,11 @@ class Request(enum.IntEnum):
     IDENTIFY = 2
     """Challenge (32 bytes) -> identity key (Ed25519, 32 bytes), agreement key of this boot (X25519, 32 bytes), signature
     (64 bytes) by the identity key of the CBOR array [`IDENTITY_CONTEXT`, challenge, identity key, agreement key,
-    `Lifecycle`, map digest, build id, ROM digest, provisioning digest]."""
+    `Lifecycle`, map digest, build id, ROM digest, provisioning digest]. The last is 32 zero bytes while an item is not
+    kept. The agreement key is made at the first such request of a boot, and orders are taken only after it."""
     STORE = 3
-    """`Item`, offset, bytes (at most `MAX_PIECE_BYTES`) -> nothing. While blank. Offset 0 begins the item anew."""
+    """`Item`, offset, bytes (at most `MAX_PIECE_BYTES`) -> nothing. While blank. Offset 0 begins the item anew, any other
+    must be where the piece before has ended."""
     COMMIT = 4
     """`Item`, length, SHA-256 -> nothing. While blank: the item is complete, well formed, and is kept."""
     DIGEST = 5
@@ -53,13 +55,14 @@ class Request(enum.IntEnum):
     """Payload (bytes), array of signatures -> nothing. Carries out an order of the governors, at least as many of which
     as their threshold must have signed: each signature is a COSE_Sign1 (RFC 9052, 4.2) with detached payload,
     protected header {1: -8, 4: kid}, kid one byte, the number of the governor, none twice, and nothing unprotected.
+    A wrong signature is one too many.
 
-    The payload is a CBOR array [kind (text), identity key of the device, its agreement key, serial, ...]. Serials
-    must rise within a boot. By kind: `ACTIVATE`: provisioning digest. `KEY`: side, channel, AN, suite, PN, SSCI, salt
-    (12 bytes, or none where the suite has none), lifetime in ticks, whether it is selected (bool), encapsulated key,
-    sealed key: HPKE (RFC 9180) base mode with X25519, HKDF-SHA256 and AES-256-GCM, without additional data, and as
-    info the CBOR array of all that stands before the encapsulated key. `ZEROISE`: side, channel, AN. `BRICK`: nothing
-    more."""
+    The payload is a CBOR array [kind (text), identity key of the device, its agreement key, serial, ...]. Serials rise
+    within a boot, from 1. By kind: `ACTIVATE`: provisioning digest. `KEY`: side, channel, AN, suite, PN, SSCI, salt
+    (12 bytes, or none where the suite has none), lifetime in ticks, whether it is selected (bool; to receive that means
+    nothing), encapsulated key, sealed key: HPKE (RFC 9180) base mode with X25519, HKDF-SHA256 and AES-256-GCM, without
+    additional data, and as info the CBOR array of all that stands before the encapsulated key. `ZEROISE`: side, channel,
+    AN. `BRICK`: nothing more."""
     SELFTEST = 8
     """`SelfTest` bits to run, `SelfTest` bits to spoil (while blank only) -> bits that passed, that failed."""
     LOG = 9
@@ -75,7 +78,7 @@ class Status(enum.IntEnum):
     MALFORMED = 1
     """Not deterministic CBOR of the form that the request has."""
     UNKNOWN = 2
-    """No such request, item or test."""
+    """No such request, item, test or kind of order."""
     FORBIDDEN = 3
     """Not in this lifecycle state."""
     UNSIGNED = 4
@@ -83,9 +86,9 @@ class Status(enum.IntEnum):
     REPLAYED = 5
     """Not for this device and boot, or the serial does not rise."""
     ABSENT = 6
-    """The item is not kept."""
+    """The item is not kept, or the channel not provisioned."""
     MISMATCH = 7
-    """A digest is not that of what is there."""
+    """A digest is not that of what is there, or a piece not the next."""
     REFUSED = 8
     """The datapath refuses."""
     ERROR_STATE = 9
