@@ -8,7 +8,7 @@ import secrets
 import select
 import termios
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
@@ -66,6 +66,9 @@ class SerialLink(Link):
         self._baud = UART_DEFAULT_BAUD
         """What the device should be at; `_port` may be at another."""
         self._heard = time.monotonic()
+        self._clock_hz = 0
+        self._lost = True
+        """Whether the device may have missed a request, so that a session has to begin."""
         try:
             self._open()
         except BaseException:
@@ -82,7 +85,7 @@ class SerialLink(Link):
         values: list[int] = []
         while len(values) < count:
             at, words = address + len(values), min(MAX_WORDS, count - len(values))
-            reply = self._do(Request.read(self._next(), at, words))
+            reply = self._do(Request.read, at, words)
             if reply.status == Status.REFUSED:
                 self._refused("read", at + reply.words)
             values += reply.values
@@ -90,7 +93,7 @@ class SerialLink(Link):
 
     def write_many(self, address: int, values: Sequence[int]) -> None:
         for first in range(0, len(values), MAX_WORDS):
-            reply = self._do(Request.write(self._next(), address + first, values[first : first + MAX_WORDS]))
+            reply = self._do(Request.write, address + first, values[first : first + MAX_WORDS])
             if reply.status == Status.REFUSED:
                 self._refused("write", address + first + reply.words)
 
@@ -100,7 +103,7 @@ class SerialLink(Link):
     def close(self) -> None:
         if not self._port.is_open:
             return
-        if self._baud != UART_DEFAULT_BAUD:
+        if self._baud != UART_DEFAULT_BAUD and not self._lost:
             # So that whoever comes next need not wait until the device falls back by itself.
             with suppress(DeviceError):
                 self._write_divisor(UART_DEFAULT_BAUD, attempts=1)
@@ -113,9 +116,9 @@ class SerialLink(Link):
         self._quiet()
         # It may still be at that rate from a session that broke off, until it falls back.
         reply = self._exchange(hello, [UART_DEFAULT_BAUD, self._wanted, UART_DEFAULT_BAUD, UART_DEFAULT_BAUD])
-        self._baud = self._port.baudrate
         if reply.status != Status.OK:
-            raise DeviceError(f"{self.path}: the device answers, but in another format than this host's")
+            raise DeviceError(f"{self.path}: the device does not understand this host: they are of two versions")
+        self._baud, self._lost = self._port.baudrate, False
         if self._baud != self._wanted:
             self._speed_up()
 
@@ -127,25 +130,29 @@ class SerialLink(Link):
             raise DeviceError(f"{self.path}: the device does not say who it is at {self._wanted} baud")
 
     def _write_divisor(self, baud: int, attempts: int = ATTEMPTS) -> None:
-        clock_hz = self.read(NIC.address("CLOCK_HZ"))
-        divisor = round(clock_hz / baud)
-        if not divisor or abs(clock_hz / divisor / baud - 1) > WORST_RATE:
-            raise DeviceError(f"{self.path}: the device cannot make {baud} baud of its clock, which has {clock_hz} Hz")
+        self._clock_hz = self._clock_hz or self.read(NIC.address("CLOCK_HZ"))
+        divisor = round(self._clock_hz / baud)
+        if not divisor or abs(self._clock_hz / divisor / baud - 1) > WORST_RATE:
+            raise DeviceError(f"{self.path}: the device cannot make {baud} baud of its clock of {self._clock_hz} Hz")
         # Where its reply is lost, the device is at the new rate already.
         switch = Request.write(self._next(), NIC.address("UART_DIVISOR"), [divisor])
-        self._exchange(switch, [self._port.baudrate, baud], attempts)
+        if self._exchange(switch, [self._port.baudrate, baud], attempts).status != Status.OK:
+            self._fell_out()
         time.sleep(SWITCH_S)
         self._baud = baud
         self._tune(baud)
 
-    def _do(self, request: Request) -> Reply:
-        """A request within the session; its reply says `Status.OK` or `Status.REFUSED`."""
+    def _do(self, make: Callable[..., Request], *arguments: Any) -> Reply:
+        """The next request of the session, made of its number and these; its reply says `Status.OK` or `Status.REFUSED`."""
+        if self._lost:
+            self._open()
+        request = make(self._next(), *arguments)
         bauds = [self._baud, UART_DEFAULT_BAUD]
         if self._real_time and time.monotonic() - self._heard > FALLBACK_S:
             bauds.reverse()
         reply = self._exchange(request, bauds)
         if reply.status == Status.CLOSED:
-            raise DeviceError(f"{self.path}: the device has been reset, or somebody else talks to it; nothing was done")
+            self._fell_out()
         if reply.status == Status.MALFORMED:
             raise DeviceError(f"{self.path}: the device does not understand this host: they are of two versions")
         if self._port.baudrate != self._baud:
@@ -153,6 +160,10 @@ class SerialLink(Link):
             self._baud = UART_DEFAULT_BAUD
             self._speed_up()
         return reply
+
+    def _fell_out(self) -> NoReturn:
+        self._lost = True
+        raise DeviceError(f"{self.path}: the device has been reset, or somebody else talks to it; nothing was done")
 
     def _refused(self, verb: str, address: int) -> NoReturn:
         found = NIC.at(address)
@@ -177,6 +188,7 @@ class SerialLink(Link):
                 if reply.answers(frame) and reply.operation == request.operation and _whole(reply, request):
                     self._heard = time.monotonic()
                     return reply
+        self._lost = True
         raise DeviceError(f"{self.path}: {diagnosis.text([*dict.fromkeys(bauds)])}")
 
     def _replies(self, diagnosis: Diagnosis, patience_s: float) -> Iterator[Reply]:

@@ -75,6 +75,11 @@ async def no_broken_byte_is_obeyed(dut: Any) -> None:
         await host.send(good[at : at + 1], stop=0)
         await host.send(good[at + 1 :])
         await host.silent()
+    for at in range(1, len(good)):
+        await host.send(good[:at])
+        await host.send(host.random.randbytes(1), stop=0)
+        await host.send(good[at:])
+        await host.silent()
     assert host.registers.accesses == []
     await host.send(good)
     assert Reply.decode(await host.reply()).status == Status.OK

@@ -34,6 +34,7 @@ class FakeSerialDevice:
         registers: what they hold; the others hold their address.
         refused: addresses that cannot be had.
         writes: every write that was done, in order.
+        deaf: nothing gets in.
         spoil: makes of every reply what is sent in its place; to be set before a request is sent.
         requests: every good request, repeated ones too.
     """
@@ -49,6 +50,7 @@ class FakeSerialDevice:
         self.refused: set[int] = set()
         self.writes: list[tuple[int, int]] = []
         self.spoil = spoil
+        self.deaf = False
         self.requests: list[Request] = []
         self.baud = UART_DEFAULT_BAUD
         self._master, self._slave = os.openpty()
@@ -89,7 +91,7 @@ class FakeSerialDevice:
         while not self._stop.is_set():
             ready, _, _ = select.select([self._master], [], [], POLL_S)
             received = os.read(self._master, 4096) if ready else b""
-            if not received:
+            if not received or self.deaf:
                 scanner.idle()
             elif self.host_baud != self.baud:
                 os.write(self._master, WRONG_RATE)

@@ -161,10 +161,11 @@ def test_what_is_no_answer_is_told_apart(device: FakeSerialDevice, spoil: Spoil,
     with opened(device) as link:
         device.spoil = spoil
         with pytest.raises(DeviceError, match=said):
-            link.read(1)
-        with pytest.raises(DeviceError, match=said):
             link.write(SCRATCH, 1)
+        with pytest.raises(DeviceError, match=said):
+            link.read(1)
         device.spoil = whole
+        assert link.read(SCRATCH) == 1
     assert device.writes == [(SCRATCH, 1)], "done, once, though nobody heard of it"
 
 
@@ -224,6 +225,22 @@ def test_a_reset_in_between_is_noticed(device: FakeSerialDevice):
         with pytest.raises(DeviceError, match="the device has been reset"):
             link.write(SCRATCH, 2)
     assert device.writes == [(SCRATCH, 1)]
+
+
+@pytest.mark.parametrize("baud", [None, 1_000_000])
+def test_after_a_break_the_next_request_gets_through(device: FakeSerialDevice, baud: int | None):
+    with opened(device, baud) as link:
+        device.deaf = True
+        with pytest.raises(DeviceError, match="nothing answers"):
+            link.write(SCRATCH, 1)
+        device.deaf = False
+        link.write(SCRATCH, 2)
+        device.reset()
+        with pytest.raises(DeviceError, match="has been reset"):
+            link.write(SCRATCH, 3)
+        link.write(SCRATCH, 4)
+    assert [value for address, value in device.writes if address == SCRATCH] == [2, 4]
+    assert device.baud == 115_200
 
 
 def test_a_refusal_says_which_register_and_in_which_state(device: FakeSerialDevice):
