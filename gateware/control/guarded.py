@@ -16,9 +16,11 @@ MODES = "modes"
 """Attribute that names the modes and their numbers: whoever looks at a netlist finds every mode register by it."""
 
 # SEC_CM: ENCODING.KEPT
-KEEP_ENCODINGS = "select -set modes a:fsm_encoding=none %ci1:+[Q] t:$dff %i; setattr -set keep 1 @modes"
+KEEP_ENCODINGS = (
+    "select -set modes a:fsm_encoding=none %ci1:+[Q] t:$dff %i; setattr -set keep 1 @modes; simplemap @modes"
+)
 """What synthesis with Yosys must begin with: it makes one flip-flop of two that are always the same, and Amaranth gives
-attributes to wires only."""
+attributes to wires only. In pieces of one bit, or else the highest bits are merged all the same (``wreduce``)."""
 
 
 def guarded(modes: type[enum.Enum], *, init: Any = None, name: str | None = None) -> tuple[Any, Value]:
