@@ -18,7 +18,7 @@ class Arbiter(wiring.Component):
     """Lets one of several ask at a time.
 
     Args:
-        masters: how many ask.
+        masters: how many ask, at least 2.
 
     Members:
         i: from each master.
