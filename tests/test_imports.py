@@ -28,6 +28,7 @@ ALLOWED = {
     "host/custodes": {"custodes", "cbor2", "cryptography", "matplotlib", "pydantic", "rich", "scapy", "serial", "typer"},
     "gateware": {"gateware", "amaranth", *VOCABULARY},
     "boards": {"boards", "firmware", "gateware", "amaranth", "amaranth_boards", "rich", "custodes.macsec", *POLICY},
+    "firmware": {"firmware"},
     "sim": {"sim", "gateware", "firmware", "custodes", "amaranth", "cocotb"},
 }
 IMPORT_NAMES = {"pyserial": "serial"}
@@ -88,7 +89,8 @@ def test_only_the_demo_imports_scapy():
 
 
 def test_every_source_file_names_its_licence():
-    rooms = ("boards", "gateware", "host", "sim", "tests")
-    files = [path for room in rooms for kind in ("*.py", "*.cpp", "*.v") for path in (ROOT / room).rglob(kind)]
+    rooms = ("boards", "firmware", "gateware", "host", "sim", "tests")
+    kinds = ("*.py", "*.c", "*.h", "*.S", "*.ld", "*.cpp", "*.hpp", "*.v")
+    files = [path for room in rooms for kind in kinds for path in (ROOT / room).rglob(kind)]
     bare = [path for path in files if "SPDX-License-Identifier: Apache-2.0" not in path.read_text().partition("\n")[0]]
     assert bare == []
