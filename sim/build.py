@@ -30,11 +30,11 @@ from firmware import image
 from gateware.devices.processor import Processor
 from gateware.devices.warden import Warden
 from sim import verilog
-from sim.nic import PICORV32, simulated_nic
+from sim.nic import PICORV32, design_digest, simulated_nic
 from sim.top import FlatTop
 
 HERE = Path(__file__).parent
-HEADERS = tuple(sorted(HERE.glob("*.hpp")))
+COMMON = ("device.hpp", "device.cpp")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 YOSYS_PASSES = (
     "proc; flatten; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect; opt_clean -purge; splitnets -driver; "
@@ -55,26 +55,27 @@ class Kind(NamedTuple):
 
     Attributes:
         make: the device, of so many lanes.
-        harness: C++ beside what all devices have.
+        harness: C++ beside `COMMON`.
         models: Verilog of what it has instances of.
     """
 
     make: Callable[[int], wiring.Component]
-    harness: str = "datapath.cpp"
+    harness: tuple[str, ...] = ("datapath.cpp",)
     models: tuple[Path, ...] = ()
 
 
 def _nic(lanes: int) -> wiring.Component:
     try:
-        return simulated_nic(lanes, image.build().data)
+        rom = image.build().data
     except image.FirmwareError as error:
         raise BuildError(str(error)) from None
+    return simulated_nic(lanes, rom, design_digest(rom))
 
 
 DEVICES = {
     "warden": Kind(Warden),
     "processor": Kind(Processor),
-    "nic": Kind(_nic, "nic.cpp", (PICORV32,)),
+    "nic": Kind(_nic, ("flash.hpp", "noise.hpp", "uart.hpp", "nic.cpp"), (PICORV32,)),
 }
 
 
@@ -132,12 +133,12 @@ def _macros(target: Target, ports: set[str]) -> list[str]:
 
 
 def _harness(target: Target) -> list[Path]:
-    return [HERE / "device.cpp", HERE / DEVICES[target.device].harness]
+    return [HERE / name for name in (*COMMON, *DEVICES[target.device].harness)]
 
 
 def _digest(target: Target, design: str, macros: list[str]) -> str:
     versions = [f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS]
-    files = (*_harness(target), *HEADERS, *DEVICES[target.device].models, Path(__file__), Path(verilog.__file__))
+    files = (*_harness(target), *DEVICES[target.device].models, Path(__file__), Path(verilog.__file__))
     sources = [path.read_text() for path in files]
     parts = [repr(target), design, *macros, *sources, *versions]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -185,7 +186,11 @@ def _compile(target: Target, design: str, macros: list[str], work: Path) -> Path
     runtime = [root / "include" / name for name in (*RUNTIME, *(["verilated_vcd_c.cpp"] if target.trace else []))]
     flags = ["-O1" if target.trace else "-O2", "-fPIC", "-std=c++20", *macros]
     includes = [f"-I{HERE}", "-Icc", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
-    sources = [*_harness(target), *runtime, *sorted((work / "cc").glob("*.cpp"))]
+    sources = [
+        *(path for path in _harness(target) if path.suffix == ".cpp"),
+        *runtime,
+        *sorted((work / "cc").glob("*.cpp")),
+    ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # Set-up code runs once: no time is spent on making it fast.
         jobs = [

@@ -11,10 +11,12 @@ GATEWARE = Path(__file__).parent.parent / "gateware"
 UNITS = ("control", "devices", "hash", "session", "stream", "trng")
 SECRET = hashlib.sha256(b"custodes/simulated device").digest()
 """The same in every simulated device, and known to everybody."""
+UNKNOWN = bytes(32)
+"""The build id of a design that is not told its own."""
 PICORV32 = Path(str(resources.files("pythondata_cpu_picorv32"))) / "verilog" / "picorv32.v"
 
 
-def build_id(rom: bytes) -> bytes:
+def design_digest(rom: bytes) -> bytes:
     """SHA-256 of the sources that a simulated device is made of."""
     digest = hashlib.sha256(rom)
     for unit in UNITS:
@@ -23,6 +25,6 @@ def build_id(rom: bytes) -> bytes:
     return digest.digest()
 
 
-def simulated_nic(lanes: int, rom: bytes) -> Nic:
+def simulated_nic(lanes: int, rom: bytes, build_id: bytes = UNKNOWN) -> Nic:
     """Raises `ValueError` where the ROM is too small."""
-    return Nic(lanes, rom, SECRET, build_id(rom), hash_domain="hash")
+    return Nic(lanes, rom, SECRET, build_id, hash_domain="hash")

@@ -22,6 +22,7 @@ from sim.nic import simulated_nic
 ROOT = Path(__file__).parents[2]
 FIRMWARE = ROOT / "firmware"
 CACHE = ROOT / "build" / "monitor"
+BUILD_ID = bytes(range(32))
 SOURCES = (FIRMWARE / "start.S", Path(__file__).with_name("monitor.c"))
 SCRIPT, HEADERS = FIRMWARE / "link.ld", (FIRMWARE / "hal.h", FIRMWARE / "registers.h")
 OPTIONS = (
@@ -78,7 +79,7 @@ def _zig(*arguments: str) -> None:
 
 def library() -> Path:
     """The shared object of a simulated device with this firmware."""
-    return make_library(Target("nic", 1), simulated_nic(1, image()), CACHE)
+    return make_library(Target("nic", 1), simulated_nic(1, image(), BUILD_ID), CACHE)
 
 
 class Monitor:
