@@ -63,11 +63,12 @@ class FlippableNic:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, scratch: Path) -> None:
         device = Flippable(simulated_nic(1, image.build().data))
         self.registers = device.registers
+        *others, own = DEVICES["nic"].harness
         harness = scratch / "flips.cpp"
-        parts = (ROOT / "sim" / DEVICES["nic"].harness, Path(__file__).with_name("flips.cpp"))
+        parts = (ROOT / "sim" / own, Path(__file__).with_name("flips.cpp"))
         harness.write_text("\n".join(part.read_text() for part in parts))
         with monkeypatch.context() as patch:
-            patch.setitem(DEVICES, "nic", DEVICES["nic"]._replace(harness=str(harness)))
+            patch.setitem(DEVICES, "nic", DEVICES["nic"]._replace(harness=(*others, str(harness))))
             made: Any = device
             library = make_library(Target("nic", 1), made, CACHE)
         self.link = SimNic(library=library)
