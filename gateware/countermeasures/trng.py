@@ -43,6 +43,13 @@ RANDOM = (
         (f"{_NOISE}/test_trng.py::test_no_sample_that_a_reader_of_raw_samples_sees_is_in_a_seed",),
     ),
     Countermeasure(
+        "NOISE.FORGOTTEN",
+        "what random numbers were made of, after an alarm or when everything is zeroised",
+        (f"{TRNG}/trng.py",),
+        (f"{_NOISE}/test_wipe.py::test_every_memory_is_overwritten_in_the_designed_time_while_the_reason_lasts",),
+        (f"{_NOISE}/test_drbg.py::test_clear_forgets_everything",),
+    ),
+    Countermeasure(
         "NOISE.MODE.GUARDED",
         "one or two flipped bits that make another mode, and words that come out of it",
         tuple(f"{TRNG}/{unit}.py" for unit in ("conditioner", "drbg", "health", "message", "shared")),

@@ -40,7 +40,7 @@ class Conditioner(wiring.Component):
         engine: the hash engine; asked for when all samples are there, and let go before anything is given.
         o: the 8 words of the digest, the most significant one first.
         clear: forgets samples and digest: all is overwritten ``wipe_cycles`` after it is 0 again.
-        fault: a mode that does not exist. Nothing is given then.
+        fault: a mode that does not exist, which is as `clear`.
 
     The message is the samples, 32 in a big-endian word, of which the first sample is the lowest bit. Memory is overwritten
     after reset, after `clear`, and once a digest is given, which takes ``wipe_cycles`` each; meanwhile no sample is taken.
@@ -123,7 +123,7 @@ class Conditioner(wiring.Component):
                 m.d.comb += [o.valid.eq(1), o.payload.eq(read.data)]
                 with m.If(o.ready):
                     advance(STATE_WORDS - 1, Step.WIPE)
-        with m.If(self.clear & ~fault):
+        with m.If(self.clear | fault):
             m.d.sync += [step.eq(Step.WIPE), at.eq(0), collected.eq(0), bits.eq(0)]
         return m
 

@@ -32,13 +32,14 @@ class Trng(wiring.Component):
             used. Samples are shown in the start-up test, while the conditioner takes none, and after an alarm.
         state, alarm: what the source is like: `custodes.control_registers.Noise`, and whether that is its alarm.
         repetitions, proportions: failures of each health test; they stop at the highest number.
-        clear: forgets everything but an alarm and the failures; then the start-up test is repeated.
-        fault: a mode that does not exist. Nothing comes out from that cycle on.
+        clear: forgets everything but an alarm and the failures, however long it is 1; then the start-up test is repeated.
+        fault: a mode that does not exist; for one cycle at least. What is offered is withdrawn, and everything forgotten.
         hashing: see `SharedSha256`.
 
     An alarm stops `o` `health.ALARM_CYCLES` after the sample with which a test fails, until a reset; what the sample before
-    it led to may still be taken in that cycle. So does what is inside: it is forgotten. Which source trips it how soon: see
-    `Health`.
+    it led to may still be taken in that cycle. Which source trips it how soon: see `Health`.
+
+    What is to be forgotten is never offered again, and has been overwritten ``wipe_cycles`` later.
 
     The DRBG is reseeded after each request (see `HashDrbg`), if the source keeps up; where it does not, words come all the
     same.
@@ -59,6 +60,9 @@ class Trng(wiring.Component):
     def __init__(self, parameters: HealthParameters | None = None, hash_domain: str = "sync") -> None:
         self.hash_domain = hash_domain
         self.parameters = parameters or HealthParameters()
+        self._conditioner = Conditioner(self.parameters.conditioned_samples(SEED_BITS))
+        self._drbg = HashDrbg()
+        self.wipe_cycles = 1 + max(self._conditioner.wipe_cycles, self._drbg.wipe_cycles)
         super().__init__(
             {
                 "sample": In(1),
@@ -77,16 +81,19 @@ class Trng(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        parameters = self.parameters
-        m.submodules.health = health = Health(parameters)
-        m.submodules.conditioner = conditioner = Conditioner(parameters.conditioned_samples(SEED_BITS))
+        m.submodules.health = health = Health(self.parameters)
+        m.submodules.conditioner = conditioner = self._conditioner
         m.submodules.shared = shared = SharedSha256(self.hash_domain)
-        m.submodules.drbg = drbg = HashDrbg()
+        m.submodules.drbg = drbg = self._drbg
         wiring.connect(m, conditioner.engine, shared.conditioner)
         wiring.connect(m, drbg.engine, shared.drbg)
         wiring.connect(m, conditioner.o, drbg.seed)
 
-        forget, used = Signal(), Signal()
+        # SEC_CM: NOISE.FORGOTTEN
+        # What wipes begins when its clear ends: so it does, however long the reason lasts.
+        forget, forgot, used = Signal(), Signal(), Signal()
+        wipe = forget & ~forgot
+        m.d.sync += forgot.eq(forget)
         m.d.comb += [
             self.fault.eq(health.fault | conditioner.fault | shared.fault | drbg.fault),
             health.sample.eq(self.sample),
@@ -97,14 +104,14 @@ class Trng(wiring.Component):
             self.repetitions.eq(health.repetitions),
             self.proportions.eq(health.proportions),
             forget.eq(self.clear | ~health.ready | self.fault),
-            conditioner.clear.eq(forget),
-            shared.clear.eq(forget),
+            conditioner.clear.eq(wipe),
+            shared.clear.eq(wipe),
             self.hashing.eq(shared.hashing),
-            drbg.clear.eq(forget),
+            drbg.clear.eq(wipe),
             # A digest that waits goes in between two requests.
             drbg.reseed.eq(conditioner.o.valid & ~drbg.reseed_needed & ~drbg.o.valid),
             # SEC_CM: NOISE.RAW_APART
-            used.eq(health.ready & conditioner.takes),
+            used.eq(~forget & conditioner.takes),
             conditioner.sample.eq(self.sample),
             conditioner.sample_valid.eq(self.sample_valid & used),
             self.o.valid.eq(drbg.o.valid & ~forget),
