@@ -101,7 +101,7 @@ def test_rates_of_sources_that_just_meet_the_claim_are_no_more_than_alpha():
         claim = Claim(entropy, 20)
         ones = 2.0 ** -float(entropy)
         assert claim.repetition_rate(ones) < 2**-20
-        assert claim.proportion_rate(ones) < 2**-19  # its first sample is sure: a little more than the formula says
+        assert claim.proportion_rate(ones) < 2**-19  # the first sample equals itself: up to twice the formula
 
 
 def test_source_is_ready_after_the_startup_samples_and_not_before():
