@@ -305,7 +305,7 @@ async def alarm_of_a_bad_source_comes_with_the_sample_that_the_specification_say
 def _failure(samples: list[int]) -> int:
     """The sample with which the specification gives alarm."""
     health = Health(CLAIM)
-    return next(at for at, sample in enumerate(samples) if health.take(sample) is State.ALARM)
+    return next(at for at, sample in enumerate(samples) if health.take(sample) == State.ALARM)
 
 
 @cocotb.test()

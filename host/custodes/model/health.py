@@ -6,6 +6,7 @@ Cutoffs are worked out in decimals of 60 digits, rates from the exact distributi
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +15,19 @@ from fractions import Fraction
 from functools import cached_property
 from math import ceil, comb
 
-from custodes.control_registers import Noise
-
 DIGITS = 60
 STARTUP_SAMPLES = 1024
 """4.3, requirement 4: at least so many, one after the other."""
 FAILURES_MAX = 0xFFFF
 """Where the counters of failures stop."""
+
+
+class State(enum.IntEnum):
+    """Of the source; the numbers are those that a device shows."""
+
+    STARTUP = 0
+    READY = 1
+    ALARM = 2
 
 
 @dataclass(frozen=True)
@@ -131,19 +138,19 @@ class Health:
     def __init__(self, claim: Claim) -> None:
         self._repetition, self._proportion = RepetitionCount(claim), AdaptiveProportion(claim)
         self._seen = 0
-        self.state = Noise.STARTUP
+        self.state = State.STARTUP
         self.repetitions = self.proportions = 0
 
-    def take(self, sample: int) -> Noise:
+    def take(self, sample: int) -> State:
         """The state after this sample."""
         repeats, leans = self._repetition.take(sample), self._proportion.take(sample)
         self.repetitions = min(self.repetitions + repeats, FAILURES_MAX)
         self.proportions = min(self.proportions + leans, FAILURES_MAX)
         self._seen += 1
         if repeats or leans:
-            self.state = Noise.ALARM
-        elif self.state is Noise.STARTUP and self._seen == STARTUP_SAMPLES:
-            self.state = Noise.READY
+            self.state = State.ALARM
+        elif self.state is State.STARTUP and self._seen == STARTUP_SAMPLES:
+            self.state = State.READY
         return self.state
 
 

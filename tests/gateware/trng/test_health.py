@@ -59,7 +59,7 @@ def run(parameters: HealthParameters, samples: Iterable[int], idle: str = "none"
 def specified(parameters: HealthParameters, samples: Iterable[int]) -> list[Seen]:
     health = Specification(Claim(str(parameters.entropy_claim), parameters.alpha_log2, parameters.window))
     return [
-        Seen(state, state is State.READY, health.repetitions, health.proportions) for state in map(health.take, samples)
+        Seen(state, state == State.READY, health.repetitions, health.proportions) for state in map(health.take, samples)
     ]
 
 

@@ -13,6 +13,7 @@ from custodes.model.health import (
     Claim,
     Health,
     RepetitionCount,
+    State,
     count_proportions,
     count_repetitions,
 )
@@ -107,7 +108,7 @@ def test_rates_of_sources_that_just_meet_the_claim_are_no_more_than_alpha():
 def test_source_is_ready_after_the_startup_samples_and_not_before():
     random, health = Random(4), Health(Claim("0.5", 30))
     states = [health.take(random.getrandbits(1)) for _ in range(STARTUP_SAMPLES + 10)]
-    assert states == [Noise.STARTUP] * (STARTUP_SAMPLES - 1) + [Noise.READY] * 11
+    assert states == [State.STARTUP] * (STARTUP_SAMPLES - 1) + [State.READY] * 11
 
 
 def test_alarm_stays_and_failures_go_on_being_counted_up_to_their_maximum():
@@ -116,4 +117,8 @@ def test_alarm_stays_and_failures_go_on_being_counted_up_to_their_maximum():
         health.take(0)
     assert health.repetitions == FAILURES_MAX
     for at in range(100):
-        assert health.take(at & 1) is Noise.ALARM
+        assert health.take(at & 1) is State.ALARM
+
+
+def test_states_have_the_numbers_that_registers_show():
+    assert {state.name: state.value for state in State} == {state.name: state.value for state in Noise}
