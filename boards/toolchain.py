@@ -15,6 +15,7 @@ from typing import Any
 
 from amaranth.build import Platform
 
+from boards.modes import close_modes
 from boards.output_registers import absorb
 from gateware.control.guarded import ATTRIBUTES, KEEP_ENCODINGS
 
@@ -97,6 +98,8 @@ class Run:
         """Make the netlist that is to be placed."""
         self._script(ANY_SEED, TOOLS | dict.fromkeys(set(TOOLS) - {"YOSYS"}, "true"))
         if self.plan.family == "ecp5":
+            if close := close_modes(self.folder / f"{NAME}.json"):
+                raise ToolError(f"modes are closer than they were meant to be: {', '.join(close)}")
             absorb(self.folder / f"{NAME}.json")
 
     def place(self, seed: int) -> dict[str, Any]:
