@@ -34,7 +34,7 @@ class FakeSerialDevice:
         registers: what they hold; the others hold their address.
         refused: addresses that cannot be had.
         writes: every write that was done, in order.
-        deaf: nothing gets in.
+        hears: makes of what the host sends what gets in.
         spoil: makes of every reply what is sent in its place; to be set before a request is sent.
         requests: every good request, repeated ones too.
     """
@@ -50,7 +50,7 @@ class FakeSerialDevice:
         self.refused: set[int] = set()
         self.writes: list[tuple[int, int]] = []
         self.spoil = spoil
-        self.deaf = False
+        self.hears: Callable[[bytes], bytes] = lambda sent: sent
         self.requests: list[Request] = []
         self.baud = UART_DEFAULT_BAUD
         self._master, self._slave = os.openpty()
@@ -90,8 +90,8 @@ class FakeSerialDevice:
         scanner = FrameScanner(REQUEST_SYNC)
         while not self._stop.is_set():
             ready, _, _ = select.select([self._master], [], [], POLL_S)
-            received = os.read(self._master, 4096) if ready else b""
-            if not received or self.deaf:
+            received = self.hears(os.read(self._master, 4096)) if ready else b""
+            if not received:
                 scanner.idle()
             elif self.host_baud != self.baud:
                 os.write(self._master, WRONG_RATE)

@@ -227,13 +227,39 @@ def test_a_reset_in_between_is_noticed(device: FakeSerialDevice):
     assert device.writes == [(SCRATCH, 1)]
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_over_a_bad_line_everything_is_done_once_and_in_order(device: FakeSerialDevice, seed: int):
+    source = random.Random(seed)
+
+    def bad(data: bytes) -> bytes:
+        if source.random() < 0.7:
+            return data
+        at = source.randrange(len(data))
+        return source.choice((lost(data), data[:at], data[:at] + source.randbytes(2) + data[at + 1 :]))
+
+    with opened(device) as link:
+        device.hears = device.spoil = bad
+        tried, failed = list(range(12)), set[int]()
+        for value in tried:
+            try:
+                link.write(SCRATCH, value)
+                assert link.read(SCRATCH) == value
+            except DeviceError:
+                failed.add(value)
+        device.hears = device.spoil = whole
+    done = [value for _, value in device.writes]
+    assert done == sorted(set(done)), "in order, none twice, none that was not meant"
+    assert set(tried) - set(done) <= failed
+    assert len(done) > len(tried) // 2
+
+
 @pytest.mark.parametrize("baud", [None, 1_000_000])
 def test_after_a_break_the_next_request_gets_through(device: FakeSerialDevice, baud: int | None):
     with opened(device, baud) as link:
-        device.deaf = True
+        device.hears = lost
         with pytest.raises(DeviceError, match="nothing answers"):
             link.write(SCRATCH, 1)
-        device.deaf = False
+        device.hears = whole
         link.write(SCRATCH, 2)
         device.reset()
         with pytest.raises(DeviceError, match="has been reset"):
