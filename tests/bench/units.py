@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (the stubs have no back.rtlil)
 from amaranth.lib import wiring
 
+from custodes.maps import NIC
 from custodes.table import Port
+from firmware import image
+from gateware.control.system import ControlSystem
 from gateware.control.uart_link import UartLink
+from gateware.devices.nic import CLOCK_HZ
 from gateware.ethernet import Mac
 from gateware.hash import Sha256
 from gateware.scrubber import Scrubber
@@ -29,6 +34,7 @@ from gateware.session.opener import Opener
 from gateware.session.sealer import Sealer
 from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, WidthConverter, beat_layout
 from gateware.trng.trng import Trng
+from sim.nic import PICORV32, SECRET
 from sim.top import FlatTop
 
 LANES = (1, 8, 64)
@@ -59,15 +65,18 @@ def lanes_text(lanes: int) -> str:
 
 @dataclass(frozen=True)
 class Unit:
-    """One unit with parameters. ``lanes`` chooses the part."""
+    """One unit with parameters. ``lanes`` chooses the part; ``models`` are Verilog of what it has instances of."""
 
     name: str
     lanes: int
     make: Callable[[], wiring.Component]
+    models: tuple[Path, ...] = ()
+    clock_mhz: float | None = None
 
     @property
     def part(self) -> Part:
-        return SMALL if self.lanes <= SMALL_LANES else LARGE
+        part = SMALL if self.lanes <= SMALL_LANES else LARGE
+        return part if self.clock_mhz is None else replace(part, clock_mhz=self.clock_mhz)
 
     @property
     def label(self) -> str:
@@ -82,6 +91,10 @@ class Unit:
 def _store_beats(lanes: int) -> int:
     """One block RAM deep."""
     return 2048 if lanes == 1 else 512
+
+
+def _control_system() -> wiring.Component:
+    return ControlSystem(image.build().data, SECRET, bytes(32), NIC, CLOCK_HZ)
 
 
 _MAKERS: dict[str, Callable[[int], wiring.Component]] = {
@@ -106,11 +119,15 @@ _FIXED: dict[str, tuple[int, Callable[[], wiring.Component]]] = {
     "Mac": (1, lambda: Mac(125_000_000, "rx", "tx")),
     "Sha256": (1, Sha256),
     "Trng": (1, Trng),
-    "UartLink": (1, lambda: UartLink(62_500_000)),
+    "UartLink": (1, lambda: UartLink(CLOCK_HZ)),
+    "ControlSystem": (1, _control_system),
     "Sealer": (1, lambda: Sealer(1)),
     "Opener": (1, lambda: Opener(1)),
 }
 """Units of one lane count; a width converter counts as its wider side."""
+_MODELS = {"ControlSystem": (PICORV32,)}
+_CLOCKS_MHZ = {"ControlSystem": CLOCK_HZ / 1e6}
+"""Of units that do not have the clock of the datapath."""
 NAMES = (*_MAKERS, *_FIXED)
 OPENING, SEALING = "Gcm opening", "Gcm sealing"
 _ENGINES: dict[str, tuple[tuple[int, ...], Callable[[int], wiring.Component]]] = {
@@ -125,7 +142,11 @@ def units(lanes: list[int], names: list[str]) -> list[Unit]:
     found = [
         _unit(name, width, make) for name, make in _MAKERS.items() if name in names for width in LANES if width in lanes
     ]
-    found += [Unit(name, width, make) for name, (width, make) in _FIXED.items() if name in names and width in lanes]
+    found += [
+        Unit(name, width, make, _MODELS.get(name, ()), _CLOCKS_MHZ.get(name))
+        for name, (width, make) in _FIXED.items()
+        if name in names and width in lanes
+    ]
     return found
 
 
