@@ -143,7 +143,7 @@ def test_the_server_ends_when_asked_and_takes_its_link_away(tmp_path: Path, numb
     port = tmp_path / "tty"
     server = Server("--link", str(port), "--quiet")
     assert str(port.readlink()) == server.path
-    with SerialLink(f"{port}@{FAST}",) as link:
+    with SerialLink(f"{port}@{FAST}") as link:
         assert server.end(number) == (0, "")
         with pytest.raises(DeviceError, match="the port is gone"):
             link.read(SCRATCH)
