@@ -35,7 +35,8 @@ def test_every_flip_in_every_mode_register_ends_the_device_in_time(nic: Flippabl
         limit = DATAPATH_FAULT_CYCLES if register.domain == "sync" else ZEROISE_CYCLES
         for value in register.flips():
             cycles = nic.flip(register, value, LIMIT)
-            alarms = nic.link.read(NIC.address("ALARMS"))
+            # A source of noise whose state does not exist says besides that it is no good.
+            alarms = nic.link.read(NIC.address("ALARMS")) & ~(1 << Alarm.NOISE)
             nic.link.step_control(200)
             tampered = bool(nic.link.read(STATUS) & STATUS_TAMPERED)
             if cycles is None or cycles > limit or alarms != 1 << Alarm.INTEGRITY or not tampered:
