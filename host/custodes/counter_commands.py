@@ -17,7 +17,7 @@ from custodes.nic import Nic
 from custodes.nic_access import NIC_DEVICE, NicOption
 from custodes.processor import OUTCOMES, Processor
 from custodes.processor_registers import COUNTERS, OCTETS, association_register
-from custodes.recognition import recognised
+from custodes.recognition import roused
 from custodes.session_report import OCTETS_TITLES, associated
 from custodes.terminal import Screen
 
@@ -88,7 +88,7 @@ def counters(
     an object on one line: seconds since the first reading, and every counter.
     """
     display = screen(quiet, verbose)
-    with opened(recognised, device, 1) as found:
+    with opened(roused, device, 1) as found:
         read = reading(found, everything)
         if watch:
             _watch(display, device, read, interval, count, everything, as_json)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from custodes.accessors import ALL_ONES, Registers
@@ -30,6 +31,7 @@ PATIENCE_S = 600.0
 half a second."""
 BOOT_PATIENCE_S = 120.0
 """How long it may take to say which state the device is in; a simulated one needs a second."""
+ROUSE_S = 10.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.000_1, 0.02
 """Between two looks at the mailbox."""
 WISHES = {
@@ -157,6 +159,11 @@ class Nic:
         """The lifecycle, once the firmware has said which it is."""
         patience = min(self._patience_s, BOOT_PATIENCE_S)
         return self._until(Request.INFO, self._known, patience, "does not start: the device stays in its boot")
+
+    def rouse(self) -> None:
+        """Let it boot, where it does so soon: a device that does not can be looked at, too."""
+        with suppress(DeviceError):
+            self._until(Request.INFO, self._known, ROUSE_S)
 
     def _known(self) -> Lifecycle | None:
         state = self.lifecycle

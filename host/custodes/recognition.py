@@ -23,3 +23,11 @@ def recognised(link: Link) -> Warden | Processor | Nic:
 def map_of(device: Warden | Processor | Nic) -> RegisterMap:
     """The registers that a device has."""
     return NIC if isinstance(device, Nic) else PROCESSOR if isinstance(device, Processor) else WARDEN
+
+
+def roused(link: Link) -> Warden | Processor | Nic:
+    """`recognised`, and given the time to boot."""
+    device = recognised(link)
+    if isinstance(device, Nic):
+        device.rouse()
+    return device

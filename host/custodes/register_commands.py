@@ -13,7 +13,7 @@ from custodes.device import opened
 from custodes.errors import RefusedError, UsageError
 from custodes.nic import Nic
 from custodes.nic_access import NIC_DEVICE, NicOption
-from custodes.recognition import map_of, recognised
+from custodes.recognition import map_of, recognised, roused
 from custodes.register_map import WORD_BITS, Access, Guard, Register, RegisterMap
 
 MAX_ADDRESS = 0x1FFF
@@ -111,7 +111,7 @@ def read(
 ) -> None:
     """Read a register, or all of several in a row. Its fields are shown by name."""
     display = screen(quiet, verbose)
-    with opened(recognised, device, 1) as found:
+    with opened(roused, device, 1) as found:
         places = _places(register, map_of(found))
         values = []
         for place in places:
@@ -154,7 +154,7 @@ def write(
     number = _number(value, (1 << WORD_BITS) - 1)
     if number is None:
         raise UsageError(f"{value}: is no number of 32 bits")
-    with opened(recognised, device, 1) as found:
+    with opened(roused, device, 1) as found:
         places = _places(register, map_of(found))
         if len(places) > 1:
             raise UsageError(f"{register}: there are {len(places)}; say which: {places[0].name}")

@@ -46,6 +46,22 @@ def test_a_value_that_has_no_name_is_a_number(device: Install) -> None:
     assert "STATE=63" in custodes("reg", "read", "LIFECYCLE").stdout
 
 
+def test_lets_the_device_boot_but_looks_at_one_that_does_not(device: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Booting(FakeNic):
+        boots = True
+
+        def wait(self, seconds: float) -> None:
+            if self.boots:
+                self.lifecycle = Lifecycle.BLANK
+
+    for boots, state in ((True, "BLANK"), (False, "BOOT")):
+        link = Booting()
+        link.boots, link.lifecycle = boots, Lifecycle.BOOT
+        device(link)
+        monkeypatch.setattr("custodes.nic.ROUSE_S", 0.05)
+        assert f"STATE={state}" in custodes("reg", "read", "LIFECYCLE").stdout
+
+
 def test_reads_several_in_a_row_or_one_of_them(device: Install) -> None:
     lines = json.loads(custodes("reg", "read", "MAP_DIGEST", "--json").stdout)["registers"]
     assert b"".join(line["value"].to_bytes(4, "little") for line in lines) == NIC.digest
