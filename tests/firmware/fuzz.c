@@ -32,7 +32,7 @@ struct device {
 uint8_t *flash_model_memory(void);
 uint32_t model_state(void);
 
-static uint8_t seen[EDGES], now[EDGES], visited[EDGES];
+static uint8_t seen[EDGES], visited[EDGES];
 static struct input inputs[MOST_INPUTS];
 static struct device devices[MOST_DEVICES];
 static uint32_t input_count, device_count, edges, blocks, ended;
@@ -45,7 +45,9 @@ void __sanitizer_cov_trace_pc(void) {
     at = (at >> 1) * 0x9E3779B1u >> 8;
     blocks += !visited[at % EDGES];
     visited[at % EDGES] = 1;
-    now[(at ^ previous) % EDGES] = 1;
+    uint8_t *edge = &seen[(at ^ previous) % EDGES];
+    edges += !*edge;
+    *edge = 1;
     previous = at >> 1;
 }
 
@@ -187,7 +189,7 @@ static void look_at_reply(const struct input *input, const uint8_t *reply, uint3
 static void run(struct input *input) {
     uint8_t reply[MAILBOX_BYTES];
     uint32_t size;
-    memset(now, 0, sizeof now);
+    uint32_t before = edges;
     previous = 0;
     // Only so much memory as the request has, so that whoever reads on is caught.
     uint8_t *data = malloc(input->size ? input->size : 1);
@@ -202,13 +204,7 @@ static void run(struct input *input) {
     } else {
         ended++;
     }
-    uint32_t found = 0;
-    for (uint32_t at = 0; at < EDGES; at++) {
-        found += now[at] && !seen[at];
-        seen[at] |= now[at];
-    }
-    edges += found;
-    if (found && input_count < MOST_INPUTS) {
+    if (edges > before && input_count < MOST_INPUTS) {
         inputs[input_count++] = *input;
     }
 }
