@@ -39,9 +39,10 @@ class Associations(wiring.Component):
         inside_max: how many frames are inside at most.
 
     Members:
-        load_valid, load, number: load an association with the key in `KeyLoader`; only while ``ready``.
+        load_valid, load, number: load an association with the key in `KeyLoader`; only while ``ready``, and if ``number``
+            was the same a cycle before.
         loading: a key is being loaded.
-        ready: none is, and ``number`` has no key that has not been overwritten.
+        ready: none is, and what ``number`` was a cycle before has no key that has not been overwritten.
         zeroise_valid, zeroise: take the key away. ``exhaust_valid``, ``exhaust``: use it for no further frame.
         usable, alive: associations that seal or open what comes in, and that let out what is inside.
         read, parameters: of an association, 2 cycles later.
@@ -108,11 +109,12 @@ class Associations(wiring.Component):
         # Which is looked at next, and whether the one that ``place`` is, which was looked at last, is to be overwritten.
         following, found = Signal(NUMBER), Signal()
         remaining, zeroised = Signal(range(self.inside_max + 1)), Signal()
-        unused = written & ~(self.alive & ~exhausted)
+        unused, free = written & ~(self.alive & ~exhausted), Signal()
+        m.d.sync += free.eq(~written.bit_select(self.number, 1))
         m.d.comb += [
             self.fault.eq(fault),
             self.usable.eq(self.alive & ~exhausted),
-            self.ready.eq((state == Keeping.LOOK) & ~written.bit_select(self.number, 1) & ~found),
+            self.ready.eq((state == Keeping.LOOK) & free & ~found),
             self.loading.eq(state == Keeping.LOAD),
             self.order.payload.key.eq(place),
             self.order.payload.short.eq(short),

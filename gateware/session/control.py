@@ -72,7 +72,8 @@ CONTROL = wiring.Signature(
 )
 """Members:
     load_valid: load association ``number`` with ``suite``, ``ssci``, ``salt`` and ``pn``, which hold until it is no longer
-        ``loading``, and the key that has been pushed with ``word``; only while ``ready``.
+        ``loading``, and the key that has been pushed with ``word``; only while ``ready``, and if ``number`` was the same a
+        cycle before.
     zeroise_valid, select_valid: take the key of ``target`` away; let it be the one of its channel that seals.
     forget: the words that have been pushed.
     channel_valid, channel: its address (of the peer, or its SCI), our SCI, its replay window.

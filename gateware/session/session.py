@@ -112,7 +112,22 @@ class Session(wiring.Component):
         self, m: Module, controls: list[ControlInterface], tampered: Signal, wipes: Signal, ordered: Signal
     ) -> Value:
         """Registers that wait for a command, and commands; returns the status."""
-        bus, value = self.bus, self.bus.write_data
+        # A write is decoded a cycle before it counts: what it sets off may be far away.
+        bus, written, pushes, command = self.bus, Signal(), Signal(), Signal()
+        address, value = Signal.like(self.bus.address), Signal(32)
+        # A bit per command.
+        orders = Signal(max(Command) + 1)
+        commanded = bus.write & (bus.address == registers.COMMAND)
+        m.d.sync += [
+            written.eq(bus.write),
+            address.eq(bus.address),
+            value.eq(Mux(bus.write, bus.write_data, 0)),
+            pushes.eq(bus.write & (bus.address >= registers.KEY) & (bus.address < registers.KEY + registers.KEY_WORDS)),
+            command.eq(commanded),
+            orders.eq(
+                Cat(commanded & (bus.write_data[registers.COMMAND_SHIFT :] == order) for order in range(len(orders)))
+            ),
+        ]
         waiting = Signal(
             data.StructLayout(
                 {
@@ -137,33 +152,39 @@ class Session(wiring.Component):
         }
         # A load goes on for some hundred cycles; what it needs stays until it is done.
         loading, started, refused = Signal(), Signal(), Signal()
-        side, number, lifetime = Signal(), Signal(range(ASSOCIATIONS)), Signal(32)
-        command = bus.write & (bus.address == registers.COMMAND)
-        pushes = bus.write & (bus.address >= registers.KEY) & (bus.address < registers.KEY + registers.KEY_WORDS)
+        side, number, suite, lifetime = Signal(), Signal(range(ASSOCIATIONS)), Signal(Suite), Signal(32)
+        # It begins once its association can say that it is free.
+        fits, asks, asked, dismissed = Signal(), Signal(), Signal(), Signal()
         # A key is loaded only if all of it has been pushed since the last command, and nothing else.
         pushed = Signal(range(registers.KEY_WORDS + 2))
         with m.If(wipes | (command & ~loading)):
             m.d.sync += pushed.eq(0)
         with m.Elif(pushes & ~loading & (pushed <= registers.KEY_WORDS)):
             m.d.sync += pushed.eq(pushed + 1)
-        with m.If(bus.write & ~loading), m.Switch(bus.address):
-            for address, place in places.items():
-                with m.Case(address):
+        # SEC_CM: KEY.NOT_KEPT
+        with m.If(dismissed):
+            m.d.sync += waiting.eq(0)
+        with m.If(written & ~loading), m.Switch(address):
+            for register, place in places.items():
+                with m.Case(register):
                     m.d.sync += place.eq(value)
-        order, to_side = value[registers.COMMAND_SHIFT :], value[_bit(registers.RECEIVE)]
+        to_side = value[_bit(registers.RECEIVE)]
         to_suite, to_number = value[registers.SUITE_SHIFT : registers.SUITE_SHIFT + 2], value[: len(number)]
         unfit = (waiting.pn[1] != 0) & ~to_suite[1] | (waiting.pn.as_value() == 0) & ~to_side
 
         m.submodules.lifetimes = lifetimes = Lifetimes(2 * ASSOCIATIONS, self.tick_cycles)
-        expired_number, expired_side = lifetimes.expired[: len(number)], lifetimes.expired[len(number)]
+        expired_number, expired_side = Signal(range(ASSOCIATIONS)), Signal()
         setting, expires = Signal(), Signal()
         m.d.comb += [
             lifetimes.valid.eq(setting),
             lifetimes.number.eq(Cat(number, side)),
             lifetimes.ticks.eq(lifetime),
-            lifetimes.pause.eq(bus.write),
+            lifetimes.pause.eq(bus.write | fits | asks | asked),
+        ]
+        m.d.sync += [
             # The time of the key that was here before is nobody's concern.
             expires.eq(lifetimes.over & ~(setting & (lifetimes.expired == lifetimes.number))),
+            Cat(expired_number, expired_side).eq(lifetimes.expired),
         ]
         with m.If(lifetimes.taken):
             m.d.sync += setting.eq(0)
@@ -171,44 +192,54 @@ class Session(wiring.Component):
         starts, selects, sets, zeroises = Signal(), Signal(), Signal(), Signal()
         with m.If(command):
             m.d.comb += [
-                starts.eq(
-                    (order == Command.LOAD)
-                    & Mux(to_side, controls[1].ready, controls[0].ready)
+                fits.eq(
+                    orders[Command.LOAD]
                     # SEC_CM: KEY.WHOLE
                     & (pushed == registers.KEY_WORDS)
                     & ~(unfit | tampered | setting | loading)
                 ),
-                zeroises.eq(order == Command.ZEROISE),
-                selects.eq((order == Command.SELECT) & ~tampered & ~to_side),
-                sets.eq((order == Command.CHANNEL) & ~tampered & ~loading),
-                ordered.eq(order == Command.TAMPER),
+                zeroises.eq(orders[Command.ZEROISE]),
+                selects.eq(orders[Command.SELECT] & ~tampered & ~to_side),
+                sets.eq(orders[Command.CHANNEL] & ~tampered & ~loading),
+                ordered.eq(orders[Command.TAMPER]),
             ]
-            m.d.sync += refused.eq(~(starts | zeroises | selects | sets | ordered))
-        m.d.sync += started.eq(starts)
-        with m.If(starts):
+            m.d.sync += refused.eq(~(fits | zeroises | selects | sets | ordered))
+        m.d.comb += starts.eq(asked & Mux(side, controls[1].ready, controls[0].ready) & ~tampered)
+        m.d.sync += [
+            asks.eq(fits),
+            asked.eq(asks),
+            started.eq(starts),
+            dismissed.eq((command & ~loading & ~fits) | (asked & ~starts)),
+        ]
+        with m.If(fits):
             m.d.sync += [
                 loading.eq(1),
-                setting.eq(1),
                 side.eq(to_side),
                 number.eq(to_number),
+                suite.eq(to_suite),
                 lifetime.eq(waiting.lifetime),
             ]
-        ends = loading & ~started & ~setting & ~controls[0].loading & ~controls[1].loading
+        with m.If(starts):
+            m.d.sync += setting.eq(1)
+        with m.If(asked & ~starts):
+            m.d.sync += [loading.eq(0), refused.eq(1)]
+        ends = loading & ~(asks | asked | started | setting) & ~controls[0].loading & ~controls[1].loading
         with m.If(ends):
             m.d.sync += loading.eq(0)
-        # SEC_CM: KEY.NOT_KEPT
-        with m.If(ends | wipes | (command & ~loading & ~starts)):
+        with m.If(ends | wipes):
             m.d.sync += waiting.eq(0)
+        pushing, word = Signal(), Signal(32)
+        m.d.sync += [pushing.eq(pushes & ~(loading | wipes)), word.eq(Mux(pushes, value, 0))]
 
         for at, control in enumerate(controls):
             mine = to_side == at
             m.d.comb += [
-                control.word_valid.eq(pushes & ~loading),
-                control.word.eq(value),
-                control.forget.eq((started & (side != at)) | (command & ~loading & ~starts)),
-                control.number.eq(Mux(loading, number, to_number)),
-                control.load_valid.eq(starts & mine),
-                control.suite.eq(to_suite),
+                control.word_valid.eq(pushing),
+                control.word.eq(word),
+                control.forget.eq((started & (side != at)) | dismissed),
+                control.number.eq(number),
+                control.load_valid.eq(starts & (side == at)),
+                control.suite.eq(suite),
                 control.ssci.eq(waiting.ssci),
                 control.salt.eq(waiting.salt),
                 control.pn.eq(waiting.pn),
@@ -225,7 +256,7 @@ class Session(wiring.Component):
 
         m.submodules.suites = suites = Memory(shape=Suite, depth=2 * ASSOCIATIONS, init=[])
         write, self._suite = suites.write_port(), suites.read_port(domain="comb")
-        m.d.comb += [write.en.eq(starts), write.addr.eq(Cat(to_number, to_side)), write.data.eq(to_suite)]
+        m.d.comb += [write.en.eq(starts), write.addr.eq(Cat(number, side)), write.data.eq(suite)]
         busy = loading | controls[0].busy | controls[1].busy
         return Cat(busy, refused, tampered)
 

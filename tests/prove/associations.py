@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Cat, Const, Mux, Signal
+from amaranth import Cat, Const, Signal
 from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data
 
@@ -21,6 +21,7 @@ class Life:
     """What one association, the tagged one, has gone through, told from the ports of `Associations` alone.
 
     Members:
+        rested: it is the one that has been asked about for two cycles.
         clean: its key has been overwritten since it was last loaded, if it ever was.
         pending: it is being loaded. ``loaded``: it has been.
         dead, spent: since its load began it has been zeroised, or exhausted.
@@ -34,6 +35,9 @@ class Life:
         self.clean, self.pending, self.loaded = Signal(), Signal(), Signal()
         self.dead, self.spent = Signal(), Signal()
         self.begins, self.order, self.taken = Signal(), Signal(), Signal()
+        self.rested, before = Signal(), Signal.like(unit.number)
+        m.d.sync += before.eq(unit.number)
+        m.d.comb += self.rested.eq((unit.number == tag) & (before == tag))
         self.usable = self.loaded & ~self.dead & ~self.spent
         m.d.comb += [
             self.begins.eq(unit.load_valid & (unit.number == tag)),
@@ -57,7 +61,7 @@ class Life:
         h.check(~unit.fault)
         h.check(unit.alive.bit_select(tag, 1) == (self.loaded & ~self.dead))
         h.check(unit.usable.bit_select(tag, 1) == self.usable)
-        h.check(~(unit.ready & (unit.number == tag)) | self.clean)
+        h.check(~(unit.ready & self.rested) | self.clean)
         h.check((self.order & ~order.wipe) == self.pending)
         h.check(~(self.order & order.wipe) | ~(self.usable | self.clean))
         h.check(~self.clean | ~(self.loaded | self.pending))
@@ -120,8 +124,8 @@ class Inside:
 def _drive(h: Harness, dut: Any) -> Signal:
     """Any commands, any time that an order takes, any coming and going of frames; returns whether one comes.
 
-    The environment keeps what `Session` and `Direction` promise: a load only while the unit is ready for it, and an
-    association exhausted only in the cycle after it was usable.
+    The environment keeps what `Session` and `Direction` promise: a load only while the unit is ready for it, its number a
+    cycle before, and an association exhausted only in the cycle after it was usable.
     """
     drive_inputs(h, dut, besides=("inside",))
     enters, usable = h.free(1, "enters"), Signal(len(dut.usable))
@@ -129,7 +133,9 @@ def _drive(h: Harness, dut: Any) -> Signal:
     h.check(dut.inside <= dut.inside_max)
     h.assume(~dut.leaves | dut.inside.any())
     h.assume(~enters | (dut.inside != dut.inside_max) | dut.leaves)
-    h.assume(~dut.load_valid | dut.ready)
+    number = Signal.like(dut.number)
+    h.m.d.sync += number.eq(dut.number)
+    h.assume(~dut.load_valid | (dut.ready & (dut.number == number)))
     h.assume(~dut.exhaust_valid | usable.bit_select(dut.exhaust, 1))
     return enters
 
@@ -207,7 +213,10 @@ def few_associations(h: Harness) -> None:
     with m.Elif(~stalls):
         m.d.sync += waits.eq(waits + 1)
     h.check(waits <= count * (4 + inside_max))
-    h.check(unused | (dut.ready == ~Mux(dut.number, lives[1].usable, lives[0].usable)))
+    settled = Signal()
+    m.d.sync += settled.eq(~unused)
+    for each in lives:
+        h.check(unused | ~settled | ~each.rested | (dut.ready == ~each.usable))
     _cover(h, life, frame, loads=2)
     h.cover(reads_then & ~life.clean & loaded.as_value().all() & life.usable)
     h.cover(waits == 2 * (2 + inside_max))

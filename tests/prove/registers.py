@@ -34,7 +34,11 @@ STATE = (
     WIPES,
     *(
         f"{WRITE}.{name}"
-        for name in ("loading", "started", "refused", "side", "number", "lifetime", "setting", "pushed")
+        for name in (
+            *("written", "address", "pushes", "command", "orders", "asks", "asked", "dismissed", "loading", "started"),
+            *("refused", "side", "number", "suite", "lifetime", "setting", "pushed", "pushing", "expires"),
+            *("expired_number", "expired_side"),
+        )
     ),
 )
 """Registers, but for those that wait for a command."""
@@ -67,10 +71,14 @@ def _surround(h: Harness, cut: Cut) -> None:
         h.assume(unit.control.loading == loads)
 
 
+def _of_key(address: Value) -> Value:
+    return (address >= registers.KEY) & (address < registers.KEY + registers.KEY_WORDS)
+
+
 def _secret(address: Value) -> Value:
     """Whether what is written there belongs to a key."""
     return (
-        ((address >= registers.KEY) & (address < registers.KEY + registers.KEY_WORDS))
+        _of_key(address)
         | ((address >= registers.SALT) & (address < registers.SALT + registers.SALT_WORDS))
         | (address == registers.SSCI)
     )
@@ -95,16 +103,14 @@ def unreadable(h: Harness) -> None:
             m.d.comb += its.eq(mine)
         else:
             h.check(mine == its)
-    commands = dut.bus.address == registers.COMMAND
+    asked = one.signals[f"{WRITE}.asked"]
     for name in HOLLOW:
         unit = one.made[name][0]
         for mine, its, member, path in _pairs(unit, other.made[name][0]):
             if path == ("control", "ready"):
-                m.d.comb += its.eq(Mux(commands, mine, h.free(1, f"{name}_different")))
+                m.d.comb += its.eq(Mux(asked, mine, h.free(1, f"{name}_different")))
             elif member.flow == Out:
                 m.d.comb += its.eq(mine)
-            elif path == ("control", "number"):
-                h.check(~(commands | one.signals[f"{WRITE}.loading"]) | (mine == its))
             elif path[-1] in VALIDS:
                 h.check(~Cat(getattr(unit.control, valid) for valid in VALIDS[str(path[-1])]).any() | (mine == its))
             elif path[-1] not in SECRET:
@@ -116,6 +122,12 @@ def unreadable(h: Harness) -> None:
         h.lemma(one.signals[name] == other.signals[name])
     for mine, its in zip(_open(one), _open(other), strict=True):
         h.lemma(mine == its)
+    written, address, value = (one.signals[f"{WRITE}.{name}"] for name in ("written", "address", "value"))
+    h.lemma((written & _secret(address)) | (value == other.signals[f"{WRITE}.value"]))
+    h.lemma(one.signals[f"{WRITE}.pushes"] == (written & _of_key(address)))
+    command, orders = one.signals[f"{WRITE}.command"], one.signals[f"{WRITE}.orders"]
+    h.lemma(command == (written & (address == registers.COMMAND)))
+    h.lemma(command | ~orders.any())
 
     salts = [cut.made["Sealer"][0].control.salt for cut in (one, other)]
     sealer = one.made["Sealer"][0].control
@@ -153,22 +165,44 @@ def cleared(h: Harness) -> None:
     dut = h.device(lambda: cut.dut)
     drive_inputs(h, dut)
     _surround(h, cut)
-    bus, waiting, loading = dut.bus, Value.cast(cut.signals[WAITING]), cut.signals[f"{WRITE}.loading"]
+    asks, asked, dismissed, started, pushed, pushing = (
+        cut.signals[f"{WRITE}.{name}"] for name in ("asks", "asked", "dismissed", "started", "pushed", "pushing")
+    )
+    waiting, loading = Value.cast(cut.signals[WAITING]), cut.signals[f"{WRITE}.loading"]
     wipes, lifetimes = cut.signals[WIPES], cut.made["Lifetimes"][0]
     controls = [cut.made[name][0].control for name in HOLLOW[:2]]
-    command = bus.write & (bus.address == registers.COMMAND)
-    order, to_side = bus.write_data[registers.COMMAND_SHIFT :], (bus.write_data & registers.RECEIVE).any()
+    # What is written counts a cycle later.
+    write, address, value = Signal(), Signal.like(dut.bus.address), Signal(32)
+    m.d.sync += [write.eq(dut.bus.write), address.eq(dut.bus.address), value.eq(dut.bus.write_data)]
+    command = write & (address == registers.COMMAND)
+    order, to_side = value[registers.COMMAND_SHIFT :], (value & registers.RECEIVE).any()
     loads, loads_then = Cat(control.load_valid for control in controls), Signal(2)
     m.d.sync += loads_then.eq(loads)
-    h.assume(~(lifetimes.over & bus.write))
+    h.assume(~(lifetimes.over & lifetimes.pause))
+    h.check(~dut.bus.write | lifetimes.pause)
+
+    # A command is refused, or begins to load two cycles later, or is refused then.
+    commands, ordered, asks_then, refuses = Signal(), Signal(2), Signal(), Signal()
+    m.d.sync += [
+        commands.eq(command & ~loading),
+        ordered.eq(Cat(command & (order == registers.Command.LOAD), ordered[0])),
+        asks_then.eq(asks),
+        refuses.eq(asked & ~loads.any()),
+    ]
+    h.check(dismissed == ((commands & ~asks) | refuses))
+    h.check(asked == asks_then)
+    h.check(~(asks | asked) | loading)
+    h.check(~loads.any() | (asked & ordered[1]))
+    h.lemma(~asks | (commands & ordered[0]))
 
     written, wipes_then = Signal(), Signal()
     m.d.sync += wipes_then.eq(wipes)
-    with m.If(command & ~loading):
-        m.d.sync += written.eq(0)
-    with m.Elif(bus.write & ~loading):
+    with m.If(write & ~loading & ~command):
         m.d.sync += written.eq(1)
+    with m.Elif(dismissed | loads.any()):
+        m.d.sync += written.eq(0)
     h.check(written | loading | (waiting == 0))
+    h.lemma(written | ~(asks | asked) | (waiting == 0))
     h.check(~wipes_then | (waiting == 0))
 
     tampered = Signal(2)
@@ -177,7 +211,11 @@ def cleared(h: Harness) -> None:
     h.check((wipes == (tampered == 1)) & (tampered != 2))
     h.check(cut.signals["Session.elaborate.tampered"] == tampered[0])
     h.check(~tampered[0] | ~(loads.any() | dut.o_sealed.valid | dut.o_plain.valid))
-    expires = lifetimes.over & ~(lifetimes.valid & (lifetimes.number == lifetimes.expired))
+    expires, expired = Signal(), Signal.like(lifetimes.expired)
+    m.d.sync += [
+        expires.eq(lifetimes.over & ~(lifetimes.valid & (lifetimes.number == lifetimes.expired))),
+        expired.eq(lifetimes.expired),
+    ]
 
     for at, control in enumerate(controls):
         words = Signal(range(registers.KEY_WORDS + 2), name=f"words_{at}")
@@ -186,28 +224,36 @@ def cleared(h: Harness) -> None:
         with m.Elif(control.word_valid & (words <= registers.KEY_WORDS)):
             m.d.sync += words.eq(words + 1)
         number, pn = Signal.like(control.number, name=f"number_{at}"), Signal(64, name=f"pn_{at}")
+        before = Signal.like(control.number, name=f"before_{at}")
+        m.d.sync += before.eq(control.number)
         with m.If(control.load_valid):
             m.d.sync += [number.eq(control.number), pn.eq(control.pn)]
-        h.check(~(command & ~loading) | control.load_valid | control.forget | loads[1 - at])
+        h.check(~dismissed | control.forget)
         h.check(~loads_then[1 - at] | control.forget)
-        h.check(~control.load_valid | ((words == registers.KEY_WORDS) & control.ready & ~loading))
-        h.lemma(loads_then[1 - at] | (words == cut.signals[f"{WRITE}.pushed"]))
-        h.check(~control.load_valid | (order == registers.Command.LOAD))
+        h.check(~control.load_valid | ((words == registers.KEY_WORDS) & control.ready & (before == control.number)))
+        busy = commands | asked | dismissed | loads_then[1 - at]
+        h.lemma(busy | (words + pushing == pushed) | ((words + pushing > pushed) & (pushed > registers.KEY_WORDS)))
+        h.lemma((words <= registers.KEY_WORDS + 1) & (pushed <= registers.KEY_WORDS + 1))
+        h.lemma(~(busy | loading) | ((pushed == 0) & ~pushing))
+        h.lemma(~(asks | asked) | wipes_then | (words == registers.KEY_WORDS))
         h.check(~control.load_valid | control.suite[1] | (control.pn[32:] == 0))
+        h.lemma(~(asks | asked) | control.suite[1] | (control.pn[32:] == 0) | wipes_then)
         if at == 0:
             h.check(~control.load_valid | (control.pn != 0))
+            h.lemma(~(asks | asked) | cut.signals[f"{WRITE}.side"] | (control.pn != 0) | wipes_then)
         h.check(~control.loading | loading)
         h.check(~control.loading | ((control.number == number) & (control.pn == pn)))
         zeroises = command & (order == registers.Command.ZEROISE) & (to_side == at)
-        mine = expires & (lifetimes.expired[len(control.target)] == at)
+        mine = expires & (expired[len(control.target)] == at)
         h.check(control.zeroise_valid == (zeroises | mine))
-        h.check(~mine | (control.target == lifetimes.expired[: len(control.target)]))
-        h.check(~zeroises | (control.target == bus.write_data[: len(control.target)]))
+        h.check(~mine | (control.target == expired[: len(control.target)]))
+        h.check(~zeroises | (control.target == value[: len(control.target)]))
     h.check(~loads.all())
+    h.lemma(~(asks | asked | started) | (asks + asked + started == 1))
 
     begun = counter(h, loads.any(), "begun", 2)
     h.cover((begun == 2) & loads_then[1])
-    h.cover((begun == 1) & ~loading & ~written & (bus.read_data == 0))
-    h.cover((bus.read_data == registers.STATUS_REFUSED) & ~written & (begun == 0))
-    h.cover((bus.read_data == registers.STATUS_REFUSED) & (begun == 1))
+    h.cover((begun == 1) & ~loading & ~written & (dut.bus.read_data == 0))
+    h.cover((dut.bus.read_data == registers.STATUS_REFUSED) & ~written & (begun == 0))
+    h.cover((dut.bus.read_data == registers.STATUS_REFUSED) & (begun == 1))
     h.cover(wipes & loading)
