@@ -63,13 +63,13 @@ class Plan:
 
 
 def prepare(platform: Platform, family: str, top: Any) -> Plan:
-    """Elaborate ``top`` for a platform. ``top.loops`` says that it has combinational loops on purpose."""
-    loops = " --ignore-loops" if getattr(top, "loops", False) else ""
+    """Elaborate ``top`` for a platform. If it has ``options``, these are for nextpnr, in place of `PLACEMENT`."""
+    options = getattr(top, "options", PLACEMENT[family])
     plan: Any = platform.prepare(
         top,
         NAME,
         emit_src=False,
-        nextpnr_opts=f"--seed {ANY_SEED} {PLACEMENT[family]} --report {REPORT} --timing-allow-fail{loops}",
+        nextpnr_opts=f"--seed {ANY_SEED} {options} --report {REPORT} --timing-allow-fail",
     )
     files = {name: content.encode() if isinstance(content, str) else content for name, content in plan.files.items()}
     if f'fsm_encoding "{ATTRIBUTES["fsm_encoding"]}"'.encode() in files[f"{NAME}.il"]:
