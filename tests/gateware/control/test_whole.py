@@ -8,6 +8,7 @@ import pytest
 from amaranth.hdl import Fragment
 
 from custodes.lifecycle import Alarm
+from custodes.macsec import Suite
 from custodes.maps import NIC
 from custodes.processor_registers import STATUS, STATUS_TAMPERED
 from gateware.control.guarded import MODES
@@ -59,7 +60,10 @@ def test_writing_a_mode_that_exists_is_no_fault(nic: FlippableNic):
 
 def test_every_register_for_one_of_several_is_guarded_or_only_says_something():
     """Of the control and of the datapath: an enumeration in a register is the mode of a machine, or is listed here."""
-    said = [{"OK", "REFUSED", "MALFORMED", "CLOSED"}]  # how an access from the UART went
+    said = [
+        {"OK", "REFUSED", "MALFORMED", "CLOSED"},  # how an access from the UART went
+        {suite.name for suite in Suite},  # what a key is loaded with
+    ]
     fragment: Any = Fragment.get(simulated_nic(1, b""), None)
     assert [names for names in unguarded(fragment) if names not in said] == []
 
