@@ -14,10 +14,11 @@ class Lifetimes(wiring.Component):
 
     Args:
         count: of associations, a power of two.
-        tick_cycles: clock cycles in a tick, at least twice as many as there are associations.
+        tick_cycles: clock cycles in a tick, at least four times as many as there are associations.
 
     Members:
-        valid, number, ticks: set a lifetime; 0: no end. Holds until it is ``taken``, at most ``count`` cycles later.
+        valid, number, ticks: set a lifetime; 0: no end. Holds until it is ``taken``, at most 2 * ``count`` cycles later,
+            and as many more as there are pauses.
         pause: nothing is over in this cycle.
         over, expired: for one cycle, the number of one whose time is over: no earlier than ``ticks`` - 1 ticks after it was
             set, and no later than ``ticks``.
@@ -59,18 +60,20 @@ class Lifetimes(wiring.Component):
             Signal(init=1),
         )
         ends = cycle == self.tick_cycles - 1
-        # Each is visited once in a tick, those without an end as well.
+        # Each is visited once in a tick, those without an end as well, for two cycles: what is left is read, then counted.
+        counts, ticks = Signal(), Signal(LIFETIME_BITS)
+        m.d.sync += [counts.eq(visits & ~clears & (~counts | self.pause)), ticks.eq(Mux(counts, ticks, read.data))]
         m.d.sync += cycle.eq(Mux(ends, 0, cycle + 1))
         m.d.comb += [
             read.addr.eq(place),
             self.taken.eq(self.valid & ~visits & ~clears),
             write.addr.eq(Mux(self.taken, self.number, place)),
-            write.data.eq(Mux(self.taken, self.ticks, Mux(clears, 0, read.data - 1))),
-            write.en.eq(self.taken | clears | (visits & ~self.pause & (read.data != 0))),
-            self.over.eq(visits & ~clears & ~self.pause & (read.data == 1)),
+            write.data.eq(Mux(self.taken, self.ticks, Mux(clears, 0, ticks - 1))),
+            write.en.eq(self.taken | clears | (counts & ~self.pause & (ticks != 0))),
+            self.over.eq(counts & ~self.pause & (ticks == 1)),
             self.expired.eq(place),
         ]
-        with m.If(clears | (visits & ~self.pause)):
+        with m.If(clears | (counts & ~self.pause)):
             m.d.sync += place.eq(place + 1)
             with m.If(place == self.count - 1):
                 m.d.sync += [visits.eq(0), clears.eq(0)]
