@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test bench prove mutate sim bitstream boards registers lint format setup clean
+.PHONY: demo test bench prove mutate fuzz sim bitstream boards registers lint format setup clean
 
 demo: $(READY)
 	@$(BIN)/python -m sim --lanes 1
@@ -23,6 +23,12 @@ prove: $(READY)
 
 mutate: $(READY)
 	@$(BIN)/python -m tests.mutate
+
+# make fuzz CASES=1000000 SEED=1: what the firmware does with requests
+CASES ?= 1000000
+SEED ?= 1
+fuzz: $(READY)
+	@$(BIN)/python -m tests.firmware.fuzz --cases $(CASES) --seed $(SEED)
 
 # make sim TRACE=1 LANES=1: with waveforms
 LANES ?= 1 8 64
