@@ -25,7 +25,17 @@ VOCABULARY = {
 POLICY = {"custodes.errors", "custodes.policy", "custodes.registers"}
 """What a board needs to build a policy into a bitstream."""
 ALLOWED = {
-    "host/custodes": {"custodes", "cbor2", "cryptography", "matplotlib", "pydantic", "rich", "scapy", "serial", "typer"},
+    "host/custodes": {
+        "custodes",
+        "cbor2",
+        "cryptography",
+        "matplotlib",
+        "pydantic",
+        "rich",
+        "scapy",
+        "serial",
+        "typer",
+    },
     "gateware": {"gateware", "amaranth", *VOCABULARY},
     "boards": {"boards", "firmware", "gateware", "amaranth", "amaranth_boards", "rich", "custodes.macsec", *POLICY},
     "firmware": {"firmware"},

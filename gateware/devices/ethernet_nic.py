@@ -63,8 +63,8 @@ class EthernetNic(wiring.Component):
                 "pins": Out(RGMII).array(len(Side)),
                 "management": Out(MDIO).array(len(Side)),
                 "leds": Out(len(Side) + 2),
-                "rx": In(1, init=1),
-                "tx": Out(1, init=1),
+                "rx": In(1, init=1),  # pyright: ignore[reportCallIssue] (the stubs know no init)
+                "tx": Out(1, init=1),  # pyright: ignore[reportCallIssue]
                 "flash": Out(SPI_PINS),
                 "sample": In(1),
                 "sample_valid": In(1),

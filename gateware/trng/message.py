@@ -120,7 +120,7 @@ class MessageSender(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "job": In(Job, init=Job.INSTANTIATE),
+                "job": In(Job, init=Job.INSTANTIATE),  # pyright: ignore[reportCallIssue] (the stubs know no init)
                 "second": In(1),
                 "address": Out(range(longest)),
                 "value": In(BYTE_BITS),
