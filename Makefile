@@ -11,7 +11,7 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m sim --lanes 1 8 64
-	@$(BIN)/python -m sim --lanes 1 --trace
+	@$(BIN)/python -m sim --device warden --lanes 1 --trace
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 bench: $(READY)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m sim [--lanes 1 8 64] [--trace]``: build the simulated devices and install them into this environment."""
+"""``python -m sim [--device nic] [--lanes 1 8 64] [--trace]``: build simulated devices and install them into this
+environment."""
 
 import argparse
 import sys
@@ -14,10 +15,11 @@ CACHE = Path(__file__).parent.parent / "build" / "sim"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sim", description="Build the simulated devices.")
+    parser.add_argument("--device", nargs="+", choices=DEVICES, default=DEVICES, help="which (default: all)")
     parser.add_argument("--lanes", type=int, nargs="+", choices=LANES, default=LANES, help="bytes per beat")
     parser.add_argument("--trace", action="store_true", help="with waveforms, for `--waveform`")
     options = parser.parse_args()
-    for device in DEVICES:
+    for device in options.device:
         for lanes in sorted(set(options.lanes) & set(lanes_of(device))):
             target = Target(device, lanes, options.trace)
             started = time.monotonic()
