@@ -117,8 +117,11 @@ class Direction(wiring.Component):
         m.submodules.gcm, m.submodules.assembly, m.submodules.gate = self.gcm, self.assembly, self.gate
         m.submodules.plans, m.submodules.numbers = self.plans, self.numbers
         m.submodules.feeder = feeder = Feeder(lanes, self.head_bytes)
+        # Whoever reads may be far away.
+        read = Signal.like(control.read)
         m.d.sync += [
-            control.usable_now.eq(self.associations.usable.bit_select(control.read, 1)),
+            read.eq(control.read),
+            control.usable_now.eq(self.associations.usable.bit_select(read, 1)),
             self.fault.eq(self.associations.fault | self.gcm.fault | feeder.fault),
         ]
         m.submodules.engine_frames = self.engine_frames = Queue(self.gcm.frame.payload.shape(), frames)
