@@ -10,7 +10,7 @@ from gateware.control.access import ACCESS_REPLY, ACCESS_REQUEST, AccessInterfac
 from gateware.control.bus import BusInterface, bus_signature
 
 READ_CYCLES = 4
-"""After which the bus has the answer."""
+"""After which a bus has the answer."""
 
 
 class BusCrossing(wiring.Component):
@@ -19,6 +19,7 @@ class BusCrossing(wiring.Component):
     Args:
         registers: of the bus.
         i_domain, o_domain: of who asks, and of the bus. Any relation of frequency and phase.
+        read_cycles: after which the bus has the answer, if not `READ_CYCLES`.
 
     Members:
         i: who asks, in ``i_domain``; a write is answered when it is done. Nothing is refused.
@@ -26,7 +27,7 @@ class BusCrossing(wiring.Component):
         busy: an access is under way, in ``i_domain``.
 
     Request and answer rest in registers while a bit that changes its value says that they are there; only such bits pass
-    through synchronisers. Latency: 4 cycles of ``i_domain`` and 4 of ``o_domain``, for reads 4 more of the latter.
+    through synchronisers. Latency: 4 cycles of ``i_domain`` and 4 of ``o_domain``, and ``read_cycles`` more of the latter.
     Reset both domains or neither, and both together for at least 4 cycles of the slower: a reset of one is an access of 0.
     """
 
@@ -34,8 +35,9 @@ class BusCrossing(wiring.Component):
     bus: BusInterface
     busy: Signal
 
-    def __init__(self, registers: int, *, i_domain: str, o_domain: str) -> None:
+    def __init__(self, registers: int, *, i_domain: str, o_domain: str, read_cycles: int = READ_CYCLES) -> None:
         self.registers = registers
+        self.read_cycles = read_cycles
         self._i_domain = i_domain
         self._o_domain = o_domain
         super().__init__({"i": In(AccessSignature()), "bus": Out(bus_signature(registers)), "busy": Out(1)})
@@ -65,14 +67,14 @@ class BusCrossing(wiring.Component):
             i_sync += i.reply.valid.eq(0)
 
         # The bus has registers of its own, for the request may change as soon as its answer is seen.
-        under_way, left = Signal(), Signal(range(READ_CYCLES + 1))
+        under_way, left = Signal(), Signal(range(self.read_cycles + 1))
         o_sync += bus.write.eq(0)
         with m.If(~under_way), m.If(asked_seen != answered):
             o_sync += [
                 bus.address.eq(request.address),
                 bus.write_data.eq(request.data),
                 bus.write.eq(request.write),
-                left.eq(READ_CYCLES),
+                left.eq(self.read_cycles),
                 under_way.eq(1),
             ]
         with m.Elif(left != 0):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole processor: sessions between the accelerator's port and the network's, and the control that they obey."""
 
-from amaranth import DomainRenamer, Module, ResetInserter, Signal
+from amaranth import DomainRenamer, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -10,7 +10,7 @@ from custodes.control_registers import CONTROL_BASE
 from custodes.maps import NIC, PORTS_BLOCK
 from gateware.control.access import ADDRESS_BITS, AccessInterface, AccessSignature
 from gateware.control.bus import BusInterface, bus_signature
-from gateware.control.crossing import BusCrossing, PulseCrossing
+from gateware.control.crossing import READ_CYCLES, BusCrossing, PulseCrossing
 from gateware.control.lifecycle import STATE_BITS
 from gateware.control.spi import SPI_PINS, SpiPinsInterface
 from gateware.control.system import ControlSystem
@@ -134,20 +134,21 @@ class Nic(wiring.Component):
         return m
 
     def _registers(self, m: Module, control: ControlSystem, processor: Processor) -> None:
-        m.submodules.crossing = crossing = BusCrossing(1 << ADDRESS_BITS, i_domain="control", o_domain="sync")
+        # Sessions and ports fill the device: there is a register on the way to theirs, and one on the way back.
+        m.submodules.crossing = crossing = BusCrossing(
+            1 << ADDRESS_BITS, i_domain="control", o_domain="sync", read_cycles=READ_CYCLES + 2
+        )
         wiring.connect(m, control.datapath, crossing.i)
         bus, own, ports = crossing.bus, processor.bus, self.ports
         at_ports = Signal()
-        m.d.comb += [
-            self.accessing.eq(crossing.busy),
+        m.d.comb += self.accessing.eq(crossing.busy)
+        m.d.sync += [
             at_ports.eq(bus.address >= CONTROL_BASE),
             own.address.eq(bus.address),
             own.write_data.eq(bus.write_data),
-            own.write.eq(bus.write & ~at_ports),
+            own.write.eq(bus.write & (bus.address < CONTROL_BASE)),
             ports.address.eq(bus.address - PORTS_BLOCK.base),
             ports.write_data.eq(bus.write_data),
-            ports.write.eq(bus.write & at_ports),
-            bus.read_data.eq(own.read_data),
+            ports.write.eq(bus.write & (bus.address >= CONTROL_BASE)),
+            bus.read_data.eq(Mux(at_ports, ports.read_data, own.read_data)),
         ]
-        with m.If(at_ports):
-            m.d.comb += bus.read_data.eq(ports.read_data)
