@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from amaranth import Const, DomainRenamer, Instance, Module, Signal
@@ -15,6 +13,7 @@ from amaranth.lib import io, wiring
 from boards.board import Board, EthernetPort
 from boards.clocks import add_pll, add_receive_clock, output_hz
 from custodes.macsec import Side
+from gateware.control.cpu import PICORV32
 from gateware.control.spi import SpiPinsInterface
 from gateware.devices.control import Control
 from gateware.devices.ethernet_nic import EthernetNic
@@ -25,7 +24,6 @@ from gateware.ethernet.mdio import MdioInterface
 from gateware.ethernet.rgmii import RgmiiInterface
 from gateware.trng.ring import RingNoise
 
-PICORV32 = Path(str(resources.files("pythondata_cpu_picorv32"))) / "verilog" / "picorv32.v"
 PHY_RESET_CYCLES = 1 << 21
 """16.8 ms at 125 MHz: the slowest of the PHYs asks for 10 ms."""
 

@@ -27,10 +27,11 @@ from amaranth.lib import wiring
 from custodes.link import DIALECTS
 from custodes.simlink import library_path
 from firmware import image
+from gateware.control.cpu import PICORV32
 from gateware.devices.processor import Processor
 from gateware.devices.warden import Warden
 from sim import verilog
-from sim.nic import PICORV32, design_digest, simulated_nic
+from sim.nic import design_digest, simulated_nic
 from sim.top import FlatTop
 
 HERE = Path(__file__).parent

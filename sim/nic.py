@@ -2,7 +2,6 @@
 """The whole processor as it is simulated: with the firmware, and with a secret that is none."""
 
 import hashlib
-from importlib import resources
 from pathlib import Path
 
 from gateware.devices.nic import Nic
@@ -13,7 +12,6 @@ SECRET = hashlib.sha256(b"custodes/simulated device").digest()
 """The same in every simulated device, and known to everybody."""
 UNKNOWN = bytes(32)
 """The build id of a design that is not told its own."""
-PICORV32 = Path(str(resources.files("pythondata_cpu_picorv32"))) / "verilog" / "picorv32.v"
 
 
 def design_digest(rom: bytes) -> bytes:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control CPU with its memories: picorv32, of which only the ROM can tell what to do."""
 
+from importlib import resources
+from pathlib import Path
+
 from amaranth import Cat, ClockSignal, Const, Instance, Module, Mux, ResetSignal, Signal
 from amaranth.hdl import Value
 from amaranth.lib import enum, wiring
@@ -10,6 +13,8 @@ from gateware.control.access import ADDRESS_BITS, AccessInterface, AccessSignatu
 from gateware.control.guarded import guarded
 from gateware.control.memory import Ram, Rom
 
+PICORV32 = Path(str(resources.files("pythondata_cpu_picorv32"))) / "verilog" / "picorv32.v"
+"""Its Verilog, as its authors wrote it: whoever makes something of a `Cpu` adds it."""
 ROM_BYTES = 32 * 1024
 RAM_BYTES = 16 * 1024
 REGION_SHIFT = 28

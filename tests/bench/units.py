@@ -13,6 +13,7 @@ from amaranth.lib import wiring
 from custodes.maps import NIC
 from custodes.table import Port
 from firmware import image
+from gateware.control.cpu import PICORV32
 from gateware.control.system import ControlSystem
 from gateware.control.uart_link import UartLink
 from gateware.devices.nic import CLOCK_HZ
@@ -34,7 +35,7 @@ from gateware.session.opener import Opener
 from gateware.session.sealer import Sealer
 from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, WidthConverter, beat_layout
 from gateware.trng.trng import Trng
-from sim.nic import PICORV32, SECRET
+from sim.nic import SECRET
 from sim.top import FlatTop
 
 LANES = (1, 8, 64)
