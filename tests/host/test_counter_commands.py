@@ -7,9 +7,7 @@ import io
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -21,9 +19,9 @@ from custodes.table import Port
 from tests.host.fake import PING, FakeLink
 from tests.host.fake_nic import FakeNic
 from tests.host.fake_processor import START_COUNT, START_OCTETS, FakeProcessor, keys, plain
+from tests.host.program import python
 from tests.host.test_provision_commands import custodes, fails
 
-ROOT = Path(__file__).parent.parent.parent
 Install = Callable[[Link], Link]
 
 
@@ -136,9 +134,7 @@ def test_counters_that_never_rest_are_said(device: Install) -> None:
     fails(custodes("counters"), 5, "do not come to rest")
 
 
-FAKED = f"""
-import sys
-sys.path[:0] = [{str(ROOT)!r}]
+FAKED = """
 from custodes import device
 from custodes.cli import main
 from tests.host.fake_nic import FakeNic
@@ -148,8 +144,7 @@ main()
 
 
 def test_ctrl_c_ends_watching_with_130() -> None:
-    command = [sys.executable, "-c", FAKED, "counters", "--watch", "--json", "--interval", "0.05"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with python(FAKED, "counters", "--watch", "--json", "--interval", "0.05", stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and json.loads(process.stdout.readline())["seconds"] == 0
         process.send_signal(signal.SIGINT)
         rest, error = process.communicate(timeout=60)

@@ -23,8 +23,7 @@ from custodes.lifecycle import Alarm, Lifecycle
 from custodes.mailbox import Item, Request, SelfTest, Status
 from custodes.provisioning import load_provisioning
 from tests.host.fake_nic import PROVISIONING_TOML, FakeNic, Flash, encoded, write_files
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.host.program import ROOT, python
 
 
 def custodes(*arguments: object, stdin: str | None = None) -> Result:
@@ -208,9 +207,8 @@ def test_goes_on_after_an_interruption_anywhere(
     assert link.flash.items == load_provisioning(folder / "nic.toml").items
 
 
-INTERRUPTED = f"""
-import sys, time
-sys.path[:0] = [{str(ROOT)!r}]
+INTERRUPTED = """
+import time
 from custodes import device
 from custodes.cli import main
 from tests.host.fake_nic import FakeNic
@@ -225,8 +223,7 @@ main()
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_device_works_is_one_line_and_130(folder: Path, sent: signal.Signals) -> None:
-    command = [sys.executable, "-c", INTERRUPTED, "provision", str(folder / "nic.toml"), "--yes"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with python(INTERRUPTED, "provision", folder / "nic.toml", "--yes", stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == "waiting\n"
         process.send_signal(sent)
         _, error = process.communicate(timeout=60)
