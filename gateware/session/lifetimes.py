@@ -6,6 +6,8 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from gateware.session.memories import DISTRIBUTED
+
 LIFETIME_BITS = 32
 
 
@@ -17,7 +19,7 @@ class Lifetimes(wiring.Component):
         tick_cycles: clock cycles in a tick, at least four times as many as there are associations.
 
     Members:
-        valid, number, ticks: set a lifetime; 0: no end. Holds until it is ``taken``, at most 2 * ``count`` cycles later,
+        valid, number, ticks: set a lifetime; 0: no end. Holds until it is ``taken``, at most 3 * ``count`` cycles later,
             and as many more as there are pauses.
         pause: nothing is over in this cycle.
         over, expired: for one cycle, the number of one whose time is over: no earlier than ``ticks`` - 1 ticks after it was
@@ -51,7 +53,7 @@ class Lifetimes(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.left = left = Memory(shape=LIFETIME_BITS, depth=self.count, init=[])
+        m.submodules.left = left = Memory(shape=LIFETIME_BITS, depth=self.count, init=[], attrs=DISTRIBUTED)
         write, read = left.write_port(), left.read_port(domain="comb")
         cycle, place, visits, clears = (
             Signal(range(self.tick_cycles)),
@@ -60,17 +62,26 @@ class Lifetimes(wiring.Component):
             Signal(init=1),
         )
         ends = cycle == self.tick_cycles - 1
-        # Each is visited once in a tick, those without an end as well, for two cycles: what is left is read, then counted.
-        counts, ticks = Signal(), Signal(LIFETIME_BITS)
-        m.d.sync += [counts.eq(visits & ~clears & (~counts | self.pause)), ticks.eq(Mux(counts, ticks, read.data))]
+        # Each is visited once in a tick, those without an end as well, for three cycles: what is left is read, then looked
+        # at, then counted.
+        visiting, looks, counts = Signal(), Signal(), Signal()
+        ticks, some, last = Signal(LIFETIME_BITS), Signal(), Signal()
+        m.d.comb += visiting.eq(visits & ~clears)
+        m.d.sync += [
+            looks.eq(visiting & ~looks & ~counts),
+            counts.eq(visiting & (looks | (counts & self.pause))),
+            ticks.eq(read.data),
+            some.eq(ticks != 0),
+            last.eq(ticks == 1),
+        ]
         m.d.sync += cycle.eq(Mux(ends, 0, cycle + 1))
         m.d.comb += [
             read.addr.eq(place),
             self.taken.eq(self.valid & ~visits & ~clears),
             write.addr.eq(Mux(self.taken, self.number, place)),
             write.data.eq(Mux(self.taken, self.ticks, Mux(clears, 0, ticks - 1))),
-            write.en.eq(self.taken | clears | (counts & ~self.pause & (ticks != 0))),
-            self.over.eq(counts & ~self.pause & (ticks == 1)),
+            write.en.eq(self.taken | clears | (counts & ~self.pause & some)),
+            self.over.eq(counts & ~self.pause & last),
             self.expired.eq(place),
         ]
         with m.If(clears | (counts & ~self.pause)):
