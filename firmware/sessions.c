@@ -6,6 +6,8 @@
 // Reads of the status; all keys are overwritten in far fewer.
 enum { PATIENCE = 1 << 20 };
 enum { CHANNEL_IN_USE = 1 << 16 };
+// Of a load: it is refused, too, if another key comes to its end while it is being written, and has to be overwritten.
+enum { ATTEMPTS = 3 };
 
 static bool settle(void) {
     for (uint32_t look = 0; look < PATIENCE; look++) {
@@ -44,7 +46,7 @@ bool channel_set(const struct channel *channel) {
     return command(COMMAND_CHANNEL, channel->side, ASSOCIATIONS_PER_CHANNEL * channel->number, CHANNEL_IN_USE);
 }
 
-bool association_load(const struct association *association, const uint8_t key[KEY_BYTES]) {
+static bool load(const struct association *association, const uint8_t key[KEY_BYTES]) {
     begin();
     put(REG_KEY, key, KEY_BYTES);
     put(REG_SALT, association->salt, SALT_BYTES);
@@ -53,6 +55,15 @@ bool association_load(const struct association *association, const uint8_t key[K
     hal_write(REG_PN + 4, (uint32_t)(association->pn >> 32));
     hal_write(REG_LIFETIME, association->lifetime);
     return command(COMMAND_LOAD, association->side, number(association), association->suite << REG_COMMAND_SUITE_SHIFT);
+}
+
+bool association_load(const struct association *association, const uint8_t key[KEY_BYTES]) {
+    for (uint32_t attempt = 0; attempt < ATTEMPTS; attempt++) {
+        if (load(association, key)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool association_select(const struct association *association) {

@@ -140,15 +140,15 @@ class Nic(wiring.Component):
         )
         wiring.connect(m, control.datapath, crossing.i)
         bus, own, ports = crossing.bus, processor.bus, self.ports
-        at_ports = Signal()
-        m.d.comb += self.accessing.eq(crossing.busy)
+        to_ports, from_ports = Signal(), Signal()
+        m.d.comb += [self.accessing.eq(crossing.busy), to_ports.eq(bus.address >= CONTROL_BASE)]
         m.d.sync += [
-            at_ports.eq(bus.address >= CONTROL_BASE),
+            from_ports.eq(to_ports),
             own.address.eq(bus.address),
             own.write_data.eq(bus.write_data),
-            own.write.eq(bus.write & (bus.address < CONTROL_BASE)),
+            own.write.eq(bus.write & ~to_ports),
             ports.address.eq(bus.address - PORTS_BLOCK.base),
             ports.write_data.eq(bus.write_data),
-            ports.write.eq(bus.write & (bus.address >= CONTROL_BASE)),
-            bus.read_data.eq(Mux(at_ports, ports.read_data, own.read_data)),
+            ports.write.eq(bus.write & to_ports),
+            bus.read_data.eq(Mux(from_ports, ports.read_data, own.read_data)),
         ]

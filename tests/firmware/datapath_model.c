@@ -20,7 +20,7 @@ static struct {
     struct association_model associations[2][ASSOCIATIONS];
     struct channel_model channels[2][CHANNELS];
     uint32_t key[KEY_COUNT], salt[3], ssci, pn[2], lifetime, address[2], sci[2], window;
-    uint32_t key_words, busy, refused, tampered, others;
+    uint32_t key_words, busy, refused, tampered, others, overwriting;
 } now;
 
 const struct association_model *datapath_model_association(uint32_t side, uint32_t number) {
@@ -30,6 +30,8 @@ const struct channel_model *datapath_model_channel(uint32_t side, uint32_t numbe
 // How many writes went to registers that are not for sessions.
 uint32_t datapath_model_others(void) { return now.others; }
 uint32_t datapath_model_tampered(void) { return now.tampered; }
+// So many loads meet another key that is just being overwritten.
+void datapath_model_overwriting(uint32_t loads) { now.overwriting = loads; }
 
 void datapath_model_reset(void) { memset(&now, 0, sizeof now); }
 
@@ -42,6 +44,10 @@ uint32_t datapath_model_status(void) {
 
 static bool load(struct association_model *association, uint32_t side, uint32_t suite) {
     uint64_t pn = (uint64_t)now.pn[1] << 32 | now.pn[0];
+    if (now.overwriting) {
+        now.overwriting--;
+        return false;
+    }
     if (association->in_use || now.key_words != KEY_COUNT || (!(suite & 2) && pn >> 32) || (side == SIDE_ACCELERATOR && !pn)) {
         return false;
     }

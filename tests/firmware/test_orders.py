@@ -96,6 +96,15 @@ def test_key_is_not_put_over_another_and_zeroising_makes_room():
     assert order(device, orders.key(*place, XPN, selected=False)) is Status.OK
 
 
+def test_key_is_loaded_again_where_another_came_to_its_end_just_then():
+    device, orders = operational()
+    device.library.datapath_model_overwriting(2)
+    assert order(device, orders.key(Side.NETWORK, CHANNEL, XPN, selected=False)) is Status.OK
+    found = device.association(Side.NETWORK, NUMBER + XPN.an)
+    assert found is not None
+    assert (found.key, found.pn, found.salt) == (XPN.key, XPN.pn, XPN.salt)
+
+
 def test_key_of_a_channel_that_is_not_provisioned_is_refused():
     device, orders = operational()
     assert order(device, orders.key(Side.NETWORK, CHANNEL + 1, XPN, selected=False)) is Status.ABSENT

@@ -110,7 +110,9 @@ class Environment:
         """A load comes while the direction is ready, its number and PN stay until it is done, and that takes some cycles."""
         m, pn = h.m, Signal(64)
         control, unit = self.dut.control, self.dut.associations
-        h.assume(~control.load_valid | control.ready)
+        number = Signal.like(control.number)
+        m.d.sync += number.eq(control.number)
+        h.assume(~control.load_valid | (control.ready & (control.number == number)))
         h.assume(~control.load_valid | control.suite[1] | (control.pn[32:] == 0))
         h.assume(~control.load_valid | (control.pn != 0) | self.dut.opens)
         with m.If(control.load_valid):
