@@ -28,7 +28,7 @@ class Command(enum.IntEnum):
 
     LOAD = 1
     """Into the association in bits 5 to 0, with the suite in bits 17 and 16. Refused where one is in use, where not all of a
-    key has been written since the last command, where a PN does not fit the suite or a transmit PN is 0, and while any key is
+    key has been written since the last command, where a PN does not fit the suite or a transmit PN is 0, and while a key is
     being overwritten, which begins by itself when one comes to its end."""
     ZEROISE = 2
     """The association in bits 5 to 0."""
