@@ -5,8 +5,8 @@ The decision on frames, packet numbers, associations and the search for channels
 engine and way out are ports that the solver drives, and of each memory one row is kept, whichever it is: so what holds for
 one association holds for all. Assumed is what others promise:
 
-- `Session` (proven, see `registers`): a load only while the direction is ready, with a packet number that fits, which holds
-  until the load is done.
+- `Session` (proven, see `registers`): a load only while the direction is ready, its number the same a cycle before, with a
+  packet number that fits; both hold until the load is done.
 - `KeyLoader` (proven, see `keys`): a load takes some cycles; in fact hundreds.
 - `Queue` (proven): frames leave the list of plans in their order, and as they came in.
 """
@@ -107,7 +107,10 @@ class Environment:
         self._follow_plan(h)
 
     def _assume_loads(self, h: Harness) -> None:
-        """A load comes while the direction is ready, its number and PN stay until it is done, and that takes some cycles."""
+        """A load comes while the direction is ready, its number a cycle before.
+
+        Its number and PN stay until it is done, and that takes some cycles.
+        """
         m, pn = h.m, Signal(64)
         control, unit = self.dut.control, self.dut.associations
         number = Signal.like(control.number)
