@@ -16,6 +16,7 @@ from gateware.devices.ports import BLINK_CYCLES, add_port, connect_registers, sh
 from gateware.ethernet import RgmiiDelays
 from gateware.ethernet.mdio import MDIO, MdioInterface
 from gateware.ethernet.rgmii import RGMII, RgmiiInterface
+from gateware.stream import SkidBuffer, beat_layout
 
 
 class EthernetNic(wiring.Component):
@@ -81,7 +82,10 @@ class EthernetNic(wiring.Component):
         for side, mac in zip(Side, macs, strict=True):
             name = side.name.lower()
             wiring.connect(m, mac.o, getattr(nic, f"i_{name}"))
-            wiring.connect(m, getattr(nic, f"o_{name}"), mac.i)
+            # A port is at the rim of the part, and sessions in its middle, where what is ready moves many counters.
+            m.submodules[f"{name}_slice"] = to_port = SkidBuffer(beat_layout(1))
+            wiring.connect(m, getattr(nic, f"o_{name}"), to_port.i)
+            wiring.connect(m, to_port.o, mac.i)
         connect_registers(m, nic.ports, 0, macs)
         wiring.connect(m, nic.flash, wiring.flipped(self.flash))
         m.d.comb += [

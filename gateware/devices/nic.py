@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole processor: sessions between the accelerator's port and the network's, and the control that they obey."""
 
-from amaranth import DomainRenamer, Module, Mux, ResetInserter, Signal
+from amaranth import DomainRenamer, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -15,6 +15,7 @@ from gateware.control.lifecycle import STATE_BITS
 from gateware.control.spi import SPI_PINS, SpiPinsInterface
 from gateware.control.system import ControlSystem
 from gateware.devices.processor import Processor
+from gateware.reset import reset_by
 from gateware.session.control import VERDICT, VerdictInterface
 from gateware.stream import FrameSignature
 
@@ -104,9 +105,9 @@ class Nic(wiring.Component):
         m = Module()
         control, processor = self.control, Processor(self.lanes)
         m.submodules.control = DomainRenamer("control")(control)
-        renew, zeroise = Signal(), Signal()
+        renew, zeroise = Signal(init=1), Signal()
         faulty = Signal()  # lasts until a reset: the other clock may be slower
-        m.submodules.processor = ResetInserter(renew)(processor)
+        reset_by(m, "processor", processor, renew)
         for name in ("i_accelerator", "o_accelerator", "i_network", "o_network"):
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(processor, name))
         for name in ("verdict_accelerator", "verdict_network"):
@@ -129,7 +130,8 @@ class Nic(wiring.Component):
             m.d.sync += faulty.eq(1)
         m.submodules.fault = FFSynchronizer(faulty, control.fault, o_domain="control")
         m.submodules.zeroise = FFSynchronizer(control.zeroise, zeroise)
-        m.d.comb += [renewal.i.eq(control.renew), renew.eq(renewal.o)]
+        m.d.comb += renewal.i.eq(control.renew)
+        m.d.sync += renew.eq(renewal.o)
         self._registers(m, control, processor)
         return m
 

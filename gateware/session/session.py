@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sealing and opening, behind one set of registers."""
 
-from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.memory import Memory
@@ -13,6 +13,7 @@ from custodes.processor_registers import Command
 from custodes.registers import IDENTITY, LANES, VOCABULARY
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.control.guarded import guarded
+from gateware.reset import reset_by
 from gateware.session.control import VERDICT, ControlInterface, VerdictInterface
 from gateware.session.lifetimes import Lifetimes
 from gateware.session.opener import Opener
@@ -44,7 +45,7 @@ class Session(wiring.Component):
 
     Within 2 cycles of ``tamper`` nothing leaves any more, frames inside are forgotten, and no key is used again; every place
     for keys is overwritten within 64 * (`KeyLoader.wipe_cycles` + 8) cycles, as after every reset. It takes a reset before
-    keys are loaded again.
+    keys are loaded again. A reset lasts at least 2 cycles.
     """
 
     i_plain: stream.Interface
@@ -82,14 +83,14 @@ class Session(wiring.Component):
         sealer, opener = Sealer(self.lanes), Opener(self.lanes)
         # SEC_CM: SESSION.MODE.GUARDED
         tampering, fault = guarded(Tampering)
-        wipes = Signal()
+        wipes = Signal(init=1)
         tampered, ordered = Signal(), Signal()
         m.d.comb += tampered.eq(tampering != Tampering.NEVER)
         with m.If(self.tamper | ordered | tampered):
             m.d.sync += tampering.eq(Tampering.ONCE)
         m.d.sync += wipes.eq((self.tamper | ordered) & ~tampered)
-        m.submodules.sealer = ResetInserter(wipes)(sealer)
-        m.submodules.opener = ResetInserter(wipes)(opener)
+        reset_by(m, "sealer", sealer, wipes)
+        reset_by(m, "opener", opener, wipes)
         for direction, i, o, verdict in (
             (sealer, self.i_plain, self.o_sealed, self.verdict_plain),
             (opener, self.i_sealed, self.o_plain, self.verdict_sealed),
@@ -154,7 +155,7 @@ class Session(wiring.Component):
         loading, started, refused = Signal(), Signal(), Signal()
         side, number, suite, lifetime = Signal(), Signal(range(ASSOCIATIONS)), Signal(Suite), Signal(32)
         # It begins once its association can say that it is free.
-        fits, asks, asked, dismissed = Signal(), Signal(), Signal(), Signal()
+        fits, asks, asked, unfit, dismissed = Signal(), Signal(), Signal(), Signal(), Signal()
         # A key is loaded only if all of it has been pushed since the last command, and nothing else.
         pushed = Signal(range(registers.KEY_WORDS + 2))
         with m.If(wipes | (command & ~loading)):
@@ -170,7 +171,6 @@ class Session(wiring.Component):
                     m.d.sync += place.eq(value)
         to_side = value[_bit(registers.RECEIVE)]
         to_suite, to_number = value[registers.SUITE_SHIFT : registers.SUITE_SHIFT + 2], value[: len(number)]
-        unfit = (waiting.pn[1] != 0) & ~to_suite[1] | (waiting.pn.as_value() == 0) & ~to_side
 
         m.submodules.lifetimes = lifetimes = Lifetimes(2 * ASSOCIATIONS, self.tick_cycles)
         expired_number, expired_side = Signal(range(ASSOCIATIONS)), Signal()
@@ -179,7 +179,7 @@ class Session(wiring.Component):
             lifetimes.valid.eq(setting),
             lifetimes.number.eq(Cat(number, side)),
             lifetimes.ticks.eq(lifetime),
-            lifetimes.pause.eq(bus.write | fits | asks | asked),
+            lifetimes.pause.eq(bus.write | command | asks | asked),
         ]
         m.d.sync += [
             # The time of the key that was here before is nobody's concern.
@@ -196,7 +196,7 @@ class Session(wiring.Component):
                     orders[Command.LOAD]
                     # SEC_CM: KEY.WHOLE
                     & (pushed == registers.KEY_WORDS)
-                    & ~(unfit | tampered | setting | loading)
+                    & ~(tampered | setting | loading)
                 ),
                 zeroises.eq(orders[Command.ZEROISE]),
                 selects.eq(orders[Command.SELECT] & ~tampered & ~to_side),
@@ -204,8 +204,10 @@ class Session(wiring.Component):
                 ordered.eq(orders[Command.TAMPER]),
             ]
             m.d.sync += refused.eq(~(fits | zeroises | selects | sets | ordered))
-        m.d.comb += starts.eq(asked & Mux(side, controls[1].ready, controls[0].ready) & ~tampered)
+        m.d.comb += starts.eq(asked & Mux(side, controls[1].ready, controls[0].ready) & ~(unfit | tampered))
         m.d.sync += [
+            # Of the packet number, all of which is looked at while the association answers.
+            unfit.eq((waiting.pn[1] != 0) & ~suite[1] | (waiting.pn.as_value() == 0) & ~side),
             asks.eq(fits),
             asked.eq(asks),
             started.eq(starts),

@@ -35,8 +35,8 @@ STATE = (
     *(
         f"{WRITE}.{name}"
         for name in (
-            *("written", "address", "pushes", "command", "orders", "asks", "asked", "dismissed", "loading", "started"),
-            *("refused", "side", "number", "suite", "lifetime", "setting", "pushed", "pushing", "expires"),
+            *("written", "address", "pushes", "command", "orders", "asks", "asked", "unfit", "dismissed", "loading"),
+            *("started", "refused", "side", "number", "suite", "lifetime", "setting", "pushed", "pushing", "expires"),
             *("expired_number", "expired_side"),
         )
     ),
@@ -208,7 +208,9 @@ def cleared(h: Harness) -> None:
     tampered = Signal(2)
     tampers = dut.tamper | (command & (order == registers.Command.TAMPER))
     m.d.sync += tampered.eq(Cat(tampers | tampered[0], tampered[0]))
-    h.check((wipes == (tampered == 1)) & (tampered != 2))
+    begins = Signal(init=1)  # as after a reset, of which this is the last of the sealer's and the opener's
+    m.d.sync += begins.eq(0)
+    h.check((wipes == ((tampered == 1) | begins)) & (tampered != 2))
     h.check(cut.signals["Session.elaborate.tampered"] == tampered[0])
     h.check(~tampered[0] | ~(loads.any() | dut.o_sealed.valid | dut.o_plain.valid))
     expires, expired = Signal(), Signal.like(lifetimes.expired)
@@ -237,10 +239,11 @@ def cleared(h: Harness) -> None:
         h.lemma(~(busy | loading) | ((pushed == 0) & ~pushing))
         h.lemma(~(asks | asked) | wipes_then | (words == registers.KEY_WORDS))
         h.check(~control.load_valid | control.suite[1] | (control.pn[32:] == 0))
-        h.lemma(~(asks | asked) | control.suite[1] | (control.pn[32:] == 0) | wipes_then)
         if at == 0:
             h.check(~control.load_valid | (control.pn != 0))
-            h.lemma(~(asks | asked) | cut.signals[f"{WRITE}.side"] | (control.pn != 0) | wipes_then)
+            missing = ~cut.signals[f"{WRITE}.side"] & (control.pn == 0)
+            unfit = ~control.suite[1] & (control.pn[32:] != 0) | missing
+            h.lemma(~asked | (cut.signals[f"{WRITE}.unfit"] == unfit) | wipes_then)
         h.check(~control.loading | loading)
         h.check(~control.loading | ((control.number == number) & (control.pn == pn)))
         zeroises = command & (order == registers.Command.ZEROISE) & (to_side == at)
