@@ -47,6 +47,7 @@ def mode_registers(fragment: Any, path: tuple[str, ...] = ()) -> list[ModeRegist
     signals = {
         id(signal): (signal, domain)
         for domain, statements in fragment.statements.items()
+        if domain != "comb"
         for statement in statements
         for signal in statement._lhs_signals()
     }

@@ -71,9 +71,10 @@ def test_every_register_for_one_of_several_is_guarded_or_only_says_something():
 def unguarded(fragment: Any) -> list[set[str]]:
     """The members of enumerations that registers without `guarded` hold."""
     found: list[set[str]] = []
-    for domain, statements in fragment.statements.items():
+    registers = (statements for domain, statements in fragment.statements.items() if domain != "comb")
+    for statements in registers:
         for signal in (signal for statement in statements for signal in statement._lhs_signals()):
             names = getattr(signal._format, "_variants", None)
-            if domain != "comb" and names and MODES not in signal.attrs:
+            if names and MODES not in signal.attrs:
                 found.append(set(names.values()))
     return found + [names for part, _, _ in fragment.subfragments for names in unguarded(part)]
