@@ -79,6 +79,6 @@ class FlippableNic:
     def flip(self, register: ModeRegister | None, value: int, limit: int) -> int | None:
         """Cycles of the control until the device is tampered, at most ``limit``; None: it is not."""
         number = 0 if register is None else 1 + self.registers.index(register)
-        datapath = register is not None and register.domain == "sync"
+        datapath = register is not None and register.domain != "control"
         cycles = self._flip(self.link._handle, number, value, datapath, Lifecycle.TAMPERED, limit)
         return None if cycles < 0 else cycles
