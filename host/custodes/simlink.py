@@ -16,7 +16,7 @@ from custodes.macsec import MAX_SEALED_BYTES, Side
 from custodes.table import Port
 
 LANES = (1, 8, 64)
-ABI = 2
+ABI = 3
 WAVEFORM_LOST = -2
 BUFFER_BYTES = 4 * MAX_SEALED_BYTES
 """More than any frame that leaves."""
@@ -37,7 +37,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "custodes_run": (_i64, [_device, _u64]),
     "custodes_pending": (_u64, [_device, _u32]),
     "custodes_step": (None, [_device, _u64]),
-    "custodes_take": (_i64, [_device, _u32, ctypes.POINTER(_u32), ctypes.POINTER(_u32), ctypes.c_char_p, _u64]),
+    "custodes_take": (_i64, [_device, _u32, ctypes.POINTER(_u32), ctypes.POINTER(_u64), ctypes.c_char_p, _u64]),
 }
 _BUS: dict[str, tuple[Any, list[Any]]] = {
     "custodes_write": (None, [_device, _u32, _u32]),
@@ -163,7 +163,7 @@ class SimLink(Link):
 
     def take(self, port: Port | Side) -> Outcome[Any]:
         """The oldest outcome of the frames sent in at ``port``."""
-        reason, altered = ctypes.c_uint32(), ctypes.c_uint32()
+        reason, altered = ctypes.c_uint32(), ctypes.c_uint64()
         length = self._library.custodes_take(
             self._handle, port, ctypes.byref(reason), ctypes.byref(altered), self._buffer, len(self._buffer)
         )
