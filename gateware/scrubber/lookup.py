@@ -11,7 +11,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from custodes.registers import (
+from custodes.address_table import (
     BOUND_BITS,
     KIND_IPV4,
     KIND_IPV6,
