@@ -38,6 +38,7 @@ from custodes.errors import CaptureError, UsageError
 from custodes.flash import TARGETS, Loader, plan
 from custodes.info_command import info, version
 from custodes.link import DIALECTS
+from custodes.live_command import live
 from custodes.provision_commands import key, provision
 from custodes.report import Report
 from custodes.scrub import scrub_capture
@@ -141,6 +142,7 @@ app.add_typer(register_commands.app, name="reg")
 app.command(epilog=EXIT_CODES)(seal)
 app.command("open", epilog=EXIT_CODES)(open_frames)
 app.command(epilog=EXIT_CODES)(serve)
+app.command(epilog=EXIT_CODES)(live)
 
 
 @app.command(epilog=EXIT_CODES)
