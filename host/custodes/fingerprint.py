@@ -54,7 +54,7 @@ class Flag(enum.IntFlag):
     OVERFLOW = 1
     """Frames have left that are not in the chain: there was no room for them."""
     LOST = 2
-    """Records before this one were not kept, as nobody took them. The chain goes through them all the same."""
+    """The record before this one was not kept, as nobody took those before it. The chain goes through it all the same."""
 
 
 @dataclass(frozen=True)
