@@ -12,7 +12,12 @@ from custodes.model.checksum import checksum, ones_sum
 from custodes.model.frame import Drop, Packet, Trace
 from custodes.table import Port, Reason, Scope
 
-ECHO_TYPES = {4: (0, 8), 6: (128, 129)}
+ECHO_REQUEST, ECHO_REPLY = {4: 8, 6: 128}, {4: 0, 6: 129}
+ERROR_CODES = {
+    4: {3: range(16), 11: range(2), 12: range(3)},
+    6: {1: range(7), 2: range(1), 3: range(2), 4: range(3)},
+}
+"""Type of an error that is admitted -> its codes."""
 ROUTER_SOLICITATION, NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT = 133, 135, 136
 ALL_NODES = bytes.fromhex("ff020000000000000000000000000001")
 ALL_ROUTERS = bytes.fromhex("ff020000000000000000000000000002")
@@ -36,7 +41,7 @@ def scrub_icmp(ip: Packet, stations: Stations, source_mac: bytes, port: Port, tr
     if len(body) < 8:
         raise Drop(Reason.TRANSPORT_LENGTH)
     pseudo = ip.version == 6
-    echo = body[0] in ECHO_TYPES[ip.version]
+    echo = body[0] in (ECHO_REQUEST[ip.version], ECHO_REPLY[ip.version])
     if echo:
         grouped = pseudo and (ip.destination[0] == 0xFF or not any(ip.source))
         if grouped or (pseudo and "icmpv6" not in stations.icmpv6_kinds):
