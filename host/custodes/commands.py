@@ -35,6 +35,7 @@ from custodes.control_commands import log, selftest, status
 from custodes.counter_commands import counters
 from custodes.device import open_warden
 from custodes.errors import CaptureError, UsageError
+from custodes.fingerprint_command import fingerprint
 from custodes.flash import TARGETS, Loader, plan
 from custodes.info_command import info, version
 from custodes.link import DIALECTS
@@ -143,6 +144,7 @@ app.command(epilog=EXIT_CODES)(seal)
 app.command("open", epilog=EXIT_CODES)(open_frames)
 app.command(epilog=EXIT_CODES)(serve)
 app.command(epilog=EXIT_CODES)(live)
+app.command(epilog=EXIT_CODES)(fingerprint)
 
 
 @app.command(epilog=EXIT_CODES)
