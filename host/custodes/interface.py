@@ -3,17 +3,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import fcntl
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Self
 
 from custodes.errors import InterfaceError, UsageError
+from custodes.port_settings import PortSettings
 from custodes.rtnetlink import link_state
 from custodes.segments import HEADER, Offload, Uncuttable, on_the_wire
 
@@ -23,7 +19,6 @@ ETHERNET = 1
 SOL_PACKET = 263
 ADD_MEMBERSHIP, STATISTICS, AUXDATA, VNET_HDR, IGNORE_OUTGOING = 1, 6, 8, 15, 23
 PROMISCUOUS = 1
-GET_ADDRESS, ETHTOOL = 0x8915, 0x8946
 AUXILIARY = struct.Struct("=IIIHHHH")
 VLAN_VALID, VLAN_TPID_VALID = 1 << 4, 1 << 6
 LARGEST_BYTES = 1 << 17
@@ -31,8 +26,6 @@ LARGEST_BYTES = 1 << 17
 ROOM_BYTES = 1 << 19
 """Of the kernel's queue of frames that wait for the device: what is more would only make them late."""
 NO_OFFLOAD = bytes(HEADER.size)
-OFFLOADS = {"generic receive offload": (0x2B, 0x2C, 1), "large receive offload": (0x25, 0x26, 1 << 15)}
-"""Of linux/ethtool.h: how each is read and set, and its bit in the value."""
 GONE = (errno.ENETDOWN, errno.ENODEV, errno.ENXIO)
 
 
@@ -40,8 +33,8 @@ class Interface:
     """An Ethernet interface, promiscuous, for every frame that arrives at it. Frames that this machine sends are not among
     them. A context manager that puts back what it has changed.
 
-    Receive offloads that merge segments are switched off. What a virtual interface or a driver merges nevertheless is cut
-    into the segments again, and checksums that were left to hardware are completed: `cut` and `completed` count.
+    What is merged from segments is cut into them again, and checksums that were left to hardware are completed: `cut` and
+    `completed` count.
 
     Raises:
         UsageError: there is no such interface, or it cannot be a port of a warden.
@@ -50,8 +43,6 @@ class Interface:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.notes: list[str] = []
-        """What a user should know of it, a line each."""
         self.cut = 0
         """Frames that were merged from segments."""
         self.completed = 0
@@ -59,13 +50,13 @@ class Interface:
         self.refused = 0
         """Frames that could not be received as they are, or not be sent."""
         self._lost = 0
-        self._undo: list[tuple[int, int]] = []
         if name not in interfaces():
             raise UsageError(f"{name}: no such interface; there {_are(interfaces())}")
         try:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         except PermissionError:
             raise InterfaceError(f"{name}: only root, or who has CAP_NET_RAW, may bridge interfaces") from None
+        self._settings = PortSettings(name, self._socket.fileno())
         try:
             self._open()
         except OSError as error:
@@ -85,50 +76,12 @@ class Interface:
             raise UsageError(f"{name}: belongs to a bridge or bond, which forwards past the device; take it out first")
         if not state.up:
             raise InterfaceError(f"{name}: is down; bring it up with `ip link set {name} up`")
-        self.notes += [
-            f"{name}: this machine has the address {address} there, at which it answers past the device"
-            for address in self._addresses()
-        ]
-        self._switch_off()
-        index = socket.if_nametoindex(name)
+        self._settings.prepare()
         for option in (VNET_HDR, AUXDATA, IGNORE_OUTGOING):
             self._socket.setsockopt(SOL_PACKET, option, 1)
-        self._socket.setsockopt(SOL_PACKET, ADD_MEMBERSHIP, struct.pack("=iHH8s", index, PROMISCUOUS, 0, bytes(8)))
+        self._socket.setsockopt(SOL_PACKET, ADD_MEMBERSHIP, _membership(name))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM_BYTES)
         self._socket.bind((name, ALL_PROTOCOLS))
-
-    def _ask(self, question: int, argument: bytes = b"") -> bytes:
-        """An ioctl on the interface: what `struct ifreq` then holds."""
-        request = struct.pack("16s24s", self.name.encode(), argument)
-        return fcntl.ioctl(self._socket.fileno(), question, request)
-
-    def _addresses(self) -> Iterator[str]:
-        """Addresses of this machine at the interface, but those that every IPv6 interface has."""
-        with suppress(OSError):
-            yield socket.inet_ntoa(self._ask(GET_ADDRESS)[20:24])
-        with suppress(OSError):
-            for line in Path("/proc/thread-self/net/if_inet6").read_text().splitlines():
-                address, _, _, scope, _, name = line.split()
-                if name == self.name and int(scope, 16) != 0x20:
-                    yield socket.inet_ntop(socket.AF_INET6, bytes.fromhex(address))
-
-    def _ethtool(self, command: int, value: int = 0) -> int:
-        """ETHTOOL_G and S commands that have one word."""
-        words = bytearray(struct.pack("=II", command, value))
-        pinned = (ctypes.c_char * len(words)).from_buffer(words)
-        self._ask(ETHTOOL, struct.pack("P", ctypes.addressof(pinned)))
-        return struct.unpack_from("=I", words, 4)[0]
-
-    def _switch_off(self) -> None:
-        for title, (get, put, bit) in OFFLOADS.items():
-            try:
-                before = self._ethtool(get)
-                if before & bit:
-                    self._ethtool(put, before & ~bit)
-                    self._undo.append((put, before))
-            except OSError as error:
-                if error.errno != errno.EOPNOTSUPP:
-                    self.notes.append(f"{self.name}: {title} stays on: {error.strerror}; what it merges is cut again")
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -185,6 +138,11 @@ class Interface:
         return True
 
     @property
+    def notes(self) -> list[str]:
+        """What a user should know of it, a line each."""
+        return self._settings.notes
+
+    @property
     def lost(self) -> int:
         """Frames for which the kernel's queue had no room since the interface was opened."""
         _, lost = struct.unpack("=II", self._socket.getsockopt(SOL_PACKET, STATISTICS, 8))
@@ -199,11 +157,8 @@ class Interface:
         return InterfaceError(f"{self.name}: {error.strerror}")
 
     def close(self) -> None:
-        """Put back what was switched off, where the interface is still there."""
-        for put, before in self._undo:
-            with suppress(OSError):
-                self._ethtool(put, before)
-        self._undo = []
+        """Let go of the interface, and put back what has been changed of it."""
+        self._settings.restore()
         self._socket.close()
 
     def __enter__(self) -> Self:
@@ -211,6 +166,11 @@ class Interface:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _membership(name: str) -> bytes:
+    """A `struct packet_mreq` that makes an interface promiscuous."""
+    return struct.pack("=iHH8x", socket.if_nametoindex(name), PROMISCUOUS, 0)
 
 
 def interfaces() -> list[str]:

@@ -42,11 +42,10 @@ def live(
     """Bridge two network interfaces through a warden, until Ctrl-C or SIGTERM.
 
     What arrives at one leaves at the other only as the device says; nothing else crosses. The terminal shows what passes;
-    where there is none, a line is printed in every interval, and with --json one object at the end. A policy has to be
-    given: nobody is admitted who is not in it. The interfaces should have no addresses of this machine's own.
+    where there is none, a line is printed in every interval, and with --json one object at the end.
 
-    Linux only, as root or with CAP_NET_RAW. Receive offloads are switched off and put back at the end (with CAP_NET_ADMIN;
-    without, merged frames are cut again).
+    Linux only, as root or with CAP_NET_RAW and CAP_NET_ADMIN. Until the end, receive offloads, IPv4 forwarding and IPv6 of
+    this machine are off at both interfaces. They should have no addresses of its own: there it answers without the device.
     """
     display = screen(quiet, verbose)
     if cluster == world:

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import signal
+import shutil
 import socket
 import struct
 import subprocess
@@ -19,81 +17,28 @@ from urllib.request import urlopen
 
 import pytest
 
-from custodes.simlink import library_path
-from tests.host.program import python
+from tests.host.live_run import DEVICES, bridged, connect, ping, served
 from tests.host.tap import Tap
-from tests.host.wires import Cables, cables, missing
+from tests.host.wires import PATH, Cables, cables, missing
 
 __all__ = ["cables"]
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "")
 PAGE = os.urandom(1 << 20)
 PORT = 8080
-OPTION_KINDS = {1, 2, 3, 4, 5}
+LEAVING = {1, 2, 3, 4, 5}
 """NOP, MSS, window scale, SACK permitted, SACK: all that leaves of TCP's options."""
-SPECIFICATION = """
-import sys
-import custodes.device
-from custodes.policy import load_policy
-from pathlib import Path
-from tests.host.fake import FakeLink
-policy = Path(sys.argv[sys.argv.index("--policy") + 1])
-custodes.device.open_link = lambda *_: FakeLink(load_policy(policy))
-"""
-"""In place of the device, its specification."""
-MAIN = "from custodes.cli import main; main()"
-DEVICES = ["specification", "1", "8"]
 
 
 @contextmanager
-def bridged(cables: Cables, directory: Path, device: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """The command, from when it bridges; ends with the block, and well."""
-    with started(cables, directory, device, "--json", *options) as program:
-        yield program
-        program.send_signal(signal.SIGINT)
-        program.wait(20)
-
-
-@contextmanager
-def started(cables: Cables, directory: Path, device: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """The command, from when it bridges; killed at the end of the block where it has not ended."""
-    policy = directory / "policy.toml"
-    policy.write_text(cables.policy())
-    code, lanes = (SPECIFICATION + MAIN, "1") if device == "specification" else (MAIN, device)
-    if device != "specification" and not library_path("warden", int(lanes)).exists():
-        pytest.skip(f"sim:warden with {lanes} lanes is not built")
-    sides = ("--cluster", "inner", "--world", "outer", "--policy", policy, "--lanes", lanes)
-    with cables.between.inside():
-        program = python(code, "live", *sides, *options, stdout=subprocess.PIPE)
-    try:
-        assert program.stderr is not None
-        said = [program.stderr.readline()]
-        while not said[-1].startswith("bridging"):
-            assert said[-1], f"it ended: {said}"
-            said.append(program.stderr.readline())
-        yield program
-    finally:
-        program.kill()
-        program.communicate()
-
-
-def report(program: subprocess.Popen[str]) -> dict[str, dict[str, int]]:
-    """What it said at the end."""
-    output, errors = program.communicate(timeout=20)
-    assert program.returncode == 130
-    assert re.fullmatch(r"custodes: stopped after \d+\.\d s\n", errors)
-    return json.loads(output)
-
-
-@contextmanager
-def serving(cables: Cables, page: bytes) -> Iterator[None]:
+def web(cables: Cables) -> Iterator[None]:
     """A web server in the world that has one page, over IPv4 and IPv6."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
-            self.send_header("Content-Length", str(len(page)))
+            self.send_header("Content-Length", str(len(PAGE)))
             self.end_headers()
-            self.wfile.write(page)
+            self.wfile.write(PAGE)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -103,45 +48,14 @@ def serving(cables: Cables, page: bytes) -> Iterator[None]:
 
     with cables.server.inside():
         server = Server(("::", PORT), Handler)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
     try:
         yield
     finally:
         server.shutdown()
         server.server_close()
-        serving.join()
-
-
-def download(cables: Cables, host: str) -> bytes:
-    """The page, as the client's machine gets it."""
-    with cables.client.inside(), urlopen(f"http://{host}:{PORT}/", timeout=60) as answer:
-        return answer.read()
-
-
-@pytest.mark.parametrize("device", DEVICES)
-def test_download_is_the_same_and_the_server_sees_nothing_of_the_clients_headers(
-    cables: Cables, tmp_path: Path, device: str
-) -> None:
-    cables.client.set("ipv4/ip_default_ttl", 77)
-    with (
-        Tap(cables.client, "lan0") as left,
-        Tap(cables.server, "lan0") as seen,
-        bridged(cables, tmp_path, device) as program,
-        serving(cables, PAGE),
-    ):
-        assert download(cables, cables.ip4(cables.SERVER)) == PAGE
-    client, server = left.sent(Tcp.parse), seen.received(Tcp.parse)
-    assert len(client) == len(server) > 20
-    assert {segment.ttl for segment in client} == {77} and {segment.ttl for segment in server} == {64}
-    assert len({segment.identification for segment in client} - {0}) > 10
-    assert {segment.identification for segment in server} == {0}
-    assert all(8 in segment.options for segment in client if segment.syn), "the client offers timestamps"
-    assert all(segment.options <= OPTION_KINDS for segment in server)
-    assert any(segment.window & (segment.window - 1) for segment in client)
-    assert not any(segment.window & (segment.window - 1) for segment in server)
-    told = report(program)
-    assert told["world"]["bytes_in"] > len(PAGE) and told["cluster"]["frames_out"] >= len(server)
+        thread.join()
 
 
 class Tcp:
@@ -167,3 +81,88 @@ def _kinds(options: bytes) -> Iterator[int]:
     while at < len(options) and options[at]:
         yield options[at]
         at += 1 if options[at] == 1 else options[at + 1]
+
+
+def _everything(connection: socket.socket) -> bytes:
+    """What comes until the other end has closed."""
+    return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_download_is_the_same_and_the_server_sees_nothing_of_the_clients_headers(
+    cables: Cables, tmp_path: Path, device: str
+) -> None:
+    cables.client.set("ipv4/ip_default_ttl", 77)
+    with (
+        Tap(cables.client, "lan0") as left,
+        Tap(cables.server, "lan0") as seen,
+        bridged(cables, tmp_path, device, "--json") as live,
+        web(cables),
+    ):
+        url = f"http://{cables.ip4(cables.SERVER)}:{PORT}/"
+        with cables.client.inside(), urlopen(url, timeout=60) as answer:
+            assert answer.read() == PAGE
+        told = live.report()
+    client, server = left.sent(Tcp.parse), seen.received(Tcp.parse)
+    assert len(client) >= len(server) > 20
+    assert {segment.ttl for segment in client} == {77} and {segment.ttl for segment in server} == {64}
+    assert len({segment.identification for segment in client} - {0}) > 10
+    assert {segment.identification for segment in server} == {0}
+    assert all(8 in segment.options for segment in client if segment.syn), "the client offers timestamps"
+    assert all(segment.options <= LEAVING for segment in server)
+    assert any(segment.window & (segment.window - 1) for segment in client)
+    assert not any(segment.window & (segment.window - 1) for segment in server)
+    assert told["world"]["bytes_in"] > len(PAGE) and told["cluster"]["frames_out"] >= len(server)
+    assert told["cluster"]["frames_altered"] >= len(server)
+    assert told["world"]["cut"] > 0, "the server's kernel leaves segmentation to hardware"
+
+
+@pytest.mark.skipif(shutil.which("curl", path=PATH) is None, reason="there is no curl")
+@pytest.mark.parametrize("device", DEVICES)
+def test_curl_downloads_over_ipv6(cables: Cables, tmp_path: Path, device: str) -> None:
+    file = tmp_path / "page"
+    url = f"http://[{cables.ip6(cables.SERVER)}]:{PORT}/"
+    with bridged(cables, tmp_path, device, "--json"), web(cables), cables.client.inside():
+        words = ["curl", "-q", "-sS", "-m", "60", "-o", str(file), url]
+        subprocess.run(words, check=True, env={"PATH": PATH}, timeout=90)
+    assert file.read_bytes() == PAGE
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_ping_both_ways(cables: Cables, tmp_path: Path, device: str) -> None:
+    with bridged(cables, tmp_path, device, "--json"):
+        for sequence, size in enumerate((0, 56, 1400)):
+            for host in (cables.ip4(cables.SERVER), cables.ip6(cables.SERVER)):
+                assert ping(cables.client, host, sequence, bytes(size))
+            for host in (cables.ip4(cables.CLIENT), cables.ip6(cables.CLIENT)):
+                assert ping(cables.server, host, sequence, bytes(size))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_line_comes_back_at_once_while_a_download_runs(cables: Cables, tmp_path: Path, device: str) -> None:
+    """As at the prompt of a shell elsewhere: every key is a segment of its own, and has an answer."""
+
+    def shell(connection: socket.socket) -> None:
+        while key := connection.recv(64):
+            connection.sendall(key.upper())
+
+    def bulk(connection: socket.socket) -> None:
+        connection.sendall(PAGE)
+
+    host = cables.ip4(cables.SERVER)
+    with (
+        bridged(cables, tmp_path, device, "--json"),
+        served(cables.server, 22, shell),
+        served(cables.server, 20, bulk),
+        connect(cables.client, host, 22) as prompt,
+        connect(cables.client, host, 20) as data,
+    ):
+        prompt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        got = bytearray()
+        reader = threading.Thread(target=lambda: got.extend(_everything(data)))
+        reader.start()
+        for key in "ls --long":
+            prompt.sendall(key.encode())
+            assert prompt.recv(64) == key.upper().encode()
+        reader.join()
+    assert got == PAGE

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +17,8 @@ from typing import Self
 import pytest
 
 NEW_NETWORK = 0x40000000
+ETHTOOL, GET_GRO, SET_GRO = 0x8946, 0x2B, 0x2C
+"""Of linux/sockios.h and linux/ethtool.h."""
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -69,6 +74,14 @@ def _run(*words: str) -> str:
     done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"PATH": PATH}, check=False)
     assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
     return done.stdout
+
+
+def merging(namespace: Namespace, name: str, value: bool | None = None) -> bool:
+    """Whether an interface merges segments that arrive (GRO); set where a value is given."""
+    words = (ctypes.c_uint32 * 2)(GET_GRO if value is None else SET_GRO, value or 0)
+    with namespace.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, ETHTOOL, struct.pack("16sP16x", name.encode(), ctypes.addressof(words)))
+    return bool(words[1])
 
 
 class Cables:
