@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 VOCABULARY = {
+    "custodes.border_registers",
     "custodes.address_table",
     "custodes.control_registers",
     "custodes.ethernet",
@@ -22,11 +23,14 @@ VOCABULARY = {
     "custodes.processor_registers",
     "custodes.register_map",
     "custodes.registers",
+    "custodes.retimer",
+    "custodes.retimer_registers",
     "custodes.serial_frames",
     "custodes.table",
 }
 SPECIFICATION = {
-    f"custodes.{name}" for name in ("address_table", "fingerprint", "flow_table", "keys", "macsec", "policy", "table")
+    f"custodes.{name}"
+    for name in ("address_table", "fingerprint", "flow_table", "keys", "macsec", "policy", "retimer", "table")
 }
 """What it may see besides itself."""
 POLICY = {"custodes.errors", "custodes.policy", "custodes.registers"}
