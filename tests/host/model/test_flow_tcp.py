@@ -199,12 +199,15 @@ def test_a_port_is_used_again_once_its_connection_is_closed():
 @pytest.mark.parametrize("version", [4, 6])
 def test_simultaneous_open(version: int):
     passage, word = Passage(), word_of(C, 0)
-    ports = {"source": 5000, "destination": 5000}
-    first = passage.says(C, Tcp(SYN, sequence=100, **ports), version)
-    second = passage.says(W, Tcp(SYN, sequence=900, **ports), version)
+
+    def tcp(flags: int, sequence: int, acknowledgement: int = 0) -> Tcp:
+        return Tcp(flags, source=5000, destination=5000, sequence=sequence, acknowledgement=acknowledgement)
+
+    first = passage.says(C, tcp(SYN, 100), version)
+    second = passage.says(W, tcp(SYN, 900), version)
     assert (first.sequence, second.sequence) == (word.isn_initiator, word.isn_responder)
-    third = passage.says(C, Tcp(SYN | ACK, sequence=100, acknowledgement=second.sequence + 1, **ports), version)
-    fourth = passage.says(W, Tcp(SYN | ACK, sequence=900, acknowledgement=first.sequence + 1, **ports), version)
+    third = passage.says(C, tcp(SYN | ACK, 100, second.sequence + 1), version)
+    fourth = passage.says(W, tcp(SYN | ACK, 900, first.sequence + 1), version)
     assert (third.sequence, third.acknowledgement) == (first.sequence, 901)
     assert (fourth.sequence, fourth.acknowledgement) == (second.sequence, 101)
     assert passage.warden.words.used == [1, 0]
@@ -265,8 +268,9 @@ def test_a_reset_before_the_answer_passes():
 @pytest.mark.parametrize("side", Port)
 def test_segments_without_a_flow_are_dropped(side: Port, flags: int):
     passage = Passage()
-    for ports in ({"source": 50000, "destination": 80}, {"source": 80, "destination": 0x8123}, {"source": 80}):
-        assert passage.refuses(side, Tcp(flags, **ports)) is Reason.FLOW_UNKNOWN
+    for source, destination in ((50000, 80), (80, 0x8123), (80, 80)):
+        segment = Tcp(flags, source=source, destination=destination)
+        assert passage.refuses(side, segment) is Reason.FLOW_UNKNOWN
     assert passage.warden.words.used == [0, 0]
 
 
@@ -276,10 +280,9 @@ def test_flows_of_other_stations_ports_and_protocols_are_others():
     other = bytes((192, 0, 2, 3))
     assert passage.result(W, segment, source=other).reason is Reason.FLOW_UNKNOWN
     assert passage.result(W, segment, 6).reason is Reason.FLOW_UNKNOWN
-    for change in ({"source": 81}, {"destination": talk.seen_port ^ 0x800}, {"destination": talk.client}):
-        assert passage.refuses(W, Tcp(ACK, **{"source": 80, "destination": talk.seen_port} | change)) is (
-            Reason.FLOW_UNKNOWN
-        )
+    for source, destination in ((81, talk.seen_port), (80, talk.seen_port ^ 0x800), (80, talk.client)):
+        segment = Tcp(ACK, source=source, destination=destination)
+        assert passage.refuses(W, segment) is Reason.FLOW_UNKNOWN
     assert passage.refuses(C, Tcp(ACK, source=talk.seen_port, destination=80)) is Reason.FLOW_UNKNOWN
     talk.server_says(ACK, 1, 1)
 
