@@ -33,9 +33,13 @@ FLOW_WAYS = 8
 MAPPED = 0x8000
 """Ports from here on are given out by the device; it tells a flow by its slot where one is a destination."""
 SEQUENCE_SPAN = 1 << 24
-"""How far, in bytes, TCP numbers may be from the highest sent: no window that leaves the device is as large."""
+"""How far, in bytes, TCP numbers may be before the highest sent: no window that leaves the device is as large."""
+LEAP_SPAN = 1 << 14
+"""How far a segment with a payload may begin behind the highest sent, where those before it were lost on the way."""
+ECHO_NEXT = 2
+"""So many echo sequence numbers, from the last that was asked on, may be asked next."""
 ECHO_SPAN = 16
-"""So many echo sequence numbers, from the last that was asked on, may be asked next; so many, up to it, be answered."""
+"""So many, up to the last that was asked, may be answered."""
 MAX_WINDOW_SCALE = 8
 UNUSED_TICKS, CLOSED_TICKS = 3, 2
 """Ticks after which a flow that has not been used is free, and one that is closed."""

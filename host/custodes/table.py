@@ -203,10 +203,10 @@ SCRUBBED: tuple[Field, ...] = (
     _sl("udp_surplus", "Bytes past the UDP length", _S.UDP, None, _A.REMOVE, "UDP options (RFC 9868)"),
     _st(
         "icmp_id_seq",
-        "ICMP echo identifier and sequence number (sixteen may be next)",
+        "ICMP echo identifier and sequence number (sixteen may be answered)",
         _S.ECHO,
         32,
-        "ping whose sequence numbers jump",
+        "nothing",
         4,
     ),
     _sl("icmp_payload", "ICMP echo payload", _S.ECHO, None, _A.ZERO, "ping that checks what comes back"),

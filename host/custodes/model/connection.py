@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from custodes.flow_table import SEQUENCE_SPAN
+from custodes.flow_table import LEAP_SPAN, SEQUENCE_SPAN
 from custodes.model.frame import Drop
 from custodes.model.transport import ACK, FIN, RST, SYN
 from custodes.table import Reason
@@ -106,8 +106,8 @@ class Connection:
         - An end whose ISN has not been seen sends a SYN, with or without ACK, or else (the responder) RST with ACK, whose
           number leaves as 0: the connection is refused.
         - A SYN, with or without ACK, of an end whose ISN has been seen repeats it: its number + 1 is the highest sent.
-        - Any other segment of such an end has an end near the highest sent: the one less the other is below `SEQUENCE_SPAN`,
-          or at least 2^32 - `SEQUENCE_SPAN`.
+        - Any other segment of such an end begins at the highest sent or less than `SEQUENCE_SPAN` before it; one with a
+          payload may also begin less than `LEAP_SPAN` behind it.
         - A number that is acknowledged, and each SACK edge, has been sent (`End.own`). The right edge of a block less the
           left is 1 to `SEQUENCE_SPAN` - 1; the left may be before what is acknowledged (RFC 2883).
         - A SYN with ACK offers window scale only where the peer's last SYN did (RFC 7323 section 2.2).
@@ -157,7 +157,8 @@ class Connection:
         elif first:
             good = segment.has(RST) and segment.has(ACK)
         else:
-            good = (segment.end - own.highest + SEQUENCE_SPAN) % NUMBERS < 2 * SEQUENCE_SPAN
+            leap = (segment.sequence - own.highest) % NUMBERS
+            good = own.has_sent(segment.sequence) or (segment.length > 0 and leap < LEAP_SPAN)
         if not good:
             raise Drop(Reason.FLOW_STATE)
 

@@ -12,7 +12,7 @@ For each frame, in this order:
    `FlowTable.find_mapped` for echo replies.
 3. A SYN without ACK, a UDP datagram and an echo request without flow begin one; anything else is FLOW_UNKNOWN. A SYN of
    the initiator may also replace its flow (`Connection.replaced_by`), as does an echo request whose sequence number is not
-   among the `ECHO_SPAN` from the last on.
+   among the `ECHO_NEXT` from the last on.
 4. What begins or replaces a flow takes the next word of its side; where there is none, it is ENTROPY_EMPTY. Then it needs a
    place: FLOW_FULL. The word is gone then, and a flow that would have been replaced stays.
 5. Numbers are checked and translated: FLOW_STATE. An echo reply must answer one of the `ECHO_SPAN` up to the last.
@@ -27,7 +27,7 @@ answered: FLOW_STATE. An error neither begins nor uses a flow.
 from __future__ import annotations
 
 from custodes.address_table import address_ids
-from custodes.flow_table import ECHO_SPAN, FLOWS, FlowKind
+from custodes.flow_table import ECHO_NEXT, ECHO_SPAN, FLOWS, FlowKind
 from custodes.model.canonical import ICMP, ICMPV6, TCP, UDP, Canonical, read_segment, take_apart, write_segment
 from custodes.model.entropy import Words
 from custodes.model.flow import Ends, Flow, FlowTable
@@ -140,7 +140,7 @@ class Translator:
     def _asked(self, ends: Ends, sequence: int) -> Flow:
         """The flow of an echo request, which is kept in it."""
         flow = self.table.find_begun(FlowKind.ECHO, ends)
-        if flow is None or (sequence - flow.echo_last) % ECHO_NUMBERS >= ECHO_SPAN:
+        if flow is None or (sequence - flow.echo_last) % ECHO_NUMBERS >= ECHO_NEXT:
             flow = self._begin(FlowKind.ECHO, ends, flow, sequence)
         flow.echo_last = sequence
         return flow

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from custodes.table import Port
+from custodes.table import Port, Reason
 from tests.frames import Tcp
 from tests.host.model.passage import ACK, FIN, SYN, C, Heard, Passage, W, heard, udp
 from tests.host.model.test_flow_table import echo
@@ -105,13 +105,18 @@ def conversation(seed: int, client: Secret, server: Secret, side: Port) -> dict[
     left: dict[Port, list[bytes | None]] = {C: [], W: []}
     stations = {side: Station(client.isn, client.port), side.other: Station(server.isn, 80)}
 
-    def says(who: Port, transport: Tcp) -> Heard:
+    def says(who: Port, transport: Tcp) -> Heard | None:
+        """What is heard, if it is not empty and behind something that was lost before it."""
         result = passage.result(who, transport, version)
         left[who.other].append(result.frame)
+        if result.frame is None:
+            assert result.reason is Reason.FLOW_STATE and not transport.payload
+            return None
         return heard(result)
 
     for who, flags in ((side, SYN), (side.other, SYN | ACK), (side, ACK)):
         found = says(who, stations[who].segment(flags))
+        assert found is not None
         stations[who.other].hears(found)
     late: list[tuple[Port, Heard]] = []
     for _ in range(SHORT):
@@ -125,6 +130,8 @@ def conversation(seed: int, client: Secret, server: Secret, side: Port) -> dict[
         if lost_before:
             continue
         found = says(who, segment)
+        if found is None:
+            continue
         if fate < 0.6:
             stations[who.other].hears(found)
         elif fate < 0.8:
@@ -172,7 +179,8 @@ def test_both_stations_see_consistent_numbers_and_nothing_of_the_others_choice(s
     side = random.choice((C, W))
     client, server = secret(random), secret(random)
     first = conversation(seed, client, server, side)
-    assert len(first[C]) > 10 and len(first[W]) > 10 and None not in first[C] + first[W]
+    for towards in first.values():
+        assert len(towards) > 10 and towards.count(None) < len(towards) / 4
     other_client = conversation(seed, secret(random), server, side)
     assert other_client[side.other] == first[side.other]
     assert other_client[side] != first[side]

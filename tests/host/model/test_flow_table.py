@@ -104,7 +104,7 @@ def test_only_the_last_sixteen_requests_are_answered(back: int, good: bool):
         assert passage.refuses(W, echo(0, port, shown)) is Reason.FLOW_STATE
 
 
-@pytest.mark.parametrize(("step", "words"), [(0, 1), (1, 1), (15, 1), (16, 2), (-1, 2), (0x8000, 2)])
+@pytest.mark.parametrize(("step", "words"), [(0, 1), (1, 1), (2, 2), (-1, 2), (0x8000, 2)])
 def test_a_ping_that_jumps_begins_anew(step: int, words: int):
     passage = Passage()
     first = passage.says(C, echo(1, 7, 100))

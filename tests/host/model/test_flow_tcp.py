@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from custodes.flow_table import SEQUENCE_SPAN
+from custodes.flow_table import LEAP_SPAN, SEQUENCE_SPAN
 from custodes.model.entropy import Word
 from custodes.policy import Policy
 from custodes.table import INDEX, Port, Reason
@@ -141,12 +141,25 @@ def test_only_what_was_sent_is_acknowledged(ack: int, good: bool):
         assert talk.passage.refuses(W, segment) is Reason.FLOW_STATE
 
 
-@pytest.mark.parametrize("jump", [SEQUENCE_SPAN, -SEQUENCE_SPAN - 2, 1 << 31])
+@pytest.mark.parametrize("jump", [1, SEQUENCE_SPAN, -SEQUENCE_SPAN, 1 << 31])
 @pytest.mark.parametrize("flags", [ACK, FIN | ACK, RST, RST | ACK])
-def test_numbers_far_from_the_highest_sent_are_refused(jump: int, flags: int):
+def test_what_is_empty_begins_no_later_than_the_highest_sent(jump: int, flags: int):
     talk = Talk(Passage()).open()
     assert talk.passage.refuses(C, talk.from_client(flags, 1 + jump, 1)) is Reason.FLOW_STATE
-    assert talk.client_says(ACK, 1, 1).sequence == (talk.out[0] + 1) % M32
+    assert talk.client_says(flags, 1, 1).sequence == (talk.out[0] + 1) % M32
+
+
+@pytest.mark.parametrize(
+    ("jump", "good"), [(LEAP_SPAN - 1, True), (LEAP_SPAN, False), (1 - SEQUENCE_SPAN, True), (-SEQUENCE_SPAN, False)]
+)
+def test_data_may_leap_over_what_was_lost_before_it(jump: int, good: bool):
+    talk = Talk(Passage()).open()
+    segment = talk.from_client(ACK, 1 + jump, 1, payload=b"data")
+    if good:
+        assert talk.passage.says(C, segment).sequence == (talk.out[0] + 1 + jump) % M32
+        talk.server_says(ACK, 1, max(1, 1 + jump + 4))
+    else:
+        assert talk.passage.refuses(C, segment) is Reason.FLOW_STATE
 
 
 def test_a_segment_that_is_refused_changes_nothing():
