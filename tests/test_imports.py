@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 VOCABULARY = {
     "custodes.border_registers",
     "custodes.address_table",
+    "custodes.coin_registers",
     "custodes.control_registers",
     "custodes.ethernet",
     "custodes.fingerprint",
