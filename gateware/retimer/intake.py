@@ -22,7 +22,7 @@ class Intake(wiring.Component):
     Members:
         valid, beat: of frames, one per cycle at most.
         room: beats that are free, as of up to 2 cycles ago. ``place``: so is one frame's place.
-        address, data, write: of the store.
+        address, row, write: of the store.
         next_start: where the next frame begins.
         commit, descriptor: for one cycle, 2 cycles after the last beat of a frame that stays.
         error, too_long, full: for one cycle, in that same cycle: a frame was dropped.
@@ -36,7 +36,7 @@ class Intake(wiring.Component):
     room: Signal
     place: Signal
     address: Signal
-    data: Signal
+    row: Signal
     write: Signal
     next_start: Signal
     commit: Signal
@@ -55,7 +55,7 @@ class Intake(wiring.Component):
                 "room": In(depth),
                 "place": In(1),
                 "address": Out(depth),
-                "data": Out(8 * size.lanes),
+                "row": Out(8 * size.lanes),
                 "write": Out(1),
                 "next_start": Out(depth),
                 "commit": Out(1),
@@ -108,7 +108,7 @@ class Intake(wiring.Component):
         tail = Signal.like(self.address)
         m.d.comb += [
             self.address.eq(tail),
-            self.data.eq(at_hand),
+            self.row.eq(at_hand),
             self.write.eq(writes),
             self.commit.eq(ends & stays),
             self.descriptor.start.eq(self.next_start),

@@ -81,7 +81,7 @@ class Retimer(wiring.Component):
             intake.room.eq(release.room),
             intake.place.eq(release.place),
             write.addr.eq(intake.address),
-            write.data.eq(intake.data),
+            write.data.eq(intake.row),
             write.en.eq(intake.write),
             release.commit.eq(intake.commit),
             release.descriptor.eq(intake.descriptor),
