@@ -33,6 +33,7 @@ Exit codes:
   4    the policy or the provisioning file is bad, or the keys are
   5    the device does not answer, refuses, or contradicts itself
   6    the device disagrees with the specification, or a self-test of it fails
+  7    an epoch of a coin flip is void
   130  interrupted
 """
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
