@@ -28,6 +28,7 @@ from custodes.link import DIALECTS
 from custodes.simlink import library_path
 from firmware import image
 from gateware.control.cpu import PICORV32
+from gateware.devices.border import Border
 from gateware.devices.processor import Processor
 from gateware.devices.warden import Warden
 from sim import verilog
@@ -36,6 +37,7 @@ from sim.top import FlatTop
 
 HERE = Path(__file__).parent
 COMMON = ("device.hpp", "device.cpp")
+DATAPATH = ("bus.hpp", "datapath.cpp")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 YOSYS_PASSES = (
     "proc; flatten; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect; opt_clean -purge; splitnets -driver; "
@@ -61,7 +63,7 @@ class Kind(NamedTuple):
     """
 
     make: Callable[[int], wiring.Component]
-    harness: tuple[str, ...] = ("datapath.cpp",)
+    harness: tuple[str, ...]
     models: tuple[Path, ...] = ()
 
 
@@ -74,8 +76,9 @@ def _nic(lanes: int) -> wiring.Component:
 
 
 DEVICES = {
-    "warden": Kind(Warden),
-    "processor": Kind(Processor),
+    "warden": Kind(Warden, DATAPATH),
+    "border": Kind(Border, ("bus.hpp", "border.cpp")),
+    "processor": Kind(Processor, DATAPATH),
     "nic": Kind(_nic, ("flash.hpp", "noise.hpp", "uart.hpp", "nic.cpp"), (PICORV32,)),
 }
 

@@ -3,6 +3,7 @@
 
 from .beats import Beats
 from .fingerprint import Fingerprint
+from .fingerprints import Fingerprints
 from .gate import Gate
 
-__all__ = ["Beats", "Fingerprint", "Gate"]
+__all__ = ["Beats", "Fingerprint", "Fingerprints", "Gate"]

@@ -17,7 +17,8 @@ class Beats(wiring.Component):
         default_cycles: from one beat to the next, after reset.
 
     Members:
-        i_cycles, write: from one beat to the next, from the next beat on; less than `MIN_BEAT_CYCLES` is as much.
+        i_cycles, write: from one beat to the next, from the next beat on, which comes after as many cycles at the latest;
+            less than `MIN_BEAT_CYCLES` is as much.
         cycles: what holds.
         close: for one cycle per beat, the first of which begins with the reset.
     """
@@ -36,7 +37,10 @@ class Beats(wiring.Component):
         cycles = Signal(CYCLES_BITS, init=self.default_cycles)
         left = Signal(CYCLES_BITS, init=self.default_cycles - 1)
         m.d.comb += [self.cycles.eq(cycles), self.close.eq(left == 0)]
-        m.d.sync += left.eq(Mux(self.close, cycles - 1, left - 1))
+        written = Signal()
+        m.d.sync += [left.eq(Mux(self.close, cycles - 1, left - 1)), written.eq(self.write)]
+        with m.If(written & (left > cycles)):
+            m.d.sync += left.eq(cycles)
         with m.If(self.write):
             m.d.sync += cycles.eq(Mux(self.i_cycles < MIN_BEAT_CYCLES, MIN_BEAT_CYCLES, self.i_cycles))
         return m

@@ -6,10 +6,11 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from custodes.border_registers import MAX_RECORDS
 from custodes.fingerprint import RECORD_WORDS, WORD_BYTES
 
 WORD_BITS = 8 * WORD_BYTES
-SLOTS = 16
+SLOTS = MAX_RECORDS + 1
 SLOT_WORDS = 32
 """Of which a record needs `RECORD_WORDS`; those after it are for what is needed to make it."""
 

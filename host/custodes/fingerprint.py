@@ -45,7 +45,21 @@ DEFAULT_BEAT_CYCLES = 125_000_000
 """A second at 1 Gbit/s."""
 MIN_BEAT_CYCLES = 1 << 13
 """In so many everything that waits to be digested is: a device takes no shorter beat."""
+CLOSE_CYCLES = 400
+"""More than it takes to close a record; nothing is digested meanwhile."""
+_BLOCK_BYTES, _BLOCK_CYCLES = 64, 65
+_FRAME_CYCLES = 5
 _HEAD = struct.Struct(">4sBBHQQIIII")
+
+
+def digest_cycles(length: int) -> int:
+    """How many cycles a device needs to digest a frame of ``length`` bytes, on average: more of them for ever do not fit."""
+    return max(-(-(length + LENGTH_BYTES) * _BLOCK_CYCLES // _BLOCK_BYTES), length + _FRAME_CYCLES)
+
+
+def keeps_up(length: int, cycles: int, beat_cycles: int) -> bool:
+    """Whether a device digests for ever a frame of ``length`` bytes in each ``cycles``, and closes a record per beat."""
+    return (cycles - digest_cycles(length)) * max(beat_cycles, MIN_BEAT_CYCLES) >= CLOSE_CYCLES * cycles
 
 
 class Flag(enum.IntFlag):

@@ -47,6 +47,12 @@ _TAMPER: dict[str, tuple[Any, list[Any]]] = {"custodes_tamper": (None, [_device,
 _words = ctypes.POINTER(_u32)
 _OWN_PROTOTYPES: dict[str, dict[str, tuple[Any, list[Any]]]] = {
     "warden": _BUS,
+    "border": _BUS
+    | {
+        "custodes_settle": (_i64, [_device, _u64]),
+        "custodes_judged": (_u32, [_device, _u32, _words, ctypes.POINTER(_u64)]),
+        "custodes_left": (_i64, [_device, _u32, ctypes.POINTER(_u64), ctypes.c_char_p, _u64]),
+    },
     "processor": _BUS | _TAMPER,
     "nic": _TAMPER
     | {
@@ -64,7 +70,7 @@ _OWN_PROTOTYPES: dict[str, dict[str, tuple[Any, list[Any]]]] = {
     },
 }
 """Functions that not every device has."""
-_OWN_LANES = {"nic": (1,)}
+_OWN_LANES = {"nic": (1,), "border": (1, 8)}
 
 
 def lanes_of(which: str) -> tuple[int, ...]:

@@ -246,41 +246,32 @@ def test_a_reset_begins_a_new_chain(cycles: int):
     assert bench.expected[0].chain != NO_CHAIN
 
 
-def test_beats_come_as_often_as_is_written_but_not_too_often():
+def beating(writes: dict[int, int], cycles: int) -> list[int]:
+    """In which cycles beats come; ``writes``: cycle -> what is written then. After reset they are far apart."""
     m = Module()
     m.submodules.beats = beats = Beats()  # pyright: ignore[reportArgumentType]
-
-    async def testbench(ctx: Any) -> None:
-        assert ctx.get(beats.cycles) == DEFAULT_BEAT_CYCLES
-        for written, cycles in ((MIN_BEAT_CYCLES + 5, MIN_BEAT_CYCLES + 5), (7, MIN_BEAT_CYCLES)):
-            ctx.set(beats.i_cycles, written)
-            ctx.set(beats.write, 1)
-            await ctx.tick()
-            ctx.set(beats.write, 0)
-            assert ctx.get(beats.cycles) == cycles
-
-    simulator = Simulator(m)
-    simulator.add_clock(PERIOD_S)
-    simulator.add_testbench(testbench)
-    simulator.run()
-
-
-def test_a_beat_is_as_long_as_it_says():
-    m = Module()
-    m.submodules.beats = beats = Beats(MIN_BEAT_CYCLES)  # pyright: ignore[reportArgumentType]
     closes: list[int] = []
 
     async def testbench(ctx: Any) -> None:
-        for cycle in range(3 * MIN_BEAT_CYCLES + 200):
+        assert ctx.get(beats.cycles) == DEFAULT_BEAT_CYCLES
+        for cycle in range(cycles):
             if ctx.get(beats.close):
                 closes.append(cycle)
-            # Within the second beat: the third is longer.
-            ctx.set(beats.write, cycle == MIN_BEAT_CYCLES + 100)
-            ctx.set(beats.i_cycles, MIN_BEAT_CYCLES + 100)
+            ctx.set(beats.write, cycle in writes)
+            ctx.set(beats.i_cycles, writes.get(cycle, 0))
             await ctx.tick()
 
     simulator = Simulator(m)
     simulator.add_clock(PERIOD_S)
     simulator.add_testbench(testbench)
     simulator.run()
-    assert closes == [MIN_BEAT_CYCLES - 1, 2 * MIN_BEAT_CYCLES - 1, 3 * MIN_BEAT_CYCLES + 99]
+    return closes
+
+
+def test_beats_come_as_often_as_is_written_but_not_too_often():
+    first = 10 + 2 + MIN_BEAT_CYCLES
+    second = first + MIN_BEAT_CYCLES
+    third = second + MIN_BEAT_CYCLES + 50
+    # The second write makes them longer, from the next one on; the third is as the first.
+    writes = {10: 7, first + 100: MIN_BEAT_CYCLES + 50, third - 10: MIN_BEAT_CYCLES}
+    assert beating(writes, third + 100) == [first, second, third]
