@@ -181,10 +181,11 @@ struct Device {
         if (in_1) accepted(d1, t.SIGNAL(i_, PORT_1, valid));
     }
 
+    // A frame may leave before its verdict is told.
     uint64_t outstanding() const {
         uint64_t count = 0;
         for (const Direction& d : directions)
-            count += d.waiting.size() + (d.entered - d.judged) + (d.forwarded - d.left);
+            count += d.waiting.size() + (d.entered - d.judged) + (d.forwarded > d.left ? d.forwarded - d.left : 0);
         return count;
     }
 

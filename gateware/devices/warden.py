@@ -62,6 +62,7 @@ class Warden(wiring.Component):
             wiring.connect(m, wiring.flipped(i), scrubber.i)
             wiring.connect(m, scrubber.o, wiring.flipped(o))
             wiring.connect(m, scrubber.judged, wiring.flipped(verdict))
+            m.d.comb += scrubber.ids.ready.eq(1)
         for scrubber in (cluster, world):
             m.d.comb += [
                 scrubber.policy.eq(policy),

@@ -232,8 +232,7 @@ PASSED: tuple[Field, ...] = (
 
 INDEX: dict[str, int] = {row.key: i for i, row in enumerate(SCRUBBED)}
 RESIDUAL_NOTE = (
-    "packet size, segmentation, choice to retransmit, ACK choice, destination, order, number of flows, timing, "
-    "ICMP echo payload"
+    "packet size, segmentation, choice to retransmit, ACK choice, destination, order, number of flows, timing"
 )
 
 MIN_FRAME_BYTES = 60

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import cocotb
 
+from custodes.address_table import address_ids
 from custodes.link import Ingress
 from custodes.model import Scrubber
 from custodes.policy import UNTAGGED
@@ -24,25 +25,57 @@ QUIET_CYCLES = 500
 READ_CYCLES = 4
 
 
+ADDRESS_IDS = address_ids(POLICY)
+ERRORS = {1: (3, 11, 12), 58: (1, 2, 3, 4)}
+"""Of ICMP and ICMPv6, types of messages that quote a packet."""
+
+
 class Judged(NamedTuple):
     reason: Reason
     altered: int
 
 
+class Ids(NamedTuple):
+    source: int
+    destination: int
+
+
+def ids_of(frame: bytes) -> Ids | None:
+    """Of the addresses of a canonical frame, or of what it quotes; None where it has no flow."""
+    packet = frame[18 if frame[12:14] == b"\x81\0" else 14 :]
+    version = packet[0] >> 4
+    if version not in (4, 6) or (version == 6 and packet[7] == 255):
+        return None
+    first, size, protocol, header = (12, 4, packet[9], 20) if version == 4 else (8, 16, packet[6], 40)
+    source, destination = packet[first : first + size], packet[first + size : first + 2 * size]
+    if packet[header] in ERRORS.get(protocol, ()):
+        source = packet[header + 8 + first + size :][:size]
+    return Ids(ADDRESS_IDS[source], ADDRESS_IDS[destination])
+
+
 class Verdicts(Agent):
-    """Collects the verdicts."""
+    """Collects the verdicts, and takes the ids."""
 
     def __init__(self, dut: Any) -> None:
         self.dut = dut
         self.judged: list[Judged] = []
+        self.ids: list[Ids] = []
 
     def sample(self) -> None:
         if self.dut.judged_valid.value == 1:
             reason = Reason(int(self.dut.judged_reason.value))
             self.judged.append(Judged(reason, int(self.dut.judged_altered.value)))
+        if self.dut.ids_valid.value == 1 and self.dut.ids_ready.value == 1:
+            payload = self.dut.ids_payload_source, self.dut.ids_payload_destination
+            self.ids.append(Ids(*(int(part.value) for part in payload)))
+
+    def drive(self) -> None:
+        self.dut.ids_ready.value = 1
 
     def restart(self) -> None:
         self.judged.clear()
+        self.ids.clear()
+        self.dut.ids_ready.value = 0
 
 
 class Bench:
@@ -59,6 +92,7 @@ class Bench:
         self.tb.add(self.verdicts)
         self.writer = AddressWriter(self.tb, dut.address_valid, "address")
         self.expected: list[Judged] = []
+        self.expected_ids: list[Ids | None] = []
 
     async def start(self) -> None:
         dut = self.dut
@@ -88,6 +122,7 @@ class Bench:
             self.expected.append(Judged(result.reason, result.altered))
             if result.frame is not None:
                 out.append(Frame(result.frame))
+                self.expected_ids.append(ids_of(result.frame))
         self.i.send(Frame(frame.frame, frame.error) for frame in frames)
         return out
 
@@ -95,10 +130,13 @@ class Bench:
         await self.tb.finish(QUIET_CYCLES)
         assert self.dut.busy.value == 0
         assert self.verdicts.judged == self.expected
+        given = zip(self.verdicts.ids, self.expected_ids, strict=True)
+        assert [ids if wanted else None for ids, wanted in given] == self.expected_ids
 
     async def reset(self) -> None:
         await self.tb.reset()
         self.expected.clear()
+        self.expected_ids.clear()
 
     async def counts(self) -> list[int]:
         counts = []

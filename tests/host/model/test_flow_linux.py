@@ -311,3 +311,18 @@ def test_ping_and_datagrams_are_answered(cables: Cables, version: int) -> None:
             server.sendto(b"answer", whom)
             assert client.recv(100) == b"answer"
     assert between.warden.words.used == [2, 0]
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_closed_port_is_told_to_who_asked(cables: Cables, version: int) -> None:
+    """The kernel finds the socket by the ports that the ICMP error quotes."""
+    with cables.client.inside():
+        client = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
+    with Between(cables) as between, client:
+        client.settimeout(WAIT_S)
+        client.connect((SERVERS[version], 5353))
+        client.send(b"query")
+        with pytest.raises(ConnectionRefusedError):
+            client.recv(1)
+    assert not between.dropped()
+    assert between.warden.words.used == [1, 0]
