@@ -113,6 +113,7 @@ class DeviceCoin:
 
     def _order(self, order: CoinOrder, by: int) -> None:
         party = by if by in list(Party) else Party.PROVER
+        self._rest()
         self.registers.write_fields("COIN_COMMAND", {"PARTY": party, "ORDER": order})
         status = self._rest()
         fault = CoinFault(status["FAULT"])

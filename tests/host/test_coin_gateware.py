@@ -12,14 +12,17 @@ from amaranth.sim import Simulator
 
 from custodes.coin import CoinError, Kind, Offence, Speaker
 from custodes.coin_registers import COIN_BASE, COIN_WORDS, CoinFault, CoinState
+from custodes.coin_warden import Pace
 from custodes.link import Link, Outcome
 from custodes.model import entropy
 from gateware.entropy import Coin
 from tests.host.fake_coin import FakeCoin
 from tests.host.test_coin_faults import SHARE, Attacker, Scene
 
-READ_CYCLES = 3
+READ_CYCLES, TAKE_CYCLES = 3, 250
 PERIOD_S = 8e-9
+PATIENT = Pace(step=240, epoch=0.05, grace=1, join=60, poll=0.05)
+"""A simulation takes its time."""
 
 
 class SimulatedCoin(Link):
@@ -43,7 +46,7 @@ class SimulatedCoin(Link):
         self._simulator.add_testbench(self._serve)
 
     async def _serve(self, ctx: Any) -> None:
-        bus, words = self.coin.bus, self.coin.words_cluster
+        bus = self.coin.bus
         while True:
             asked, self._asked = self._asked, None
             if asked:
@@ -54,14 +57,23 @@ class SimulatedCoin(Link):
                 await ctx.tick()
                 ctx.set(bus.write, 0)
                 for _ in range(READ_CYCLES):
-                    ready = len(self.words) < self._count
-                    ctx.set(words.ready, ready)
-                    if ready and ctx.get(words.valid):
-                        self.words.append(ctx.get(words.payload).to_bytes(16, "little"))
                     await ctx.tick()
-                ctx.set(words.ready, 0)
-                self._answer, self._done = ctx.get(bus.read_data), True
+                self._answer = ctx.get(bus.read_data)
+                if ctx.get(self.coin.seeded):
+                    await self._take(ctx)
+                self._done = True
             await ctx.tick()
+
+    async def _take(self, ctx: Any) -> None:
+        """Some time goes by, in which words are taken."""
+        words = self.coin.words_cluster
+        for _ in range(TAKE_CYCLES):
+            ready = len(self.words) < self._count
+            ctx.set(words.ready, ready)
+            if ready and ctx.get(words.valid):
+                self.words.append(ctx.get(words.payload).to_bytes(16, "little"))
+            await ctx.tick()
+        ctx.set(words.ready, 0)
 
     def _access(self, address: int, value: int | None) -> int:
         if not COIN_BASE <= address < COIN_BASE + COIN_WORDS:
@@ -87,7 +99,7 @@ class SimulatedCoin(Link):
 
 def test_words_of_the_gateware_are_made_of_what_all_agree_on(tmp_path: Path):
     link = SimulatedCoin()
-    scene = Scene(tmp_path, link=link)
+    scene = Scene(tmp_path, PATIENT, link)
     assert asyncio.run(scene.play()) == [None, None, None]
     (result,) = scene.results
     assert link.words == [entropy.word(result.seed, 0, index) for index in range(5)]
@@ -97,7 +109,7 @@ def test_words_of_the_gateware_are_made_of_what_all_agree_on(tmp_path: Path):
 
 def test_the_gateware_refuses_a_share_that_was_not_committed_to(tmp_path: Path):
     link = SimulatedCoin()
-    scene = Scene(tmp_path, link=link)
+    scene = Scene(tmp_path, PATIENT, link)
 
     async def attack(attacker: Attacker) -> None:
         await attacker.greet()
