@@ -74,8 +74,10 @@ class Grid(wiring.Component):
         settling = Signal(range(SCHEDULE_CYCLES))
         following = Signal(32)  # cycles in the period of the schedule that was written, less those that loading takes
         period = Signal(32, init=Schedule().period - 2)
+        willing = Signal()
         with m.If(settling != 0):
             m.d.sync += settling.eq(settling - 1)
+        m.d.sync += willing.eq(self.pending & (settling == 0))
         m.d.sync += following.eq(
             Mux(self.written.policy == BATCH, self.written.window_cycles, self.written.slot_cycles) - 2
         )
@@ -83,7 +85,7 @@ class Grid(wiring.Component):
         left, nears, misses, boundary, takes = Signal(32), Signal(2), Signal(), Signal(init=1), Signal()
         m.d.comb += [
             self.frees.eq(nears[0] & ~self.busy),
-            takes.eq(boundary & ~misses & self.pending & (settling == 0)),
+            takes.eq(boundary & ~misses & willing),
             self.late.eq(boundary & misses),
         ]
         m.d.sync += [
@@ -102,7 +104,7 @@ class Grid(wiring.Component):
             with m.If(kept):
                 m.d.sync += [self.active.eq(self.written), period.eq(following)]
         with m.If(self.write):
-            m.d.sync += [self.pending.eq(1), settling.eq(SCHEDULE_CYCLES - 2)]
+            m.d.sync += [self.pending.eq(1), settling.eq(SCHEDULE_CYCLES - 3), willing.eq(0)]
         return m
 
     def _can_be_kept(self, m: Module) -> Value:

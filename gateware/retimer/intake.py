@@ -74,8 +74,8 @@ class Intake(wiring.Component):
 
         # The beat with its number in the frame, from 1 on; one too many stands for all that follow.
         beat, valid = Signal(beat_layout(lanes), reset_less=True), Signal()
-        before, number = Signal(range(max_beats + 2)), Signal(range(max_beats + 2))
-        m.d.sync += [beat.eq(came), valid.eq(came_valid), number.eq(before + 1)]
+        before, ahead, number = (Signal(range(max_beats + 2), name=name) for name in ("before", "ahead", "number"))
+        m.d.sync += [beat.eq(came), valid.eq(came_valid), ahead.eq(before), number.eq(before + 1)]
         with m.If(came_valid):
             with m.If(came.last):
                 m.d.sync += before.eq(0)
@@ -86,8 +86,8 @@ class Intake(wiring.Component):
         length = Signal(range(lanes * (max_beats + 1) + 1))
         short, long, fits, ends, over = Signal(), Signal(), Signal(), Signal(), Signal()
         at_hand, writes = Signal(8 * lanes, reset_less=True), Signal()
-        kept = sum(beat.keep[lane] for lane in range(lanes))
-        m.d.comb += length.eq((number - 1) * lanes + kept)
+        kept = sum(beat.keep[lane] for lane in range(lanes - 1))
+        m.d.comb += length.eq(Mux(beat.keep[-1], number * lanes, ahead * lanes | kept))
         bad, said_long, said_full, stays = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             short.eq(length < MIN_FRAME_BYTES),

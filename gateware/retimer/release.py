@@ -29,7 +29,7 @@ class Release(wiring.Component):
         room, place: see `Intake`.
         waiting: frames that have not been chosen yet.
         o: what is to leave.
-        busy: something that was chosen has not been ordered yet.
+        busy: something that was chosen had not been ordered a cycle ago.
         released, dummy, over_slot: for one cycle, see `Event`.
 
     Latency: an order 3 cycles after ``starts``; the first of a batch so much later as sorting takes; each other one at most
@@ -114,16 +114,16 @@ class Release(wiring.Component):
 
         # A batch, frame after frame, once the time for sorting is over.
         left, asked = Signal(range(size.frames + 1)), Signal()
-        sorting = Signal(range(size.sort_cycles + 3))
+        sorting, sorts = Signal(range(size.sort_cycles + 3)), Signal()
         m.d.comb += [
             sorter.start.eq(self.starts & batch),
             sorter.first.eq(chosen[:-1]),
             sorter.count.eq(self.waiting),
         ]
         with m.If(self.starts & batch):
-            m.d.sync += [left.eq(self.waiting), sorting.eq(size.sort_cycles + 2)]
-        with m.Elif(sorting != 0):
-            m.d.sync += sorting.eq(sorting - 1)
+            m.d.sync += [left.eq(self.waiting), sorting.eq(size.sort_cycles + 1), sorts.eq(1)]
+        with m.Elif(sorts):
+            m.d.sync += [sorting.eq(sorting - 1), sorts.eq(sorting != 0)]
 
         # A descriptor is read, comes out, and is looked at.
         fetches, fetched, near_valid = Signal(), Signal(), Signal()
@@ -148,14 +148,14 @@ class Release(wiring.Component):
         self._order(m, near, near_valid, slot[1], empty[1], ordered)
         with m.If(slot[1] & ~empty[1]):
             m.d.sync += chosen_start.eq(chosen_start + self._beats(near.length))
-        m.d.comb += self.o.valid.eq(ordered & (sorting == 0))
+        m.d.comb += self.o.valid.eq(ordered & ~sorts)
         with m.If(fetches):
             m.d.sync += asked.eq(1)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [ordered.eq(0), asked.eq(0)]
             with m.If(left != 0):
                 m.d.sync += left.eq(left - 1)
-        m.d.comb += self.busy.eq(ordered | fetched | near_valid | (left != 0))
+        m.d.sync += self.busy.eq(ordered | fetched | near_valid | (left != 0))
         return m
 
     def _keep_key(self, m: Module, sorter: Sorter, last: Signal) -> None:
@@ -173,9 +173,15 @@ class Release(wiring.Component):
     def _beats(self, length: Value) -> Value:
         return (length + self.size.lanes - 1) >> (self.size.lanes - 1).bit_length()
 
+    def _tail(self, length: Value) -> Value:
+        """Bytes of the last beat of a frame of ``length`` bytes."""
+        lanes = self.size.lanes
+        rest = length[: (lanes - 1).bit_length()]
+        return Mux(rest.any(), rest, lanes)
+
     def _order(self, m: Module, near: data.View, valid: Value, slot: Value, empty: Value, ordered: Signal) -> None:
         """Make an order of a descriptor, or of an empty slot."""
-        order, lanes = self.o.payload, self.size.lanes
+        order = self.o.payload
         over, none, length, whole = Signal(), Signal(), Signal.like(near.length), Signal.like(near.length)
         dummy = self.active.policy == Policy.CONSTANT_RATE
         m.d.comb += [
@@ -196,5 +202,4 @@ class Release(wiring.Component):
                 ordered.eq(~none | dummy),
             ]
             for extent, value in ((order.frame, length), (order.whole, whole)):
-                beats = self._beats(value)
-                m.d.sync += [extent.beats.eq(beats), extent.tail.eq(value - ((beats - 1) * lanes)[: len(value)])]
+                m.d.sync += [extent.beats.eq(self._beats(value)), extent.tail.eq(self._tail(value))]

@@ -67,12 +67,12 @@ class Sorter(wiring.Component):
         bit, initial, odd = Signal(range(SORT_BITS + 1)), Signal(), Signal()
         reads, read, near_valid = Signal(), Signal(), Signal()
         sorting, giving, begins = Signal(), Signal(), Signal(3)
-        address, place = Signal(bits), Signal(bits)
-        m.d.comb += address.eq(Mux(zeros_left != 0, up, down))
+        address, place, bottom = Signal(bits), Signal(bits), Signal()
+        m.d.comb += address.eq(Mux(bottom, up, down))
         with m.If(reads):
             m.d.sync += left.eq(left - 1)
-            with m.If(zeros_left != 0):
-                m.d.sync += [zeros_left.eq(zeros_left - 1), up.eq(up + 1)]
+            with m.If(bottom):
+                m.d.sync += [zeros_left.eq(zeros_left - 1), bottom.eq(zeros_left != 1), up.eq(up + 1)]
             with m.Else():
                 m.d.sync += down.eq(down - 1)
 
@@ -101,11 +101,19 @@ class Sorter(wiring.Component):
             m.d.sync += [count.eq(self.count), up.eq(self.first), bit.eq(0)]
             m.d.sync += [sorting.eq(0), giving.eq(0)]
         with m.Elif(begins[-1]):
-            m.d.sync += [sorting.eq(1), initial.eq(1), odd.eq(0), left.eq(count), zeros_left.eq(count)]
+            m.d.sync += [
+                sorting.eq(1),
+                initial.eq(1),
+                odd.eq(0),
+                left.eq(count),
+                zeros_left.eq(count),
+                bottom.eq(count != 0),
+            ]
         with m.Elif(sorting & quiet):
             m.d.sync += [
                 left.eq(count),
                 zeros_left.eq(zeros),
+                bottom.eq(zeros != 0),
                 up.eq(0),
                 down.eq(-1),
                 bit.eq(bit + 1),

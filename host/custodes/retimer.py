@@ -37,7 +37,6 @@ POLYNOMIAL = 1 << 64 | 0x1B
 ADDRESS_BYTES = 6
 DUMMY_ETHERTYPE = 0x88B5
 """IEEE 802 local experimental EtherType 1: RFC 9542, appendix B."""
-MAX_CYCLES = (1 << 32) - 1
 
 
 class Policy(enum.IntEnum):
