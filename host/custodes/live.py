@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from custodes.interface import Interface
 from custodes.link import Ingress, Outcome
@@ -22,6 +22,13 @@ POLL_S = 0.1
 Exchange = Callable[[Sequence[Ingress[Port]]], list[Outcome[Reason]]]
 """What frames go through: `Link.exchange` of a device, or the executable specification in its place. Outcomes are in the
 order of the frames."""
+
+
+class Duty(NamedTuple):
+    """What is to be called every so many seconds."""
+
+    interval: float
+    call: Callable[[], object]
 
 
 @dataclass
@@ -92,8 +99,8 @@ class Bridge:
         self._exchange = exchange
         self.traffic = Traffic()
 
-    def run(self, ended: Callable[[], bool], show: Callable[[], None], interval: float) -> None:
-        """Bridge until ``ended`` says so, and call ``show`` every ``interval`` seconds.
+    def run(self, ended: Callable[[], bool], *duties: Duty) -> None:
+        """Bridge until ``ended`` says so, and see to the duties in between.
 
         Raises `InterfaceError` where an interface goes down, `DeviceError` where the device does not answer.
         """
@@ -101,15 +108,16 @@ class Bridge:
         for interface in self._interfaces.values():
             poller.register(interface, select.POLLIN)
         started = time.monotonic()
-        due = started + interval
+        due = [started + duty.interval for duty in duties]
         while not ended():
             if poller.poll(POLL_S * 1000):
                 self.turn()
             now = time.monotonic()
             self.traffic.seconds = now - started
-            if now >= due:
-                show()
-                due = max(due + interval, now)
+            for at, duty in enumerate(duties):
+                if now >= due[at]:
+                    duty.call()
+                    due[at] = max(due[at] + duty.interval, now)
 
     def turn(self) -> None:
         """Take what has arrived at both ports through the device, once."""

@@ -4,20 +4,28 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
+from custodes.flow_table import FLOWS
+from custodes.link import Ingress, Outcome
 from custodes.model.checksum import checksum
+from custodes.model.entropy import Words
+from custodes.model.warden import Warden
+from custodes.policy import Policy
+from custodes.registers import FLOW_ALARM, FLOW_CONTROL, FLOWS_IN_USE, FLOWS_REGISTER, TICK
 from custodes.simlink import library_path
+from tests.host.fake import FakeLink
 from tests.host.program import python
 from tests.host.wires import Cables, Namespace
 
@@ -27,13 +35,33 @@ import sys
 import custodes.device
 from pathlib import Path
 from custodes.policy import load_policy
-from tests.host.fake import FakeLink
+from tests.host.live_run import SpecificationLink
 policy = Path(sys.argv[sys.argv.index("--policy") + 1])
-custodes.device.open_link = lambda *_: FakeLink(load_policy(policy))
+custodes.device.open_link = lambda *_: SpecificationLink(load_policy(policy))
 """
 """In place of the device, its specification."""
 DEVICES = ["specification", "1 lane", "8 lanes"]
 WAIT_S = 60
+
+
+class SpecificationLink(FakeLink):
+    """The whole warden, of its specification."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
+        self._warden = Warden(policy, Words(os.urandom(32)))
+
+    def write(self, address: int, value: int) -> None:
+        if (address, value) == (FLOW_CONTROL, TICK):
+            self._warden.tick()
+
+    def read(self, address: int) -> int:
+        flows = {FLOWS_REGISTER: FLOWS, FLOWS_IN_USE: self._warden.flows, FLOW_ALARM: 0}
+        return flows[address] if address in flows else super().read(address)
+
+    def exchange(self, frames: Sequence[Ingress]) -> list[Outcome]:
+        results = [self._warden.pass_frame(sent.frame, sent.port, sent.error) for sent in frames]
+        return [Outcome(result.frame, result.reason, result.altered) for result in results]
 
 
 class Live:

@@ -23,7 +23,9 @@ from tests.host.wires import Cables, cables, merging, missing
 __all__ = ["cables"]
 needs_cables = pytest.mark.skipif(bool(missing()), reason=missing() or "")
 DEVICE = "specification"
-LINE = r"\d+\.\ds  cluster \d+ in, \d+ out, \d+ dropped; world \d+ in, \d+ out, \d+ dropped; delay \d+\.\d ms"
+LINE = (
+    r"\d+\.\ds  cluster \d+ in, \d+ out, \d+ dropped; world \d+ in, \d+ out, \d+ dropped; flows \d+; delay \d+\.\d ms"
+)
 
 NET_ADMIN, NET_RAW = 12, 13
 WITHOUT = """
