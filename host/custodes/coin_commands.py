@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from custodes import coin_link
+from custodes.border import open_border
 from custodes.coin import CoinError, Speaker
 from custodes.coin_party import Player, speakers
 from custodes.coin_registers import Party
@@ -118,8 +118,8 @@ def warden(
     pace = Pace(step=step_seconds, epoch=epoch_seconds, join=join_seconds)
     kept = Transcripts(transcripts, Speaker.WARDEN)
     kept.last()
-    with coin_link.opened_coin(device, lanes) as coin:
-        process = Warden(coin, own, keys, kept, pace, limit, display.note)
+    with open_border(device, lanes) as border:
+        process = Warden(border.coin, own, keys, kept, pace, limit, display.note)
         result = _printed(display, as_json)
         _told(display, as_json, lambda: asyncio.run(process.run(host, port, epochs, result)))
 

@@ -7,12 +7,16 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from custodes.accessors import Registers
 from custodes.coin import Speaker
+from custodes.coin_device import DeviceCoin
 from custodes.coin_registers import COIN_BLOCK, SHARE_WORDS, CoinFault, CoinOrder, CoinState, Party
 from custodes.link import Link, Outcome
 from custodes.model import entropy
-from custodes.registers import IDENTITY, IDENTITY_VALUE
+from custodes.register_map import RegisterMap
+from custodes.registers import IDENTITY, IDENTITY_VALUE, WARDEN_BLOCK
 
+COIN_MAP = RegisterMap("coin", "As much of a border as the coin flip needs.", (WARDEN_BLOCK, COIN_BLOCK))
 KEYS = {speaker: Ed25519PrivateKey.from_private_bytes(bytes([65 + speaker]) * 32) for speaker in Speaker}
 PUBLIC = {speaker: key.public_key().public_bytes_raw() for speaker, key in KEYS.items()}
 
@@ -115,6 +119,19 @@ class FakeCoin(Link):
         raise AssertionError("the coin flip sends no frames")
 
     def close(self) -> None:
+        pass
+
+
+class FakeBorder:
+    """What `custodes.border.open_border` gives, with a fake coin."""
+
+    def __init__(self, *_: object) -> None:
+        self.coin = DeviceCoin(Registers(FakeCoin(), COIN_MAP))
+
+    def __enter__(self) -> FakeBorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         pass
 
 

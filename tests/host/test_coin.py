@@ -18,11 +18,10 @@ from tests.host.program import python
 
 WARDEN = """
 import sys
-from custodes import coin_link
-from tests.host.fake_coin import FakeCoin
-coin_link.open_link = lambda *_: FakeCoin()
-from custodes.coin_commands import app
-app(sys.argv[1:])
+from custodes import coin_commands
+from tests.host.fake_coin import FakeBorder
+coin_commands.open_border = FakeBorder
+coin_commands.app(sys.argv[1:])
 """
 PARTY = """
 import sys

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from custodes.accessors import Registers
 from custodes.coin import NO_SESSION, CoinError, Kind, Message, Offence, Speaker, Voice, heard, sealing_info
 from custodes.coin_device import DeviceCoin
-from custodes.coin_link import COIN_MAP
 from custodes.coin_party import Player, speakers
 from custodes.coin_registers import CoinState, Party
 from custodes.coin_transcript import Opened, Transcripts, opened
@@ -25,7 +24,7 @@ from custodes.coin_wire import Wire
 from custodes.errors import CaptureError, UsageError
 from custodes.model import entropy
 from custodes.orders import HPKE
-from tests.host.fake_coin import KEYS, PUBLIC, FakeCoin
+from tests.host.fake_coin import COIN_MAP, KEYS, PUBLIC, FakeCoin
 
 SHARE, SALT = bytes(range(32)), bytes(range(32, 64))
 HASTE = Pace(step=8.0, epoch=0.05, grace=8.0, join=60.0, poll=0.05)
