@@ -191,6 +191,19 @@ CLOSED = [
         each(lambda p, v, n: _echo(p, identifier=n, sequence=v), lambda s: _number(s.body[6:8])),
     ),
     Channel("ICMP echo: leaps of the sequence number", 8, _steps(2)),
+    Channel(
+        "ICMP echo payload",
+        512,
+        each(lambda p, v, n: _echo(p, payload=v.to_bytes(64)), lambda s: _number(s.body[8:72])),
+    ),
+    Channel(
+        "ICMPv6 echo payload",
+        512,
+        each(
+            lambda p, v, n: Frame(Ip6(Icmp(128, 0, bytes(4) + v.to_bytes(64), ICMPV6), p)),
+            lambda s: _number(s.body[8:72]),
+        ),
+    ),
     Channel("ICMP error: unused word", 32, _error("unused")),
     Channel("ICMP error: identification of what is quoted", 16, _error("quoted")),
     Channel("ICMP error: quoted behind 8 bytes", 64, _error("behind")),

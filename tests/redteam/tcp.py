@@ -232,10 +232,10 @@ OPEN = [
     Channel("length of a TCP segment", 8, talking(lambda v: {"payload": bytes(1 + v)}, lambda s: len(s.payload) - 1)),
     Channel("repetition of a TCP segment", 1, _steps(b"x")),
     Channel("leaps of TCP sequence numbers below 2^14", 13, _steps(b"x")),
-    Channel("old TCP sequence numbers", 16, _back),
+    Channel("old TCP sequence numbers", 23, _back),
     Channel(
         "old TCP acknowledgement numbers",
-        16,
+        23,
         talking(lambda v: {"back": v}, lambda s: SERVER_ISN + 1 - s.acknowledgement),
     ),
 ]

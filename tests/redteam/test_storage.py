@@ -8,24 +8,16 @@ import math
 import pytest
 
 from custodes.table import Port
-from tests.redteam import storage, tcp
 from tests.redteam.outcome import BITS, SIGNIFICANCE, Recovered, bound, message, recovered
 from tests.redteam.storage import Channel
-from tests.redteam.wire import Tapped, Wire, bare, warded
+from tests.redteam.table import CLOSED, OPEN, carried
+from tests.redteam.wire import Tapped, bare, warded
 
-CLOSED = [*storage.CLOSED, *tcp.CLOSED]
-OPEN = [*storage.OPEN, *tcp.OPEN]
 SIDES = pytest.mark.parametrize("side", Port, ids=["from cluster", "from world"])
 
 
 def names(channels: list[Channel]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("channel", channels, ids=[channel.name for channel in channels])
-
-
-def carried(channel: Channel, wire: Wire, side: Port, seed: int = 1) -> Recovered:
-    """How much of a random message is read again."""
-    sent = message(seed, channel.width, distinct=channel.distinct)
-    return recovered(sent, channel.send(wire, side, sent), channel.width)
 
 
 @SIDES

@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 
 from custodes.retimer import Policy
-from tests.redteam.outcome import Recovered, message, recovered
-from tests.redteam.timing import CHANNELS, SCHEDULES, SIZE, Timing, directly, retimed, span_of
+from tests.redteam.outcome import message
+from tests.redteam.table import after, before
+from tests.redteam.timing import CHANNELS, SCHEDULES, SIZE, Timing, retimed, span_of
 
 OPEN = {
     (Policy.SLOT, "on/off", False),
@@ -32,18 +33,6 @@ names = pytest.mark.parametrize(
         f"{policy.name}-{channel.name}-{'reads frames' if reads else 'sees times'}" for policy, channel, reads in CASES
     ],
 )
-
-
-def before(channel: Timing, policy: Policy, seed: int = 1) -> Recovered:
-    """With nothing between, and times as they are for this policy."""
-    sent, span = message(seed, channel.width), span_of(policy)
-    return recovered(sent, channel.read(directly(channel.send(sent, span)), span, len(sent)), channel.width)
-
-
-def after(channel: Timing, policy: Policy, reads: bool, seed: int = 1) -> Recovered:
-    sent, span = message(seed, channel.width), span_of(policy)
-    seen = retimed(channel.send(sent, span), policy, reads, span * len(sent))
-    return recovered(sent, channel.read(seen, span, len(sent)), channel.width)
 
 
 @pytest.mark.parametrize("policy", Policy)
