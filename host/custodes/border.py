@@ -79,13 +79,7 @@ class Border(Warden):
             UsageError: what leaves could not be digested as fast, or for BATCH, not at so many lanes.
             DeviceError: the device cannot keep the schedule.
         """
-        if schedule.policy is Policy.BATCH:
-            if self.link.lanes > 1:
-                raise UsageError("a batch leaves faster than it can be digested where there is more than one lane")
-        elif not keeps_up(schedule.slot_bytes, schedule.slot_cycles, self.beat_cycles):
-            raise UsageError(
-                f"{schedule.slot_bytes} bytes in {schedule.slot_cycles} cycles cannot be digested for ever"
-            )
+        self._check(schedule, self.beat_cycles)
         for address, value in schedule_writes(schedule, RETIMER_BASE):
             self.link.write(address, value)
         for _ in range(_PATIENCE):
@@ -97,6 +91,16 @@ class Border(Warden):
             raise DeviceError("the device does not take up the schedule")
         if status["REFUSED"]:
             raise DeviceError("the device cannot keep this schedule")
+
+    def _check(self, schedule: Schedule, beat_cycles: int) -> None:
+        if schedule.policy is Policy.BATCH:
+            if self.link.lanes > 1:
+                raise UsageError("a batch leaves faster than it can be digested where there is more than one lane")
+        elif not keeps_up(schedule.slot_bytes, schedule.slot_cycles, beat_cycles):
+            raise UsageError(
+                f"{schedule.slot_bytes} bytes in {schedule.slot_cycles} cycles cannot be digested for ever, with a record"
+                f" in {beat_cycles}"
+            )
 
     def retimed(self) -> dict[Event, int]:
         """What the retimer has counted."""
@@ -114,6 +118,8 @@ class Border(Warden):
 
     @beat_cycles.setter
     def beat_cycles(self, cycles: int) -> None:
+        """Raises `UsageError` where what leaves could not be digested for ever besides."""
+        self._check(self.schedule, cycles)
         self.registers.write("BEAT_CYCLES", cycles)
 
     def alarms(self) -> list[str]:

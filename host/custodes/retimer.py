@@ -17,6 +17,8 @@ MIN_STORE_BYTES = 4096
 WIRE_BYTES = 24
 """Of preamble, FCS and gap, for which a port needs time beside the frame (IEEE 802.3, 3.2 and 4.4.2)."""
 MIN_GAP_CYCLES = 8
+DIGEST_CYCLES = 8
+"""More than a frame's time on the wire, in which its fingerprint can be made: `custodes.fingerprint.digest_cycles`."""
 
 ARRIVAL_CYCLES = 3
 """A frame whose last beat comes so many cycles before a boundary, or earlier, is there at the boundary. Any other finds the
@@ -142,7 +144,7 @@ class Schedule:
     """
 
     policy: Policy = Policy.CONSTANT_RATE
-    slot_cycles: int = MAX_FRAME_BYTES + WIRE_BYTES
+    slot_cycles: int = MAX_FRAME_BYTES + WIRE_BYTES + DIGEST_CYCLES
     slot_bytes: int = MAX_FRAME_BYTES
     window_cycles: int = 1_250_000
     dummy: bytes = bytes(2 * ADDRESS_BYTES)

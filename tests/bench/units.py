@@ -19,6 +19,7 @@ from gateware.control.uart_link import UartLink
 from gateware.devices.nic import CLOCK_HZ
 from gateware.entropy import Coin
 from gateware.ethernet import Mac
+from gateware.fingerprint import Fingerprint
 from gateware.hash import Sha256
 from gateware.retimer import Retimer
 from gateware.scrubber import Scrubber
@@ -112,6 +113,7 @@ _MAKERS: dict[str, Callable[[int], wiring.Component]] = {
     "Verdict": Verdict,
     "Rewriter": Rewriter,
     "Counters": lambda lanes: Counters(-(-MIN_FORWARDED_BYTES // lanes)),
+    "Fingerprint": lambda lanes: Fingerprint(lanes, Port.CLUSTER),
     "SkidBuffer": lambda lanes: SkidBuffer(beat_layout(lanes)),
     "FrameFIFO": lambda lanes: FrameFIFO(lanes, _store_beats(lanes)),
     "ClockCrossing": lambda lanes: ClockCrossing(lanes, i_domain="ingress", o_domain="egress"),

@@ -122,6 +122,11 @@ def test_a_schedule_that_is_not_taken_up_is_an_error():
         Border(link).retime(SLOW)
 
 
+def test_the_default_schedule_can_be_digested():
+    default = Schedule()
+    assert keeps_up(default.slot_bytes, default.slot_cycles, DEFAULT_BEAT_CYCLES)
+
+
 def test_refuses_a_schedule_that_cannot_be_digested():
     border = Border(FakeBorder())
     for cycles in (1542, 1543, 1544):
@@ -129,8 +134,11 @@ def test_refuses_a_schedule_that_cannot_be_digested():
     with pytest.raises(UsageError, match="1518 bytes in 1542 cycles"):
         border.retime(replace(SLOW, slot_cycles=1542))
     border.retime(replace(SLOW, slot_cycles=1545))
+    with pytest.raises(UsageError, match=r"1518 bytes in 1545 cycles .* in 8192"):
+        border.beat_cycles = MIN_BEAT_CYCLES
+    border.retime(SLOW)
     border.beat_cycles = MIN_BEAT_CYCLES
-    with pytest.raises(UsageError, match="1518 bytes in 1545 cycles"):
+    with pytest.raises(UsageError, match=r"1518 bytes in 1545 cycles .* in 8192"):
         border.retime(replace(SLOW, slot_cycles=1545))
     border.retime(replace(SLOW, policy=Policy.BATCH, slot_cycles=0))
     border.link.lanes = 8

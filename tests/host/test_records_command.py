@@ -46,10 +46,10 @@ def test_takes_what_there_is(device: Install, tmp_path: Path):
 def test_waits_for_so_many(device: Install, tmp_path: Path):
     link, out = FakeBorder(beats=1), tmp_path / "records.jsonl"
     device(link)
-    result = custodes("records", "--out", out, "--count", 7, "--beat", 9000)
+    result = custodes("records", "--out", out, "--count", 7, "--beat", 900_000)
     assert (result.exit_code, result.stdout) == (0, f"7 records in {out}\n")
     assert beats(out) == [(port, at) for at in range(4) for port in Port][:7]
-    assert link.read(0x500) == 9000
+    assert link.read(0x500) == 900_000
 
 
 def test_follows_until_it_is_interrupted(device: Install, tmp_path: Path):
