@@ -80,7 +80,7 @@ def test_a_line_in_every_interval(cables: Cables, tmp_path: Path) -> None:
         assert ping(cables.client, cables.ip4(cables.SERVER), 1)
         _, output, _ = live.end(None)
     lines = [line for line in output.splitlines() if re.fullmatch(LINE, line)]
-    assert 4 <= len(lines) <= 5
+    assert 3 <= len(lines) <= 7
     assert re.search(r"cluster [1-9]\d* in, [1-9]\d* out, ", lines[-1])
     assert output.splitlines()[0] == lines[0] and not re.fullmatch(LINE, output.splitlines()[-1])
 
