@@ -136,6 +136,7 @@ class Ledger:
                     f"says {record.words} words, not {_between(least, self._used_in)}",
                     not least <= record.words <= self._used_in,
                 ),
+                ("has fewer ticks than the record before it", last is not None and record.ticks < last.ticks),
             )
             if found
         ]

@@ -22,13 +22,26 @@ from custodes.table import Port, Reason
 from custodes.watch import Limits, Seen
 from custodes.watch_epoch import Epoch
 from custodes.watch_schedule import Timetable, retimer_key
-from tests.frames import MACS, POLICY, Arp, Frame, Icmp, Ip4, Ip6, Udp, neighbour_advertisement, neighbour_solicitation
-from tests.host.model.passage import ACK, FIN, PSH, SEED, C, Heard, Passage, Talk, W, heard
+from tests.frames import (
+    IP4,
+    MACS,
+    POLICY,
+    Arp,
+    Frame,
+    Icmp,
+    Ip4,
+    Ip6,
+    Tcp,
+    Udp,
+    neighbour_advertisement,
+    neighbour_solicitation,
+)
+from tests.host.model.passage import ACK, FIN, PSH, SEED, SYN, C, Heard, Passage, Talk, W, heard
 
 START_NS = 1_700_000_000_000_000_000
 BEAT_NS = 200_000
 NUMBER = 7
-LIMITS = Limits(uncertainty_ns=200, delay_ns=50_000)
+LIMITS = Limits(uncertainty_ns=200, delay_ns=8_000)
 CYCLE_NS = 8
 LATENCY_NS = 2_000
 """Of the warden, besides the time that a frame takes to come in."""
@@ -36,6 +49,7 @@ SIZE = Size(1, 1 << 16, 64)
 SLOTS = Schedule(slot_cycles=1600)
 BATCHES = Schedule(Release.BATCH, window_cycles=125_000)
 MSS = b"\x02\x04\x05\xb4"
+TIMESTAMPS = b"\x01\x01\x08\x0a" + bytes(range(8))
 OPTIONS = MSS + b"\x04\x02\x08\x0a" + bytes(range(8)) + b"\x01\x03\x03\x06"
 """MSS, SACK permitted, timestamps, window scale."""
 
@@ -75,7 +89,7 @@ class Tapped(Passage):
         draw = self.random.randrange
         if version == 4:
             packet = Ip4(transport, side, source=source, destination=to, tos=draw(256))  # pyright: ignore
-            packet.identification, packet.ttl = draw(1 << 16), draw(1, 256)
+            packet.identification, packet.ttl, packet.fragment = draw(1 << 16), draw(1, 256), draw(4) << 14 & 0xC000
         else:
             packet = Ip6(transport, side, source=source, destination=to, traffic_class=draw(256))  # pyright: ignore
             packet.flow_label, packet.hop_limit = draw(1 << 20), draw(1, 256)
@@ -109,11 +123,11 @@ def query(passage: Tapped, side: Port, source: int, version: int) -> None:
     passage.says(side.other, Udp(b"answer" * 30, 53, came.source), version)
 
 
-def talk(passage: Tapped, side: Port, client: int, version: int) -> None:
+def talk(passage: Tapped, side: Port, client: int, version: int, options: bytes = OPTIONS) -> None:
     """A connection with data, a gap that is told by SACK, and an end."""
-    found = Talk(passage, side, client, 80, client_isn=client * 70_001, version=version, options=(OPTIONS, OPTIONS))
+    found = Talk(passage, side, client, 80, client_isn=client * 70_001, version=version, options=(options, options))
     found.open()
-    found.client_says(ACK | PSH, 1, 1, payload=b"GET /" * 20, window=300)
+    found.client_says(ACK | PSH, 1, 1, payload=b"GET /" * 20, window=300, options=TIMESTAMPS)
     found.server_says(ACK, 1, 101, payload=b"a" * 400, window=77)
     found.server_says(ACK, 801, 101, payload=b"c" * 400, window=0x1234)
     edges = [(found.out[1] + edge) % (1 << 32) for edge in (801, 1201)]
@@ -122,6 +136,37 @@ def talk(passage: Tapped, side: Port, client: int, version: int) -> None:
     found.client_says(ACK | FIN, 101, 1201)
     found.server_says(ACK | FIN, 1201, 102)
     found.client_says(ACK, 102, 1202)
+
+
+def unwanted() -> list[tuple[Port, bytes]]:
+    """Frames that must not leave, for one reason each."""
+    found: list[tuple[Port, bytes]] = []
+    for side in Port:
+        ip = {"source": IP4[side], "destination": IP4[side.other]}
+        echo = Icmp(8, 0, bytes(8))
+        found += [
+            (side, Frame(Ip4(echo, side, fragment=0x2000)).pack()),
+            (side, Frame(Ip4(echo, side, total=500)).pack()),
+            (side, Frame(Ip4(Icmp(13, 0, bytes(16)), side)).pack()),
+            (side, Frame(Ip4(echo, side, source=bytes((192, 0, 2, 99)))).pack()),
+            (side, Frame(Ip4(echo, side, destination=bytes((192, 0, 2, 99)))).pack()),
+            (side, Frame(Ip4(echo, side), source=b"\2\0\0\0\0\x99").pack()),
+            (side, Frame(Ip4(echo, side), destination=b"\2\0\0\0\0\x99").pack()),
+            (side, Frame(Ip4(echo, side), ethertype=0x88CC).pack()),
+            (side, Frame(Ip4(echo, side), tag=99).pack()),
+            (side, Frame(Ip4(Tcp(SYN | FIN), side)).pack()),
+            (side, Frame(Ip4(Tcp(SYN, b"\x13\x12" + bytes(18)), side)).pack()),
+            (side, Frame(Ip4(Tcp(SYN, MSS + MSS), side)).pack()),
+            (side, Frame(Ip4(Udp(b"x", checksum=0x1234), side)).pack()),
+            (side, Frame(Arp(side, 3, target_mac=MACS[side.other])).pack()),
+            (side, checksum_broken(Frame(Ip4(echo, side, **ip)).pack())),
+        ]
+    return found
+
+
+def checksum_broken(frame: bytes) -> bytes:
+    """With another IPv4 header checksum."""
+    return frame[:24] + bytes([frame[24] ^ 0x55]) + frame[25:]
 
 
 def traffic(passage: Tapped, rounds: int = 1) -> None:
@@ -140,10 +185,11 @@ def traffic(passage: Tapped, rounds: int = 1) -> None:
             partial(query, passage, C, 5_000 + turn, 6),
             partial(talk, passage, C, 45_000 + turn, 4),
             partial(talk, passage, W, 51_000 + turn, 6),
-            partial(talk, passage, C, 1_000 + turn, 6),
+            partial(talk, passage, C, 1_000 + turn, 6, MSS),
             partial(passage.result, C, Udp(b"hello", 40_000, 443)),
             partial(passage.result, W, unknown.from_client(ACK, 5, 5)),
             partial(passage.send, W, bytes(1519)),
+            *(partial(passage.send, side, frame) for side, frame in unwanted()),
         ):
             with suppress(Silence, AssertionError):
                 part()
@@ -181,8 +227,13 @@ class Trace:
 
         return replace(self, sent=lists(self.sent), left=lists(self.left), used=[*self.used], records=[*self.records])
 
-    def record(self, epoch: int = NUMBER, ticks: Callable[[int], int] = lambda time_ns: 0) -> Trace:
-        """Make the records of what has left."""
+    def record(
+        self,
+        epoch: int = NUMBER,
+        ticks: Callable[[int], int] = lambda time_ns: 0,
+        lie: Callable[[dict[str, int], Port, int], None] = lambda numbers, direction, beat: None,
+    ) -> Trace:
+        """Make the records of what has left; ``lie`` changes numbers before the chain is made."""
         last = max(seen.time_ns for streams in (self.sent, self.left) for stream in streams.values() for seen in stream)
         self.records = []
         for direction in Port:
@@ -195,7 +246,9 @@ class Trace:
                 while left and left[0].time_ns + CYCLE_NS * len(left[0].frame) <= close:
                     fingerprint.leave(left.pop(0).frame)
                 used = max((one[1 + direction] for one in self.used if one[0] <= close), default=0)
-                self.records.append(fingerprint.close(epoch, came, used, ticks(close)))
+                numbers = {"epoch": epoch, "frames_in": came, "words": used, "ticks": ticks(close)}
+                lie(numbers, direction, beat)
+                self.records.append(fingerprint.close(**numbers))
         self.records.sort(key=lambda record: record.beat)
         return self
 
