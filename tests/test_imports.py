@@ -26,6 +26,7 @@ VOCABULARY = {
     "custodes.registers",
     "custodes.retimer",
     "custodes.retimer_registers",
+    "custodes.seed_registers",
     "custodes.serial_frames",
     "custodes.table",
 }
