@@ -124,7 +124,7 @@ def test_duties_are_seen_to_while_nothing_arrives_and_while_much_does(bridged: B
 
     bridged.cluster.arrive(b"c")
     bridged.run(0.5, Duty(0.05, more))
-    assert len(busy) >= 2 and len(bridged.world.sent) == len(busy) + 1
+    assert len(busy) >= 2 and len(busy) <= len(bridged.world.sent) <= len(busy) + 1
 
 
 def test_delays_are_counted_for_what_leaves(bridged: Bridged) -> None:
