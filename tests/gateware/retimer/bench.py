@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from amaranth import Module
+from amaranth import ClockDomain, Module, ResetSignal, Signal
 from amaranth.sim import Simulator
 
 from custodes.model.retimer import Departure, Retimer
@@ -60,6 +60,7 @@ class Script:
     Attributes:
         schedules: a schedule, and the cycle in which the first of its registers is written.
         stalls: cycles in which what leaves is not taken.
+        before: a device that has run through this, and has been reset then.
     """
 
     lanes: int
@@ -69,6 +70,7 @@ class Script:
     cycles: int = 0
     stalls: frozenset[int] = frozenset()
     frames: int = FRAMES
+    before: Script | None = None
 
 
 @dataclass
@@ -94,28 +96,22 @@ def specified(script: Script) -> tuple[list[Departure], Retimer]:
 def simulate(script: Script, registers: Iterable[int] = ()) -> Run:
     """Run the gateware, then read its counters, and registers."""
     m = Module()
-    lanes, run = script.lanes, Run()
+    lanes, run, reset = script.lanes, Run(), Signal()
+    m.domains.sync = ClockDomain()
+    m.d.comb += ResetSignal().eq(reset)
     m.submodules.dut = dut = gateware.Retimer(lanes, STORE_BYTES, script.frames)
     m.submodules.check = check = StreamChecker(lanes)
     check.observe(m, dut.o)
-    beats = {
-        cycle: pack(beat, lanes)
-        for arrival in script.arrivals
-        for cycle, beat in zip(arrival.cycles, to_beats(arrival.frame, lanes), strict=True)
-    }
-    writes = {
-        cycle + at: write for cycle, schedule in script.schedules for at, write in enumerate(schedule_writes(schedule))
-    }
-    monitor = Monitor(lanes)
 
-    async def bench(ctx: Any) -> None:
-        ctx.set(dut.key, script.key)
-        payload = dut.i.payload.as_value()
+    async def play(ctx: Any, script: Script) -> list[tuple[int, bytes]]:
+        beats, writes = _beats(script), _writes(script)
+        departures, monitor = [], Monitor(lanes)
         begins: int | None = None
+        ctx.set(dut.key, script.key)
         for cycle in range(script.cycles):
             ctx.set(dut.i.valid, cycle in beats)
             if cycle in beats:
-                ctx.set(payload, beats[cycle])
+                ctx.set(dut.i.payload.as_value(), beats[cycle])
             ctx.set(dut.bus.write, cycle in writes)
             if cycle in writes:
                 ctx.set(dut.bus.address, writes[cycle][0])
@@ -127,9 +123,18 @@ def simulate(script: Script, registers: Iterable[int] = ()) -> Run:
                 if ready:
                     monitor.take(ctx.get(dut.o.payload.as_value()), cycle)
                     if not monitor.open:
-                        run.departures.append((begins, monitor.frames[-1].data))
+                        departures.append((begins, monitor.frames[-1].data))
                         begins = None
             await ctx.tick()
+        return departures
+
+    async def bench(ctx: Any) -> None:
+        if script.before is not None:
+            await play(ctx, script.before)
+            ctx.set(reset, 1)
+            await ctx.tick()
+            ctx.set(reset, 0)
+        run.departures = await play(ctx, script)
         assert not ctx.get(check.violation), f"stream rule broken: {ctx.get(check.code)}"
         ctx.set(dut.i.valid, 0)
         ctx.set(dut.bus.write, 0)
@@ -148,17 +153,31 @@ def simulate(script: Script, registers: Iterable[int] = ()) -> Run:
     return run
 
 
+def _beats(script: Script) -> dict[int, int]:
+    """What comes in, by cycle."""
+    return {
+        cycle: pack(beat, script.lanes)
+        for arrival in script.arrivals
+        for cycle, beat in zip(arrival.cycles, to_beats(arrival.frame, script.lanes), strict=True)
+    }
+
+
+def _writes(script: Script) -> dict[int, tuple[int, int]]:
+    """Writes of registers, by cycle."""
+    return {
+        cycle + at: write for cycle, schedule in script.schedules for at, write in enumerate(schedule_writes(schedule))
+    }
+
+
 def compare(script: Script) -> tuple[Run, Retimer]:
     """Both must agree, to the cycle, on what leaves, and on what is dropped."""
     run, (departures, model) = simulate(script), specified(script)
     whole = [
-        (cycle, frame) for cycle, frame, _ in departures if cycle + model_beats(frame, script.lanes) <= script.cycles
+        (cycle, frame)
+        for cycle, frame, _ in departures
+        if cycle + len(to_beats(Frame(frame), script.lanes)) <= script.cycles
     ]
     assert run.departures == whole
     drops = (Event.ERROR, Event.TOO_LONG, Event.FULL)
     assert {event: run.counters[event] for event in drops} == {event: model.counters[event] for event in drops}
     return run, model
-
-
-def model_beats(frame: bytes, lanes: int) -> int:
-    return len(to_beats(Frame(frame), lanes))
