@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +16,10 @@ from custodes.device import open_warden
 from custodes.errors import StoppedError, UsageError
 from custodes.interface import Interface
 from custodes.live import Bridge, Duty, Traffic
-from custodes.live_flows import Flows
+from custodes.live_flows import Flows, load_seed
 from custodes.live_report import LiveReport
 from custodes.policy import load_policy
+from custodes.seed_registers import SEED_BYTES
 from custodes.table import Port
 from custodes.terminal import Screen, shown
 
@@ -27,6 +29,12 @@ def live(
     cluster: Annotated[str, typer.Option("--cluster", metavar="IF", help="The interface on the cluster's side.")],
     world: Annotated[str, typer.Option("--world", metavar="IF", help="The interface on the world's side.")],
     policy: Annotated[Path, typer.Option("--policy", metavar="FILE", help="What is admitted (TOML).")],
+    seed: Annotated[
+        str | None,
+        typer.Option(
+            "--seed", metavar="FILE", help="What words are made of: 64 hexadecimal digits. Without: it is drawn."
+        ),
+    ] = None,
     device: Annotated[
         str, typer.Option("--device", metavar="NAME", help="The device: sim:warden is simulated.")
     ] = "sim:warden",
@@ -53,6 +61,7 @@ def live(
     if cluster == world:
         raise UsageError(f"{cluster}: both sides are the same interface")
     admitted = load_policy(policy)
+    words = os.urandom(SEED_BYTES) if seed is None else load_seed(seed)
     with (
         ended() as stopping,
         Interface(cluster) as inner,
@@ -60,9 +69,9 @@ def live(
         open_warden(device, lanes) as warden,
     ):
         warden.load(admitted)
-        flows = Flows(warden, admitted)
+        flows = Flows(warden, admitted, words)
         ports = {Port.CLUSTER: inner, Port.WORLD: outer}
-        for note in (*inner.notes, *outer.notes):
+        for note in (*inner.notes, *outer.notes, *_about(flows, seed)):
             display.note(note)
         bridge = Bridge(ports, warden.link.exchange)
         report = LiveReport(device, lanes, shown(policy), ports, bridge.traffic, flows.state)
@@ -76,6 +85,14 @@ def live(
             display.facts(report.facts())
     if stopping:
         raise StoppedError(f"stopped after {bridge.traffic.seconds:.1f} s")
+
+
+def _about(flows: Flows, seed: str | None) -> Iterator[str]:
+    """What a user should know of the device's flow table."""
+    if not flows.state().slots:
+        yield "this device has no flow table: ports and initial sequence numbers leave as stations choose them"
+    elif seed is None:
+        yield "words: drawn by this machine alone; nobody else can tell that they are random"
 
 
 def _over(traffic: Traffic, seconds: float | None) -> bool:

@@ -3,15 +3,43 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from custodes.device import Warden
+from custodes.errors import KeysError
 from custodes.policy import Policy
 from custodes.registers import FLOW_ALARM, FLOW_CONTROL, FLOW_TICK, FLOWS_IN_USE, FLOWS_REGISTER, TICK, WARDEN_BLOCK
+from custodes.seed_registers import SEED_BYTES, seed_writes
 
 TICK_UNIT_SECONDS = (1 << 16) / 125e6
 """Of a policy's ticks, in a device whose clock is that of 1 Gbit/s."""
+
+
+LONGEST = 1 << 10
+"""Characters of a seed's file that are read."""
+MOST_WORDS = (1 << 32) - 1
+
+
+def load_seed(name: str) -> bytes:
+    """A seed from a file of 64 hexadecimal digits; ``-`` is standard input. Raises `KeysError`."""
+    try:
+        text = sys.stdin.read(LONGEST) if name == "-" else _read(name)
+        seed = bytes.fromhex(text)
+    except OSError as error:
+        raise KeysError(f"{name}: {error.strerror}") from None
+    except ValueError:
+        seed = b""
+    if len(seed) != SEED_BYTES:
+        raise KeysError(f"{name}: should hold {2 * SEED_BYTES} hexadecimal digits")
+    return seed
+
+
+def _read(name: str) -> str:
+    with Path(name).open() as file:
+        return file.read(LONGEST)
 
 
 @dataclass(frozen=True)
@@ -32,18 +60,21 @@ class FlowState:
 
 
 class Flows:
-    """The flow table of a warden that has its policy.
+    """The flow table of a warden that has its policy. What stands in for numbers that stations choose is made of ``seed``.
 
     Flows grow old by this machine's clock and no longer by the device's: of a simulated one, cycles pass only while frames
     do.
     """
 
-    def __init__(self, warden: Warden, policy: Policy) -> None:
+    def __init__(self, warden: Warden, policy: Policy, seed: bytes) -> None:
         self._link = warden.link
         self.tick_seconds = policy.flow.tick * TICK_UNIT_SECONDS
         """0: they do not grow old."""
         self._link.write(FLOW_TICK, 0)
         self._link.write(FLOW_ALARM, self._link.read(FLOW_ALARM))
+        if self.state().slots:
+            for address, value in seed_writes(seed, MOST_WORDS):
+                self._link.write(address, value)
 
     def tick(self) -> None:
         """Every flow is a tick older."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import struct
@@ -24,6 +23,7 @@ from custodes.model.entropy import Words
 from custodes.model.warden import Warden
 from custodes.policy import Policy
 from custodes.registers import FLOW_ALARM, FLOW_CONTROL, FLOWS_IN_USE, FLOWS_REGISTER, TICK
+from custodes.seed_registers import SEED, SEED_BYTES, WORD_LIMIT
 from custodes.simlink import library_path
 from tests.host.fake import FakeLink
 from tests.host.program import python
@@ -49,11 +49,17 @@ class SpecificationLink(FakeLink):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
-        self._warden = Warden(policy, Words(os.urandom(32)))
+        self._warden = Warden(policy)
+        self._seed = bytearray(SEED_BYTES)
 
     def write(self, address: int, value: int) -> None:
         if (address, value) == (FLOW_CONTROL, TICK):
             self._warden.tick()
+        elif 0 <= address - SEED < SEED_BYTES // 4:
+            at = 4 * (address - SEED)
+            self._seed[at : at + 4] = value.to_bytes(4)
+        elif address == WORD_LIMIT:
+            self._warden.words = Words(bytes(self._seed), value)
 
     def read(self, address: int) -> int:
         flows = {FLOWS_REGISTER: FLOWS, FLOWS_IN_USE: self._warden.flows, FLOW_ALARM: 0}

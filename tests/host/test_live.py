@@ -17,6 +17,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from custodes.model.entropy import fields, word
 from tests.host.live_run import DEVICES, bridged, connect, ping, served
 from tests.host.tap import Tap
 from tests.host.wires import PATH, Cables, cables, missing
@@ -119,6 +120,22 @@ def test_download_is_the_same_and_the_server_sees_nothing_of_the_clients_headers
     assert told["world"]["bytes_in"] > len(PAGE) and told["cluster"]["frames_out"] >= len(server)
     assert told["cluster"]["frames_altered"] >= len(server)
     assert told["world"]["cut"] > 0, "the server's kernel leaves segmentation to hardware"
+
+
+def test_what_the_server_sees_instead_is_made_of_the_seed(cables: Cables, tmp_path: Path) -> None:
+    seed = bytes(range(32))
+    file = tmp_path / "seed"
+    file.write_text(seed.hex())
+    with (
+        Tap(cables.server, "lan0") as seen,
+        bridged(cables, tmp_path, "specification", "--json", "--seed", str(file)),
+        web(cables),
+        connect(cables.client, cables.ip4(cables.SERVER), PORT),
+    ):
+        pass
+    (syn,) = {(segment.sequence, segment.port & 0x7800) for segment in seen.received(Tcp.parse) if segment.syn}
+    first = fields(word(seed, 0, 0))
+    assert syn == (first.isn_initiator, first.port & 0x7800), "all but the bits of the slot, and the highest"
 
 
 @pytest.mark.skipif(shutil.which("curl", path=PATH) is None, reason="there is no curl")
