@@ -286,13 +286,13 @@ class Lookup(wiring.Component):
             [(is_ipv6 & error, target_address), (~is_ipv6 & error, target_address[-4:])],
         ]
 
-    def _fields(self) -> Value:
+    def _fields(self, target: data.View) -> Value:
         """The bytes that can be addresses."""
-        ethernet, i = self.i.network.ethernet, self.i
-        return Cat(ethernet.source_mac, ethernet.destination_mac, i.network.addresses, i.target_address)
+        ethernet = self.i.network.ethernet
+        return Cat(ethernet.source_mac, ethernet.destination_mac, self.i.network.addresses, target)
 
     def _at_once(self, m: Module, asks: Value, tables: list[AddressTable]) -> None:
-        network, fields = self.i.network.ethernet.network, self._fields()
+        network, fields = self.i.network.ethernet.network, self._fields(self.i.target_address)
         for table, key in zip(tables, self._keys(network, self.i.target, self.i.error), strict=True):
             places = ((when, fields[8 * where.start : 8 * where.stop]) for when, where in key)
             m.d.comb += [
@@ -314,6 +314,12 @@ class Lookup(wiring.Component):
         # What says where the addresses are is kept beside them: another frame's description is here before all of them are
         # looked up. Every place has a registered bit that gates it in its turn: far smaller than a switch.
         network, target, error = Signal(Network), Signal(), Signal()
+        address = self.i.target_address
+        if self.slices == 1:
+            # The fifth turn comes when the next frame's addresses may be here.
+            address = Signal.like(address, name="target_address")
+            with m.If(asks):
+                m.d.sync += address.eq(self.i.target_address)
         turns_left, answered = Signal(ADDRESSES * self.slices - 1), Signal(range(ADDRESSES))
         turn = Cat(asks, turns_left)
         first = turn[:: self.slices]
@@ -331,7 +337,7 @@ class Lookup(wiring.Component):
                 for piece, at in enumerate(range(where.start, where.stop, size)):
                     place = range(at, min(at + size, where.stop))
                     turns.setdefault(place, []).append(turn[number * self.slices + piece] & when)
-        fields, gates = self._fields(), Signal(len(turns))
+        fields, gates = self._fields(address), Signal(len(turns))
         places = ((gate, fields[8 * at.start : 8 * at.stop]) for gate, at in zip(gates, turns, strict=True))
         ip = Mux(network == Network.IPV6, KIND_IPV6, KIND_IPV4)
         m.d.sync += [

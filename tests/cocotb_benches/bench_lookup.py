@@ -16,8 +16,6 @@ from tests.gateware.stream.bench import PAUSES, Pause
 
 SPACING_CYCLES = {1: 40, 8: 5, 64: 1}
 """Lanes -> the shortest frame that needs a look-up."""
-ERROR_SPACING_CYCLES = {1: 56, 8: 6, 64: 1}
-"""Lanes -> an ICMP error, until the next frame that needs one."""
 Table = dict[bytes, tuple[int, int]]
 
 
@@ -91,7 +89,7 @@ class Frames(Agent):
         dut.i_lookup.value = request.lookup
         if not request.lookup:
             return
-        self._wait = (ERROR_SPACING_CYCLES if request.error else SPACING_CYCLES)[design_under_test().lanes]
+        self._wait = SPACING_CYCLES[design_under_test().lanes]
         self.errors.append(request.error)
         dut.i_network_ethernet_network.value = request.network.value
         dut.i_target.value = request.target
