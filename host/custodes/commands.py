@@ -49,6 +49,7 @@ from custodes.serve_command import serve
 from custodes.session_commands import open_frames, seal
 from custodes.simlink import built_lanes
 from custodes.terminal import Screen, policy_line, shown
+from custodes.watch_command import watch
 
 INSTALLED_CAPTURE = Path(sys.prefix) / "share" / "custodes" / "demo.pcap"
 
@@ -148,6 +149,7 @@ app.command(epilog=EXIT_CODES)(serve)
 app.command(epilog=EXIT_CODES)(live)
 app.command(epilog=EXIT_CODES)(records)
 app.command(epilog=EXIT_CODES)(fingerprint)
+app.command(epilog=EXIT_CODES)(watch)
 
 
 @app.command(epilog=EXIT_CODES)

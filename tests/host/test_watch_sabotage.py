@@ -11,8 +11,8 @@ from tests.host.watch_traces import BATCHES, SLOTS, run
 
 AT_LEAST = 200
 EQUIVALENT = {
-    "by slots, frame 51 to world after the next": "it was sent so shortly before a slot that an honest warden may need, within"
-    " its bounds, until the next"
+    "by slots, frame 51 to world after the next": "it was sent so shortly before a slot that an honest"
+    " warden may need, within its bounds, until the next"
 }
 """Sabotages after which everything is as it may be after an honest run, and why."""
 
