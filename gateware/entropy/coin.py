@@ -15,7 +15,7 @@ from custodes.coin_registers import COIN_BLOCK, COIN_WORDS, CoinFault, CoinOrder
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.control.guarded import guarded
 from gateware.entropy.message import EPOCH_BITS, ROWS, Message, MessageSender
-from gateware.entropy.modes import BUSY, DECIDED, SALTS, Flag, Phase, digest_word, flags, offset
+from gateware.entropy.modes import BUSY, DECIDED, SALTS, WIPE_CYCLES, Flag, Phase, digest_word, flags, offset
 from gateware.entropy.words import COUNT_BITS, WORD_BITS, Words, turned
 from gateware.hash import Sha256, block_word
 from gateware.hash.sha256 import STATE_WORDS
@@ -158,9 +158,7 @@ class Coin(wiring.Component):
         with m.If(sha256.clear):
             m.d.sync += [full.eq(0), item.eq(0)]
 
-    def _commitments(
-        self, m: Module, write: Value, address: Value, data: Value, latched: list[Any]
-    ) -> tuple[Value, Value]:
+    def _commitments(self, m: Module, write: Value, address: Value, data: Value, latched: list[Any]) -> list[Value]:
         """A word of each: the one that is next where there is work, else the one that the bus reads."""
         works = self._works
         words: list[Value] = []
@@ -177,7 +175,7 @@ class Coin(wiring.Component):
                 reads.addr.eq(Mux(works, self._index, address)),
             ]
             words.append(reads.data)
-        return words[0], words[1]
+        return words
 
     def _store(
         self,
@@ -236,7 +234,7 @@ class Coin(wiring.Component):
         sha256: Sha256,
         party: Value,
         revealed: list[Any],
-        commitments: tuple[Value, Value],
+        commitments: list[Value],
     ) -> None:
         """What goes on between two orders."""
         state, phase, match, index = self._state, self._phase, self._match, self._index
@@ -251,7 +249,7 @@ class Coin(wiring.Component):
             return last
 
         with m.Switch(state):
-            with m.Case(CoinState.WIPE), m.If(after(ROWS)):
+            with m.Case(CoinState.WIPE), m.If(after(WIPE_CYCLES)):
                 m.d.sync += state.eq(self._following)
             # SEC_CM: COIN.COPIED
             with m.Case(CoinState.COMPARE):
@@ -369,7 +367,7 @@ class Coin(wiring.Component):
         self,
         m: Module,
         address: Value,
-        commitments: tuple[Value, Value],
+        commitments: list[Value],
         refused: Value,
         latched: list[Any],
         revealed: list[Any],

@@ -8,11 +8,14 @@ from amaranth.lib import enum
 
 from custodes.coin_registers import COIN_BLOCK, CoinState, Party
 from gateware.control.guarded import guarded
+from gateware.entropy.message import ROWS
 from gateware.hash.sha256 import STATE_WORDS
 from gateware.hash.sha256 import WORD_BITS as HASH_BITS
 
 SALTS = 2 * STATE_WORDS
 """Where the salts begin in the store: shares come first. The seed takes the place of the first salt."""
+WIPE_CYCLES = ROWS
+"""One for each word of the store; the queues of words take fewer."""
 BUSY = (CoinState.WIPE, CoinState.COMPARE, CoinState.CHECK, CoinState.DERIVE)
 DECIDED = (CoinState.IDLE, CoinState.FAULT)
 """There is no epoch that a party could have a part in."""
