@@ -149,7 +149,7 @@ DESIGNS: dict[str, Design] = {
     "mac": Design(lambda: Mac(125_000_000, "rx", "tx"), "bench_mac"),
     "scrubber_8_world": _scrubber(8, Port.WORLD),
     "scrubber_1_cluster": _scrubber(1, Port.CLUSTER),
-    **{f"translator_{lanes}": _translator(lanes) for lanes in (1,)},
+    **{f"translator_{lanes}": _translator(lanes) for lanes in (8, 1)},
     "lookup_64_world": _lookup(64, Port.WORLD),
     "lookup_8_cluster": _lookup(8, Port.CLUSTER),
     "lookup_1_world": _lookup(1, Port.WORLD),
