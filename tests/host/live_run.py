@@ -41,7 +41,8 @@ custodes.device.open_link = lambda *_: SpecificationLink(load_policy(policy))
 """
 """In place of the device, its specification."""
 DEVICES = ["specification", "1 lane", "8 lanes"]
-WAIT_S = 60
+WAIT_S = 300
+"""A simulated device with one lane moves 1 MB in 5 s, but on a busy machine far slower."""
 
 
 class SpecificationLink(FakeLink):

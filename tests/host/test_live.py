@@ -18,13 +18,14 @@ from urllib.request import urlopen
 import pytest
 
 from custodes.model.entropy import fields, word
-from tests.host.live_run import DEVICES, bridged, connect, ping, served
+from tests.host.live_run import DEVICES, WAIT_S, bridged, connect, ping, served
 from tests.host.tap import Tap
 from tests.host.wires import PATH, Cables, cables, missing
 
 __all__ = ["cables"]
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "")
 PAGE = os.urandom(1 << 20)
+BULK = PAGE[: 1 << 18]
 PORT = 8080
 LEAVING = {1, 2, 3, 4, 5}
 """NOP, MSS, window scale, SACK permitted, SACK: all that leaves of TCP's options."""
@@ -101,7 +102,7 @@ def test_download_is_the_same_and_the_server_sees_nothing_of_the_clients_headers
         web(cables),
     ):
         url = f"http://{cables.ip4(cables.SERVER)}:{PORT}/"
-        with cables.client.inside(), urlopen(url, timeout=60) as answer:
+        with cables.client.inside(), urlopen(url, timeout=WAIT_S) as answer:
             assert answer.read() == PAGE
         told = live.report()
     client, server = left.sent(Tcp.parse), seen.received(Tcp.parse)
@@ -144,8 +145,8 @@ def test_curl_downloads_over_ipv6(cables: Cables, tmp_path: Path, device: str) -
     file = tmp_path / "page"
     url = f"http://[{cables.ip6(cables.SERVER)}]:{PORT}/"
     with bridged(cables, tmp_path, device, "--json"), web(cables), cables.client.inside():
-        words = ["curl", "-q", "-sS", "-m", "60", "-o", str(file), url]
-        subprocess.run(words, check=True, env={"PATH": PATH}, timeout=90)
+        words = ["curl", "-q", "-sS", "-m", str(WAIT_S), "-o", str(file), url]
+        subprocess.run(words, check=True, env={"PATH": PATH}, timeout=WAIT_S)
     assert file.read_bytes() == PAGE
 
 
@@ -168,7 +169,7 @@ def test_a_line_comes_back_at_once_while_a_download_runs(cables: Cables, tmp_pat
             connection.sendall(key.upper())
 
     def bulk(connection: socket.socket) -> None:
-        connection.sendall(PAGE)
+        connection.sendall(BULK)
 
     host = cables.ip4(cables.SERVER)
     with (
@@ -186,4 +187,4 @@ def test_a_line_comes_back_at_once_while_a_download_runs(cables: Cables, tmp_pat
             prompt.sendall(key.encode())
             assert prompt.recv(64) == key.upper().encode()
         reader.join()
-    assert got == PAGE
+    assert got == BULK
