@@ -15,7 +15,19 @@ from custodes.coin_registers import COIN_BLOCK, COIN_WORDS, CoinFault, CoinOrder
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.control.guarded import guarded
 from gateware.entropy.message import EPOCH_BITS, ROWS, Message, MessageSender
-from gateware.entropy.modes import BUSY, DECIDED, SALTS, WIPE_CYCLES, Flag, Phase, digest_word, flags, offset
+from gateware.entropy.modes import (
+    BUSY,
+    COMPARE_CYCLES,
+    DECIDED,
+    SALTS,
+    USE_CYCLES,
+    WIPE_CYCLES,
+    Flag,
+    Phase,
+    digest_word,
+    flags,
+    offset,
+)
 from gateware.entropy.words import COUNT_BITS, WORD_BITS, Words, turned
 from gateware.hash import Sha256, block_word
 from gateware.hash.sha256 import STATE_WORDS
@@ -30,7 +42,7 @@ class Coin(wiring.Component):
         depth: words of the queue of each direction.
 
     Members:
-        bus: registers of `custodes.coin_registers.COIN_BLOCK`, by their offsets; what is read is right 2 cycles after the
+        bus: registers of `custodes.coin_registers.COIN_BLOCK`, by their offsets; what is read is right 3 cycles after the
             address rests.
         clear: forgets everything, as the order END.
         words_cluster, words_world, live, used_cluster, used_world: see `Words`.
@@ -84,6 +96,10 @@ class Coin(wiring.Component):
         revealed, revealed_faults = flags("revealed")
         self._reason, self._index = Signal(CoinFault), Signal(range(ROWS))
         self._works, self._decided = Signal(), Signal()
+        # Words that are compared, or of the seed, are two cycles behind the index that finds them.
+        self._place, self._behind = Signal(range(STATE_WORDS)), Signal(range(STATE_WORDS))
+        self._words = [Signal(HASH_BITS, name=f"word_{party.name.lower()}") for party in Party]
+        self._digested, self._uses = Signal(HASH_BITS), Signal(USE_CYCLES - STATE_WORDS + 1)
         party = Signal()
         m.submodules.words = words = Words(self.depth)
         m.submodules.sha256 = sha256 = Sha256()
@@ -123,7 +139,7 @@ class Coin(wiring.Component):
             self._store(m, write, address, data, revealed, party, sha256.state, drawn, sender.row, words.row)
         )
         m.d.comb += words.seed.eq(sender.data)
-        self._work(m, sender, sha256, party, revealed, commitments)
+        self._work(m, sender, sha256, party, revealed)
         refused = self._orders(m, write, address, data, words, party, latched, revealed)
         with m.If(self.fault):
             self._void(m, CoinFault.INTEGRITY)
@@ -160,8 +176,8 @@ class Coin(wiring.Component):
 
     def _commitments(self, m: Module, write: Value, address: Value, data: Value, latched: list[Any]) -> list[Value]:
         """A word of each: the one that is next where there is work, else the one that the bus reads."""
-        works = self._works
-        words: list[Value] = []
+        shown: list[Value] = []
+        m.d.sync += self._place.eq(Mux(self._works, self._index, address))
         for party, flag in zip(Party, latched, strict=True):
             memory = Memory(shape=HASH_BITS, depth=STATE_WORDS, init=[], attrs=DISTRIBUTED)
             m.submodules[f"commitment_{party.name.lower()}"] = memory
@@ -172,10 +188,11 @@ class Coin(wiring.Component):
                 writes.en.eq(write & mine & (self._state == CoinState.COMMIT) & (flag == Flag.NO)),
                 writes.addr.eq(address),
                 writes.data.eq(turned(data)),
-                reads.addr.eq(Mux(works, self._index, address)),
+                reads.addr.eq(self._place),
             ]
-            words.append(reads.data)
-        return words
+            m.d.sync += self._words[party].eq(reads.data)
+            shown.append(reads.data)
+        return shown
 
     def _store(
         self,
@@ -206,9 +223,9 @@ class Coin(wiring.Component):
             with m.Case(CoinState.CHECK, CoinState.DERIVE), m.Switch(self._phase):
                 with m.Case(Phase.USE):
                     m.d.comb += [
-                        writes.en.eq(derives),
-                        writes.addr.eq(SALTS + index[:3]),
-                        writes.data.eq(digest_word(digest, index)),
+                        writes.en.eq(derives & self._uses[1]),
+                        writes.addr.eq(SALTS + self._behind),
+                        writes.data.eq(self._digested),
                     ]
                 # SEC_CM: COIN.FORGOTTEN
                 with m.Case(Phase.FORGET):
@@ -234,7 +251,6 @@ class Coin(wiring.Component):
         sha256: Sha256,
         party: Value,
         revealed: list[Any],
-        commitments: list[Value],
     ) -> None:
         """What goes on between two orders."""
         state, phase, match, index = self._state, self._phase, self._match, self._index
@@ -248,19 +264,28 @@ class Coin(wiring.Component):
                 m.d.sync += index.eq(0)
             return last
 
+        uses, both, differs = Signal(), Signal(), Signal()
+        m.d.sync += [
+            self._uses.eq(Cat(uses, self._uses)),
+            self._behind.eq(self._place),
+            self._digested.eq(digest_word(sha256.state, self._place)),
+            both.eq(state == CoinState.COMPARE),
+            differs.eq(Mux(both | party, self._words[1], self._words[0]) != Mux(both, self._words[0], self._digested)),
+        ]
+        with m.If(self._uses[-1] & differs):
+            m.d.sync += match.eq(Flag.NO)
         with m.Switch(state):
             with m.Case(CoinState.WIPE), m.If(after(WIPE_CYCLES)):
                 m.d.sync += state.eq(self._following)
             # SEC_CM: COIN.COPIED
             with m.Case(CoinState.COMPARE):
-                with m.If(index == STATE_WORDS):
+                with m.If(index == COMPARE_CYCLES):
                     m.d.sync += [index.eq(0), state.eq(CoinState.REVEAL)]
                     with m.If(match != Flag.NO):
                         self._void(m, CoinFault.COPIED)
                 with m.Else():
                     m.d.sync += index.eq(index + 1)
-                    with m.If(commitments[0] != commitments[1]):
-                        m.d.sync += match.eq(Flag.NO)
+                    m.d.comb += uses.eq(index < STATE_WORDS)
             with m.Case(CoinState.CHECK, CoinState.DERIVE), m.Switch(phase):
                 with m.Case(Phase.SEND):
                     m.d.comb += sender.run.eq(1)
@@ -269,9 +294,8 @@ class Coin(wiring.Component):
                 with m.Case(Phase.DIGEST), m.If(~sha256.busy):
                     m.d.sync += [phase.eq(Phase.USE), match.eq(Flag.YES)]
                 with m.Case(Phase.USE):
-                    with m.If(digest_word(sha256.state, index) != Mux(party, commitments[1], commitments[0])):
-                        m.d.sync += match.eq(Flag.NO)
-                    with m.If(after(STATE_WORDS)):
+                    m.d.comb += uses.eq(index < STATE_WORDS)
+                    with m.If(after(USE_CYCLES)):
                         m.d.sync += phase.eq(Phase.FORGET)
                 with m.Case(Phase.FORGET), m.If(after(2 * STATE_WORDS)):
                     m.d.sync += [phase.eq(Phase.SEND), state.eq(CoinState.DRAWN)]

@@ -16,6 +16,10 @@ SALTS = 2 * STATE_WORDS
 """Where the salts begin in the store: shares come first. The seed takes the place of the first salt."""
 WIPE_CYCLES = ROWS
 """One for each word of the store; the queues of words take fewer."""
+USE_CYCLES = STATE_WORDS + 2
+"""For the words of a digest, the last of which is at hand two cycles after it was asked for."""
+COMPARE_CYCLES = STATE_WORDS + 4
+"""For the words of both commitments, and until it is known that the last are the same."""
 BUSY = (CoinState.WIPE, CoinState.COMPARE, CoinState.CHECK, CoinState.DERIVE)
 DECIDED = (CoinState.IDLE, CoinState.FAULT)
 """There is no epoch that a party could have a part in."""

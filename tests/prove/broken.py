@@ -131,7 +131,7 @@ COPIES = (
     Broken(
         "words before there is a seed",
         "Coin",
-        5,
+        6,
         Coin,
         "elaborate",
         "drawn.eq((self._state == CoinState.DRAWN) & ~self.fault)",

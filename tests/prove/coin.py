@@ -13,13 +13,13 @@ from amaranth.hdl import Value
 from custodes.coin_registers import CoinState
 from gateware.entropy import coin, words
 from gateware.entropy.coin import Coin
-from gateware.entropy.modes import Flag, Phase
+from gateware.entropy.modes import COMPARE_CYCLES, USE_CYCLES, Flag, Phase
 from gateware.hash.sha256 import STATE_WORDS
 
 from .cut import Cut, OneRow, drive_inputs, drive_outputs, hollow
 from .harness import Harness
 
-WIPED = 2
+WIPED = 4
 
 
 def drawn(h: Harness) -> None:
@@ -52,15 +52,17 @@ def drawn(h: Harness) -> None:
     state, phase, match, index = dut._state, dut._phase, dut._match, dut._index
     revealed, party, commitments = inner("revealed"), Value.cast(inner("party")), inner("commitments")
 
-    # The comparison, written down a second time: so many words of the digest have been those of the commitment.
+    # The comparison, written down a second time: so many words of the digest have been those of the commitment, in order.
+    works = (state == CoinState.CHECK) | (state == CoinState.DERIVE)
+    uses, place = dut._uses, dut._place
+    used = works & ((phase == Phase.USE) | (phase == Phase.FORGET))
     same, words_seen = Signal(), Signal(range(STATE_WORDS + 1))
-    compares = ((state == CoinState.CHECK) | (state == CoinState.DERIVE)) & (phase == Phase.USE)
-    digest = engine.state.word_select(~index[:3], 32)
-    equal = digest == Mux(party, commitments[1], commitments[0])
-    with m.If(compares):
-        m.d.sync += [same.eq(equal & ((words_seen == 0) | same)), words_seen.eq(words_seen + 1)]
-    with m.Elif(phase != Phase.FORGET):
-        m.d.sync += [same.eq(0), words_seen.eq(0)]
+    digest = engine.state.word_select(~place, 32)
+    equal = (digest == Mux(party, commitments[1], commitments[0])) & (place == words_seen)
+    with m.If(~used):
+        m.d.sync += [same.eq(1), words_seen.eq(0)]
+    with m.Elif(uses[0]):
+        m.d.sync += [same.eq(equal & same), words_seen.eq(words_seen + 1)]
     ended = (state == CoinState.CHECK) & (phase == Phase.FORGET) & (index == 2 * STATE_WORDS - 1)
     good, epoch = [Signal(name=f"good_{one}") for one in range(2)], Signal.like(dut.epoch)
     m.d.sync += epoch.eq(dut.epoch)
@@ -77,7 +79,6 @@ def drawn(h: Harness) -> None:
     h.check(~dut.fault)
 
     done = [flag == Flag.YES for flag in revealed]
-    works = (state == CoinState.CHECK) | (state == CoinState.DERIVE)
     for one in range(2):
         h.lemma(~done[one] | (good[one] & ~begins))
         h.lemma(~((state == CoinState.DERIVE) | (state == CoinState.DRAWN)) | done[one])
@@ -85,14 +86,22 @@ def drawn(h: Harness) -> None:
     then = dut._following
     h.lemma((then == CoinState.IDLE) | (then == CoinState.COMMIT) | (then == CoinState.FAULT))
     h.lemma(works | (phase == Phase.SEND))
-    h.lemma(~compares | ((index == words_seen) & (index < STATE_WORDS)))
-    h.lemma(~compares | (words_seen == 0) | (same == (match == Flag.YES)))
-    h.lemma(~compares | (words_seen != 0) | (match == Flag.YES))
+    compares, wipes = state == CoinState.COMPARE, state == CoinState.WIPE
+    digested = works & (phase == Phase.USE)
     forgets = works & (phase == Phase.FORGET)
-    h.lemma(~forgets | ((words_seen == STATE_WORDS) & (same == (match == Flag.YES)) & (index < 2 * STATE_WORDS)))
-    counts = (state == CoinState.WIPE) | (state == CoinState.COMPARE) | compares | forgets
-    h.lemma(counts | (index == 0))
-    h.lemma((state != CoinState.COMPARE) | (index <= STATE_WORDS))
+    h.lemma(compares | wipes | digested | forgets | ((index == 0) & (uses == 0)))
+    for at in range(len(uses)):
+        h.lemma(~wipes | (index <= at) | ~uses[at])
+        h.lemma(~(compares | digested) | (uses[at] == ((index > at) & (index <= at + STATE_WORDS))))
+    h.lemma(~compares | (index <= COMPARE_CYCLES))
+    h.lemma(~digested | ((index < USE_CYCLES) & (words_seen == Mux(index == 0, 0, index - 1))))
+    h.lemma(~(digested & uses[0]) | (place == words_seen))
+    h.lemma(~forgets | ((words_seen == STATE_WORDS) & (index < 2 * STATE_WORDS) & ~uses[:2].any()))
+    h.lemma(~forgets | (index == 0) | ~uses[2])
+    both, differs = (Value.cast(cut.signals[f"Coin._work.{name}"]) for name in ("both", "differs"))
+    h.lemma(~(works & (phase != Phase.SEND)) | ~both)
+    waits = uses[1] & (dut._digested != Mux(party, dut._words[1], dut._words[0])) | uses[2] & differs
+    h.lemma(~(digested | forgets) | (same == ((match == Flag.YES) & ~waits)))
 
     h.cover(good[0] & ~good[1])
     h.cover(ended & ~same)

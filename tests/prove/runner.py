@@ -94,7 +94,7 @@ PROOFS = (
     Proof("Associations few", "every key is overwritten in time", bounded=16, bounded_z3=12, covered=20),
     Proof("Session", "keys, salts and SSCIs cannot be read", induction=2, covered=17),
     Proof("Session cleared", "nothing of a key waits for longer than its command", induction=3, covered=28),
-    Proof("Coin", COIN, induction=2, covered=54),
+    Proof("Coin", COIN, induction=2, covered=64),
     Proof("KeyLoader 1", ERASED, induction=2, covered=36),
     Proof("KeyLoader 8", ERASED, induction=2, covered=36),
     Proof("KeyLoader 64", ERASED, induction=2, covered=36),
