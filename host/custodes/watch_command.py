@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from custodes.command_line import JsonOption, QuietOption, VerboseOption, apart, command, screen
+from custodes.command_line import JsonOption, QuietOption, VerboseOption, apart, command, ended, screen
 from custodes.errors import MismatchError, UsageError
 from custodes.flow_table import FLOWS
-from custodes.table import Reason
-from custodes.terminal import shown
+from custodes.table import Port, Reason
+from custodes.terminal import Screen, shown
 from custodes.watch import Limits, Verdict
 from custodes.watch_inputs import Files, parse_seed
-from custodes.watch_manifest import find_epochs
+from custodes.watch_live import InterfaceTap, record
+from custodes.watch_manifest import SHARES, find_epochs
 from custodes.watch_run import Audit, State, run
 from custodes.watch_schedule import DATAPATH_HZ
 
@@ -56,6 +58,13 @@ def watch(
     state: Annotated[
         Path | None, typer.Option("--state", metavar="DIR", help="Keep what is found, and take it from there again.")
     ] = None,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", metavar="IF", help="Tap this interface, on the cluster's side.")
+    ] = None,
+    world: Annotated[str | None, typer.Option("--world", metavar="IF", help="And this one, on the world's.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", metavar="S", min=0.05, help="Tap so long; without, until Ctrl-C.")
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a report.")] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -70,6 +79,9 @@ def watch(
 
     All is done again by the specification, with the words that the shares make. Each frame agrees, or is missing, or is a
     mismatch: changed, too much, out of order, or at a wrong time. The flow table is empty when an epoch begins.
+
+    With --cluster and --world, what passes two interfaces is first written into the directory, and then checked, unless
+    there are neither shares nor a seed yet. Linux only, as root or with CAP_NET_RAW.
 
     Exit code 6 unless everything agrees.
     """
@@ -98,6 +110,10 @@ def watch(
         beat_ns,
         flows,
     )
+    if cluster is not None or world is not None:
+        folder = _tap(display, sources, cluster, world, seconds)
+        if parsed is None and not (folder / SHARES).exists():
+            return
     epochs = find_epochs(sources, common)
     for files in epochs:
         apart(html, *files.all)
@@ -118,6 +134,22 @@ def watch(
         display.result(audit.verdict)
     if not audit.good:
         raise MismatchError(audit.verdict)
+
+
+def _tap(display: Screen, sources: list[Path], cluster: str | None, world: str | None, seconds: float | None) -> Path:
+    """Record an epoch; returns its directory."""
+    if cluster is None or world is None or cluster == world or len(sources) != 1:
+        raise UsageError("taps need --cluster and --world, two interfaces, and one directory to write to")
+    with ended() as stopping, InterfaceTap(cluster) as inner, InterfaceTap(world) as outer:
+        display.note(f"tapping {cluster} and {world}; Ctrl-C ends")
+        until = None if seconds is None else time.monotonic() + seconds
+        counts = record(
+            {Port.CLUSTER: inner, Port.WORLD: outer},
+            sources[0],
+            lambda: bool(stopping) or (until is not None and time.monotonic() >= until),
+        )
+    display.note(f"{shown(sources[0])}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+    return sources[0]
 
 
 def _facts(audit: Audit) -> Iterator[tuple[str, str]]:
