@@ -25,7 +25,7 @@ from tests.frames import POLICY, Arp, Frame, Ip4, Udp
 from tests.host.fake import write_capture
 from tests.host.test_provision_commands import custodes
 
-LANES = (1,)
+LANES = (1, 8)
 EPOCH = 7
 SHARES = {party: bytes([party + 1]) * 32 for party in Party}
 SALT = bytes(32)
