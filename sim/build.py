@@ -30,6 +30,7 @@ from firmware import image
 from gateware.control.cpu import PICORV32
 from gateware.devices.border import Border
 from gateware.devices.processor import Processor
+from gateware.devices.seeded_warden import SeededWarden
 from gateware.devices.warden import Warden
 from sim import verilog
 from sim.nic import design_digest, simulated_nic
@@ -67,6 +68,11 @@ class Kind(NamedTuple):
     models: tuple[Path, ...] = ()
 
 
+def _scrubber(lanes: int) -> wiring.Component:
+    """A warden without flows."""
+    return Warden(lanes, flows=0)
+
+
 def _nic(lanes: int) -> wiring.Component:
     try:
         rom = image.build().data
@@ -76,7 +82,8 @@ def _nic(lanes: int) -> wiring.Component:
 
 
 DEVICES = {
-    "warden": Kind(Warden, DATAPATH),
+    "warden": Kind(SeededWarden, DATAPATH),
+    "scrubber": Kind(_scrubber, DATAPATH),
     "border": Kind(Border, ("bus.hpp", "border.cpp")),
     "processor": Kind(Processor, DATAPATH),
     "nic": Kind(_nic, ("flash.hpp", "noise.hpp", "uart.hpp", "nic.cpp"), (PICORV32,)),

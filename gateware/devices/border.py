@@ -89,6 +89,8 @@ class Border(wiring.Component):
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(warden, name))
         for name in ("verdict_cluster", "verdict_world"):
             wiring.connect(m, getattr(warden, name), wiring.flipped(getattr(self, name)))
+        wiring.connect(m, coin.words_cluster, warden.words_cluster)
+        wiring.connect(m, coin.words_world, warden.words_world)
         wiring.connect(m, warden.o_world, retimer.i)
         wiring.connect(m, retimer.o, wiring.flipped(self.o_world))
         wiring.connect(m, warden.o_cluster, gate.i)
@@ -96,6 +98,8 @@ class Border(wiring.Component):
         _tap(m, self.o_world, fingerprints.tap_world)
         _tap(m, self.o_cluster, fingerprints.tap_cluster)
         m.d.comb += [
+            warden.live.eq(coin.live),
+            fingerprints.ticks.eq(warden.ticks),
             gate.open.eq(fingerprints.room_cluster),
             fingerprints.entered_cluster.eq(_ends(self.i_cluster)),
             fingerprints.entered_world.eq(_ends(self.i_world)),

@@ -7,10 +7,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from custodes.registers import COUNTERS_PER_PORT, UNTAGGED_VID
+from custodes.registers import UNTAGGED_VID
 from custodes.table import SCRUBBED, Port, Reason
 from gateware.scrubber.beat import SectionInterface, begins, section_entry
-from gateware.scrubber.counters import Counters
 from gateware.scrubber.ethernet import EthernetLayer
 from gateware.scrubber.layouts import IDS, LOOKUP, POLICY, TRANSPORT, VERDICTS
 from gateware.scrubber.lookup import WRITE, Lookup
@@ -62,7 +61,6 @@ class Scrubber(wiring.Component):
         judged: the verdict on each frame, before it leaves.
         policy: held stable while frames are inside.
         address_valid, address; vlan_valid, vlan: writes into the address table and the VLAN table.
-        counter, count: a counter (a `Reason`, or 32 + row of the scrub table) and its value 2 cycles later.
         busy: frames are inside.
 
     Latency: a frame leaves whole frames at a time, after it has come in whole. Throughput: one beat per cycle in and out,
@@ -79,8 +77,6 @@ class Scrubber(wiring.Component):
     address: data.View
     vlan_valid: Signal
     vlan: data.View
-    counter: Signal
-    count: Signal
     busy: Signal
 
     def __init__(self, lanes: int, port: Port) -> None:
@@ -97,8 +93,6 @@ class Scrubber(wiring.Component):
                 "address": In(WRITE),
                 "vlan_valid": In(1),
                 "vlan": In(VLAN_WRITE),
-                "counter": In(range(COUNTERS_PER_PORT)),
-                "count": Out(32),
                 "busy": Out(1),
             }
         )
@@ -174,7 +168,6 @@ class Scrubber(wiring.Component):
             },
             (lookup.o_valid, lookup.o),
         )
-        self._count(m, verdict)
         m.d.comb += [
             self.judged.valid.eq(verdict.o_valid),
             self.judged.reason.eq(verdict.reason),
@@ -279,14 +272,4 @@ class Scrubber(wiring.Component):
             queue.o.ready.eq(take & asked),
             complete.eq(Cat(*ready).all() & (queue.o.valid | ~asked)),
             verdict.valid.eq(take),
-        ]
-
-    def _count(self, m: Module, verdict: Verdict) -> None:
-        m.submodules.counters = counters = Counters(-(-MIN_FORWARDED_BYTES // self.lanes))
-        m.d.comb += [
-            counters.valid.eq(verdict.o_valid),
-            counters.reason.eq(verdict.reason),
-            counters.altered.eq(verdict.altered),
-            counters.address.eq(self.counter),
-            self.count.eq(counters.value),
         ]

@@ -43,6 +43,7 @@ class Dialect(NamedTuple):
 
 DIALECTS = {
     "warden": Dialect(Port, (Reason, Reason)),
+    "scrubber": Dialect(Port, (Reason, Reason)),
     "border": Dialect(Port, (Reason, Reason)),
     "processor": Dialect(Side, (Sealing, Opening)),
     "nic": Dialect(Side, (Sealing, Opening)),
