@@ -3,73 +3,26 @@
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from custodes.flow_table import FlowKind
 from custodes.table import SCRUBBED, Reason
 from gateware.flow.allocator import WORD_BITS, Allocator
 from gateware.flow.geometry import Geometry
-from gateware.flow.layouts import END, HEADER, POLICY, RESULT, STAMP_BITS
+from gateware.flow.layouts import HEADER, POLICY, RESULT, STAMP_BITS
 from gateware.flow.lookup import Lookup
 from gateware.flow.numbers import Numbers
 from gateware.flow.outcome import LATENCY_CYCLES, Outcome
-from gateware.flow.sweep import Sweep
+from gateware.flow.sweep import ROUND_TICKS, Sweep
 from gateware.flow.table import Table
+from gateware.flow.under_way import Doing, UnderWay
 
 STATE_CYCLES = 2
 """Until a state has been read."""
+WAITING_BITS = 8
+"""Of the number of ticks that have come and not been taken."""
 JUDGE_CYCLES = LATENCY_CYCLES - 2
 """Until the outcome of numbers is there that were so 2 cycles before it is waited for."""
-
-
-class Doing(enum.Enum, shape=3):
-    """What is under way."""
-
-    REST = 0
-    LOOKUP = 1
-    READ = 2
-    NUMBERS = 3
-    PLACE = 4
-    KEEP = 5
-    JUDGE = 6
-
-
-class UnderWay:
-    """The frame under way: its ``header``, the ``side`` that it is from, whether it has a ``payload``, and the sequence
-    number that follows its ``end``; its ``flow``, and what is kept of both ends of that; whether it has ``begun`` one, for
-    one cycle, and whether that ``replaces`` the one that was found; ``reason``: what becomes of it."""
-
-    def __init__(self, geometry: Geometry) -> None:
-        self.doing = Signal(Doing)
-        self.waited = Signal(range(LATENCY_CYCLES + 2))
-        self.header = Signal(HEADER)
-        self.side = Signal()
-        self.payload = Signal()
-        self.end = Signal(32)
-        self.flow = Signal(geometry.found)
-        self.own = Signal(END)
-        self.peer = Signal(END)
-        self.begun = Signal()
-        self.replaces = Signal()
-        self.reason = Signal(Reason)
-
-    @property
-    def is_tcp(self) -> Value:
-        return self.header.kind == FlowKind.TCP
-
-    @property
-    def is_echo(self) -> Value:
-        return self.header.kind == FlowKind.ECHO
-
-    @property
-    def translated(self) -> Value:
-        return self.header.kind != 0
-
-    @property
-    def may_begin(self) -> Value:
-        header = self.header
-        return ~header.error & Mux(self.is_tcp, header.syn & ~header.ack, ~header.reply)
 
 
 class Engine(wiring.Component):
@@ -222,7 +175,7 @@ class Engine(wiring.Component):
         with m.Switch(doing):
             with m.Case(Doing.REST):
                 m.d.sync += frame.replaces.eq(0)
-                with m.If(~sweep.clearing & ~sweep.clear):
+                with m.If(~sweep.clearing & ~sweep.clear & ~frame.held):
                     self._take(m, frame, lookup)
             with m.Case(Doing.LOOKUP):
                 with m.If(frame.header.bad):
@@ -390,14 +343,17 @@ class Engine(wiring.Component):
                 m.d.sync += count.eq(0)
 
     def _time(self, m: Module, frame: UnderWay, table: Table, sweep: Sweep) -> None:
-        """Ticks and clearing wait until no frame is under way."""
-        now, ticks, clears = Signal(STAMP_BITS), Signal(4), Signal()
-        passes = Signal()
+        """Ticks and clearing wait until no frame is under way; after many ticks in a row, all wait for the sweep."""
+        now, ticks, clears = Signal(STAMP_BITS), Signal(WAITING_BITS), Signal()
+        passes, since = Signal(), Signal(range(ROUND_TICKS + 1))
         m.d.comb += [
             table.now.eq(now),
-            passes.eq((frame.doing == Doing.REST) & (ticks != 0)),
+            frame.held.eq((ticks != 0) & (since == ROUND_TICKS)),
+            passes.eq((frame.doing == Doing.REST) & (ticks != 0) & ~frame.held),
             sweep.clear.eq((frame.doing == Doing.REST) & clears & ~sweep.clearing),
         ]
         m.d.sync += [ticks.eq(ticks + self.tick - passes), clears.eq((clears | self.clear) & ~sweep.clear)]
         with m.If(passes):
-            m.d.sync += [now.eq(now + 1), self.ticks.eq(self.ticks + 1)]
+            m.d.sync += [now.eq(now + 1), self.ticks.eq(self.ticks + 1), since.eq(since + 1)]
+        with m.If(sweep.round | sweep.clearing):
+            m.d.sync += since.eq(passes)

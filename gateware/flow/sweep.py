@@ -5,16 +5,21 @@ from amaranth import Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from custodes.flow_table import UNUSED_TICKS
 from gateware.flow.geometry import Geometry
+from gateware.flow.layouts import STAMP_BITS
 
 READ_CYCLES = 2
+ROUND_TICKS = ((1 << STAMP_BITS) - 1 - UNUSED_TICKS) // 2
+"""Between two looks at a slot there are less than two rounds: what was not quite expired at the first is not yet as old as
+stamps can tell at the second."""
 
 
 class Sweep(wiring.Component):
     """Goes round the slots, one whenever the homes are nobody else's for 3 cycles.
 
     An expired flow is found no more, so that nothing hangs on when it is swept, but that the stamp of its last use must
-    not be taken for a later tick's: a round is far shorter than that many ticks.
+    not be taken for a later tick's: so a round must not last longer than `ROUND_TICKS`.
 
     Args:
         geometry: of the table.
@@ -25,6 +30,7 @@ class Sweep(wiring.Component):
         slot: to be read; ``home``, ``live``: what is there, 2 cycles later.
         write: an unused home belongs into ``slot``.
         freed: its flow had expired.
+        round: the last slot of a round has been looked at.
     """
 
     mine: Signal
@@ -35,6 +41,7 @@ class Sweep(wiring.Component):
     live: Signal
     write: Signal
     freed: Signal
+    round: Signal
 
     def __init__(self, geometry: Geometry) -> None:
         super().__init__(
@@ -47,6 +54,7 @@ class Sweep(wiring.Component):
                 "live": In(1),
                 "write": Out(1),
                 "freed": Out(1),
+                "round": Out(1),
             }
         )
 
@@ -57,6 +65,7 @@ class Sweep(wiring.Component):
             self.clearing.eq(clearing),
             there.eq(self.mine & ~clearing & (waited == READ_CYCLES)),
             self.freed.eq(there & self.home.used & ~self.live),
+            self.round.eq(there & self.slot.all()),
             self.write.eq(self.freed | clearing),
         ]
         m.d.sync += waited.eq(0)

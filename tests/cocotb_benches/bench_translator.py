@@ -13,6 +13,7 @@ from custodes.flow_table import UNUSED_TICKS
 from custodes.model.entropy import word
 from custodes.model.translator import Translator as Specification
 from custodes.table import Port, Reason
+from gateware.flow.layouts import STAMP_BITS
 from tests.cocotb_benches.codecs import Beat, Codec, FrameCodec, WordCodec, lanes_of
 from tests.cocotb_benches.designs import FLOWS, design_under_test
 from tests.cocotb_benches.tb import TB, Agent, Source, full_rate
@@ -323,6 +324,26 @@ async def clearing_frees_every_flow_and_ticks_those_that_are_not_used(dut: Any) 
     await bench.pulse(dut.clear)
     assert await used() == (0, 0)
     await bench.go_through(syns[:1], [later(expected, syns[0])])
+    await bench.finish()
+
+
+@cocotb.test()
+async def ticks_in_quick_succession_make_no_flow_young_again(dut: Any) -> None:
+    bench = Bench(dut)
+    await bench.start()
+    expected = specification(FLOWS)
+    begins = [canonical(Port.CLUSTER, Ip4(Tcp(2, source=40000 + n))) for n in range(4)]
+    segment = canonical(Port.CLUSTER, Ip4(Tcp(4, source=40003, sequence=2)))
+    wrap = 1 << STAMP_BITS
+    for ticks in (UNUSED_TICKS, *range(wrap - 2, wrap + 4), 2 * wrap, 2 * wrap + 1):
+        await bench.go_through(begins, [specified(expected, sent) for sent in begins])
+        dut.tick.value = 1
+        await bench.tb.cycles(ticks)
+        dut.tick.value = 0
+        for _ in range(ticks):
+            expected.table.tick()
+        await bench.go_through([segment], [specified(expected, segment)])
+        assert bench.verdicts.judged[-1][1] is Reason.FLOW_UNKNOWN
     await bench.finish()
 
 
