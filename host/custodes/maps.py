@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from custodes.border_registers import BORDER_BLOCK, BORDER_CONTROL_BLOCK, FINGERPRINT_BLOCK, RETIMER_BLOCK
+from custodes.coin_registers import COIN_BLOCK
 from custodes.control_registers import CONTROL_BLOCK, FIRMWARE_BLOCK
 from custodes.macsec import Side
 from custodes.processor_registers import PROCESSOR_BLOCK
@@ -18,5 +20,10 @@ NIC = RegisterMap(
     "The whole processor, as its host sees it: sessions, Ethernet ports and control.",
     (PROCESSOR_BLOCK, CONTROL_BLOCK, PORTS_BLOCK),
 )
+BORDER = RegisterMap(
+    "border",
+    "The whole warden: scrubbers, retimer, fingerprints and coin, and on a board its serial link.",
+    (WARDEN_BLOCK, RETIMER_BLOCK, FINGERPRINT_BLOCK, COIN_BLOCK, BORDER_BLOCK, BORDER_CONTROL_BLOCK),
+)
 FIRMWARE = RegisterMap("firmware", "What the control CPU of a nic has besides that device's map.", (FIRMWARE_BLOCK,))
-MAPS = (WARDEN, PROCESSOR, NIC, FIRMWARE)
+MAPS = (WARDEN, BORDER, PROCESSOR, NIC, FIRMWARE)
