@@ -28,7 +28,9 @@ from custodes.link import DIALECTS
 from custodes.simlink import library_path
 from firmware import image
 from gateware.control.cpu import PICORV32
+from gateware.devices.border import Border
 from gateware.devices.processor import Processor
+from gateware.devices.seeded_warden import SeededWarden
 from gateware.devices.warden import Warden
 from sim import verilog
 from sim.nic import design_digest, simulated_nic
@@ -36,6 +38,7 @@ from sim.top import FlatTop
 
 HERE = Path(__file__).parent
 COMMON = ("device.hpp", "device.cpp")
+DATAPATH = ("bus.hpp", "datapath.cpp")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 YOSYS_PASSES = (
     "proc; flatten; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect; opt_clean -purge; splitnets -driver; "
@@ -61,8 +64,13 @@ class Kind(NamedTuple):
     """
 
     make: Callable[[int], wiring.Component]
-    harness: tuple[str, ...] = ("datapath.cpp",)
+    harness: tuple[str, ...]
     models: tuple[Path, ...] = ()
+
+
+def _scrubber(lanes: int) -> wiring.Component:
+    """A warden without flows."""
+    return Warden(lanes, flows=0)
 
 
 def _nic(lanes: int) -> wiring.Component:
@@ -74,8 +82,10 @@ def _nic(lanes: int) -> wiring.Component:
 
 
 DEVICES = {
-    "warden": Kind(Warden),
-    "processor": Kind(Processor),
+    "warden": Kind(SeededWarden, DATAPATH),
+    "scrubber": Kind(_scrubber, DATAPATH),
+    "border": Kind(Border, ("bus.hpp", "border.cpp")),
+    "processor": Kind(Processor, DATAPATH),
     "nic": Kind(_nic, ("flash.hpp", "noise.hpp", "uart.hpp", "nic.cpp"), (PICORV32,)),
 }
 

@@ -8,6 +8,7 @@ fail ``tests/test_countermeasures.py``.
 """
 
 from gateware.countermeasures.control import CONTROLS
+from gateware.countermeasures.entropy import COINS
 from gateware.countermeasures.entry import Countermeasure
 from gateware.countermeasures.firmware import IN_FIRMWARE
 from gateware.countermeasures.session import SESSIONS
@@ -15,4 +16,4 @@ from gateware.countermeasures.trng import RANDOM
 
 __all__ = ["COUNTERMEASURES", "Countermeasure"]
 
-COUNTERMEASURES = (*SESSIONS, *CONTROLS, *RANDOM, *IN_FIRMWARE)
+COUNTERMEASURES = (*SESSIONS, *CONTROLS, *RANDOM, *COINS, *IN_FIRMWARE)

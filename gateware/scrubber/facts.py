@@ -7,6 +7,7 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data
 
+from gateware.scrubber.icmp_error import code_known, quote_fault
 from gateware.scrubber.layouts import TRANSPORT, NeighbourKind, Network, Transport
 from gateware.scrubber.match import same_bytes
 from gateware.scrubber.network import UNFIT
@@ -15,10 +16,12 @@ from gateware.scrubber.split import HeaderSplit, captured_value
 FIN, SYN, RST, PSH, ACK, URG = range(6)
 LEGAL_FLAGS = ((SYN,), (SYN, ACK), (ACK,), (FIN, ACK), (RST,), (RST, ACK))
 
-EARLY = data.StructLayout({"header": 6, "covered": 11, "udp_length": 1, "lookup": 1, "neighbour": 1, "target": 1})
+EARLY = data.StructLayout(
+    {"header": 6, "covered": 11, "udp_length": 1, "lookup": 1, "neighbour": 1, "target": 1, "error": 1, "quote": 1}
+)
 """What is worked out along with `HeaderSplit.found` already: the bytes of a TCP header, options included; those that the UDP
 length covers, and whether it cannot be; whether addresses are looked up; an admitted neighbour discovery message; a
-solicitation to a group, which is for its target."""
+solicitation to a group, which is for its target; an ICMP error, and whether what it quotes is wrong in itself."""
 
 
 def tcp_header(byte_12: Value) -> Value:
@@ -33,7 +36,7 @@ def udp_lengths(captured: data.View) -> tuple[Value, Value]:
     return length, Mux(length[11:].any(), UNFIT, length[:11])
 
 
-def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value) -> data.View:
+def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value, error: Value) -> data.View:
     """The `EARLY` of a frame whose header is about to be split off, without a register."""
     early, c = Signal(EARLY), captured
     udp_length, covered = udp_lengths(c)
@@ -44,6 +47,8 @@ def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value
         early.lookup.eq(Mux(meta.ethernet.network == Network.ARP, ~meta.arp_fields, meta.transport != Transport.NONE)),
         early.neighbour.eq(neighbour),
         early.target.eq(neighbour & (c[0] == 135) & (meta.addresses[16] == 0xFF)),
+        early.error.eq(error),
+        early.quote.eq(quote_fault(c, meta.transport, meta.length)),
     ]
     return early
 
@@ -52,8 +57,8 @@ def compare(
     m: Module, split: HeaderSplit, source: Sequence[Value], destination: Sequence[Value], policy: data.View
 ) -> dict[str, Value]:
     """What is the same as something else in the header of `HeaderSplit.found`: ``source`` and ``destination`` as a neighbour
-    discovery message's target, and the last bytes of both; an option at byte 8 or 24 as one with the sender's own
-    link-layer address; a UDP port as one of those that are denied."""
+    discovery message's target, and the last bytes of both; the frame's destination as the source of a quoted packet; an
+    option at byte 8 or 24 as one with the sender's own link-layer address; a UDP port as one of those that are denied."""
     mac, kind = split.meta.ethernet.source_mac, split.captured[0]
     own = [Mux(kind == 136, 2, 1), 1, *(mac[k] for k in range(6))]
     denied = [
@@ -65,6 +70,8 @@ def compare(
         "from_target": same_bytes(m, split, 8, source),
         "to_target": same_bytes(m, split, 8, destination),
         "to_solicited": same_bytes(m, split, 21, destination[13:]),
+        "quoted_4": same_bytes(m, split, 20, source[8:12]),
+        "quoted_6": same_bytes(m, split, 16, destination),
         "owned_8": same_bytes(m, split, 8, own),
         "owned_24": same_bytes(m, split, 24, own),
         "denied": Cat(*denied).any(),
@@ -102,7 +109,10 @@ def describe(m: Module, found: data.View, early: data.View, same: dict[str, Valu
             _icmp(m, found, o, policy, early, same, group)
     with m.If(meta.ethernet.network == Network.IPV6):
         m.d.comb += o.network.altered.ipv6_hop_limit.eq(meta.hop_limit != Mux(early.neighbour, 255, policy.ttl))
-    m.d.comb += [o.target_address[k].eq(found.captured[8 + k]) for k in range(16)]
+    c, quotes_ipv4 = found.captured, meta.transport == Transport.ICMP
+    for k in range(16):
+        quoted = Mux(quotes_ipv4, c[12 + k], c[32 + k])
+        m.d.comb += o.target_address[k].eq(Mux(early.error, quoted, c[8 + k]))
     return o
 
 
@@ -159,14 +169,14 @@ def _icmp(
     kind = c[0]
     echo, advertises, solicits_router = (Signal(name=name) for name in ("echo", "advertises", "solicits_router"))
     neighbour, icmpv6 = early.neighbour, meta.transport == Transport.ICMPV6
-    solicits_neighbour = kind == 135
+    solicits_neighbour, strays = kind == 135, icmpv6 & (group | meta.unspecified)
     m.d.comb += [
         solicits_router.eq(kind == 133),
         advertises.eq(kind == 136),
         echo.eq(
             Mux(
                 icmpv6,
-                (kind[1:] == 128 >> 1) & policy.icmpv6 & ~group & ~meta.unspecified,
+                (kind[1:] == 128 >> 1) & policy.icmpv6 & ~strays,
                 (kind == 0) | (kind == 8),
             )
         ),
@@ -175,11 +185,14 @@ def _icmp(
     m.d.comb += [
         o.section.eq(found.length),
         o.payload.eq(meta.length - 8),
-        o.trim.eq(neighbour),
+        o.trim.eq(neighbour | early.error),
+        o.blank.eq(echo),
+        o.error.eq(early.error),
+        o.quote.eq(early.quote | ~Mux(icmpv6, same["quoted_6"], same["quoted_4"])),
         o.neighbour.eq(neighbour),
         o.target.eq(early.target),
         o.transport_length.eq((meta.length < 8) | (neighbour & (meta.length < fixed))),
-        o.icmp_type.eq(~echo & ~neighbour),
+        o.icmp_type.eq(~echo & ~neighbour & ~(early.error & code_known(c, meta.transport) & ~strays)),
         nd.from_target.eq(same["from_target"]),
         nd.to_target.eq(same["to_target"]),
         nd.to_nodes.eq(meta.all_nodes),
@@ -189,6 +202,7 @@ def _icmp(
         nd.owned.eq(Mux(solicits_router, same["owned_8"], same["owned_24"])),
         nd.fields.eq((meta.hop_limit != 255) | c[1].any() | (nd.given & (meta.length < fixed + 8))),
         a.icmp_code.eq(echo & c[1].any()),
+        a.icmp_error.eq(early.error),
         a.nd_reserved.eq(neighbour & (Mux(advertises, c[4][:5], c[4]).any() | Cat(c[5], c[6], c[7]).any())),
         a.nd_options.eq(neighbour & (meta.length > found.length)),
     ]

@@ -133,7 +133,7 @@ def network_edits(verdict: data.View, ttl: Value) -> dict[int, tuple[ValueLike, 
 
 
 def transport_edits(verdict: data.View) -> dict[int, tuple[ValueLike, ValueLike]]:
-    """Checksum, TCP data offset, the acknowledgement number that acknowledges nothing."""
+    """Checksums, TCP data offset, the acknowledgement number that acknowledges nothing."""
     tcp, udp = verdict.transport == Transport.TCP, verdict.transport == Transport.UDP
     icmp = ~tcp & ~udp
     high, low = verdict.checksum[8:], verdict.checksum[:8]
@@ -146,6 +146,8 @@ def transport_edits(verdict: data.View) -> dict[int, tuple[ValueLike, ValueLike]
         12: (tcp, Cat(Const(0, 4), (verdict.words + 20)[2:6])),
         16: (tcp, high),
         17: (tcp, low),
+        18: (verdict.quotes, verdict.quoted_checksum[8:]),
+        19: (verdict.quotes, verdict.quoted_checksum[:8]),
     }
 
 

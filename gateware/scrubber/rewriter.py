@@ -13,10 +13,11 @@ from gateware.scrubber.beat import section_entry
 from gateware.scrubber.layouts import POLICY, VERDICTS, Network
 from gateware.scrubber.pieces import OptionWords, SackEdges, Section, drive_edits, network_edits, transport_edits
 from gateware.scrubber.serial_join import SerialJoin
+from gateware.scrubber.transport import LENGTHS
 from gateware.stream import FrameSignature, SkidBuffer
 from gateware.stream.join import Join, piece_beat
 
-JOINED = {"ethernet": (14, 18), "network": (20, 28, 40), "transport": (0, 8, 16, 20, 24, 32)}
+JOINED = {"ethernet": (14, 18), "network": (20, 28, 40), "transport": (0, *LENGTHS)}
 """The sections in the order in which they leave, and how long they can be."""
 STORES = ("ethernet", "network", "transport", "options", "payload")
 
@@ -63,7 +64,7 @@ class Rewriter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes = self.lanes
-        sizes = {"ethernet": 18, "network": 40, "transport": 32, "payload": 0}
+        sizes = {"ethernet": 18, "network": 40, "transport": max(LENGTHS), "payload": 0}
         section: dict[str, Section] = {}
         for name, size in sizes.items():
             m.submodules[name] = section[name] = Section(lanes, VERDICTS[name], size)

@@ -221,6 +221,17 @@ def write_section(m: Module, split: HeaderSplit, port: SectionInterface, length:
         m.d.sync += [port.payload.eq(entry), done.eq(last)]
 
 
+def either(edits: Edits, others: Edits) -> Edits:
+    """``edits`` and ``others``, of which no two are to be made at the same position of one header."""
+    never: tuple[ValueLike, ValueLike] = (0, 0)
+    made: Edits = {}
+    for at in sorted({*edits, *others}):
+        (replace, byte), (other, other_byte) = edits.get(at, never), others.get(at, never)
+        other = Value.cast(other)
+        made[at] = (Value.cast(replace) | other, Mux(other, other_byte, byte))
+    return made
+
+
 def captured_value(captured: data.View, positions: Sequence[int]) -> Value:
     """Captured bytes as one number, the first the most significant."""
     return Cat(*(captured[at] for at in reversed(positions)))

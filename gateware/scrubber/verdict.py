@@ -11,6 +11,7 @@ from gateware.pick import batched
 from gateware.scrubber.bytesum import fold, sum_layout
 from gateware.scrubber.layouts import (
     ALTERED,
+    IDS,
     LOOKUP,
     OPTIONS,
     POLICY,
@@ -31,7 +32,8 @@ PROTOCOLS = {Transport.TCP: 6, Transport.UDP: 17, Transport.ICMPV6: 58}
 
 
 def findings(lanes: int) -> data.StructLayout:
-    """All that is known of one frame; ``vlan``: the VLAN is admitted."""
+    """All that is known of one frame; ``vlan``: the VLAN is admitted; ``section_sums``: of the canonical transport header
+    and of a quoted IPv4 header in it."""
     return data.StructLayout(
         {
             "transport": TRANSPORT,
@@ -40,7 +42,8 @@ def findings(lanes: int) -> data.StructLayout:
             "tail": TAIL,
             "end": END,
             "vlan": 1,
-            **{f"{what}_sum": sum_layout(lanes) for what in ("header", "address", "all", "canonical", "payload")},
+            "section_sums": data.StructLayout({"canonical": sum_layout(lanes), "quoted": sum_layout(lanes)}),
+            **{f"{what}_sum": sum_layout(lanes) for what in ("header", "address", "all", "payload")},
         }
     )
 
@@ -50,7 +53,8 @@ class Verdict(wiring.Component):
 
     Members:
         valid, i: the findings.
-        o_valid, o: the `VERDICT`, 11 cycles later, with ``reason`` and ``altered``, which is zero in a dropped frame.
+        o_valid, o: the `VERDICT`, 11 cycles later, with ``ids``, ``reason`` and ``altered``, which is zero in a dropped
+            frame.
     """
 
     valid: Signal
@@ -58,6 +62,7 @@ class Verdict(wiring.Component):
     policy: data.View
     o_valid: Signal
     o: data.View
+    ids: data.View
     reason: Signal
     altered: data.View
 
@@ -70,6 +75,7 @@ class Verdict(wiring.Component):
                 "policy": In(POLICY),
                 "o_valid": Out(1),
                 "o": Out(VERDICT),
+                "ids": Out(IDS),
                 "reason": Out(Reason),
                 "altered": Out(ALTERED),
             }
@@ -100,6 +106,7 @@ class Verdict(wiring.Component):
             altered.tcp_timestamps.eq(found.timestamps),
             altered.tcp_options.eq(found.other),
             altered.tcp_layout.eq(tcp & (found.words != t.options)),
+            altered.icmp_payload.eq(t.blank & i.payload_sum.as_value().any()),
         ]
         verdict = Signal(VERDICT)
         m.d.comb += [
@@ -119,6 +126,7 @@ class Verdict(wiring.Component):
             verdict.sack_start.eq(found.sack_start),
             verdict.has_sack.eq(has_sack),
             verdict.sack_first.eq(found.sack_start >> bits),
+            verdict.quotes.eq(icmp & t.error),
             verdict.sack_last.eq((found.sack_start >> bits) + (((found.sack_blocks << 3) - 1) >> bits)),
         ]
         stage = _Pipeline(m)
@@ -142,6 +150,7 @@ class Verdict(wiring.Component):
                 fixed_part,
                 words,
             ],
+            "quoted": [take("quoted", _plain(i.section_sums.quoted))],
             "in": [
                 take("all", _plain(i.all_sum)),
                 take("in_length", Mux(icmp, 0, Mux(udp, t.payload + 8, n.length))),
@@ -149,9 +158,9 @@ class Verdict(wiring.Component):
                 pseudo_address,
             ],
             "out": [
-                take("canonical", _plain(i.canonical_sum)),
+                take("canonical", _plain(i.section_sums.canonical)),
                 take("acknowledged", t.ack_words[:16] + t.ack_words[16:]),
-                take("payload", Mux(t.trim, 0, _plain(i.payload_sum))),
+                take("payload", Mux(t.trim | t.blank, 0, _plain(i.payload_sum))),
                 take("mss", Mux(found.has_mss, Cat(mss, Const(0x0204, 16)), 0)),
                 take("offset", Mux(tcp, Cat(Const(0, 12), (found.words + 20)[2:6]), 0)),
                 take("words_fixed", self._fixed_words(found, has_sack)),
@@ -170,6 +179,7 @@ class Verdict(wiring.Component):
             take("failures", failures),
             take("altered", altered.as_value()),
             take("verdict", verdict.as_value()),
+            take("ids", i.lookup.ids.as_value()),
         ]
         length = fixed_part + words + Mux(kept[0], 20, 0)
         valid = stage("valid", self.valid)
@@ -183,16 +193,17 @@ class Verdict(wiring.Component):
             kept = [carry(f"keep_{level}_{number}", value) for number, value in enumerate(kept)]
             length = carry(f"length_{level}", length)
             valid = stage(f"valid_{level}", valid)
-        header, ip, total_in, total_out = (sums[name][0][:16] for name in ("header", "ip", "in", "out"))
-        is_ipv4, is_udp, is_checked, unchecked, failures, altered, carried = kept
+        header, ip, quoted, total_in, total_out = (sums[name][0][:16] for name in sums)
+        is_ipv4, is_udp, is_checked, unchecked, failures, altered, carried, ids = kept
 
         flags = [failures[number] for number in range(len(Reason))]
         flags[Reason.IP_CHECKSUM] = is_ipv4 & (header != 0xFFFF)
         flags[Reason.TRANSPORT_CHECKSUM] = is_checked & ((total_in != 0xFFFF) | (is_udp & unchecked))
         failed = stage("failed", Cat(*flags))
-        checksum, ip, valid = stage("checksum", ~total_out), stage("last_ip", ~ip), stage("last_valid", valid)
+        checksum, ip, quoted = stage("checksum", ~total_out), stage("last_ip", ~ip), stage("last_quoted", ~quoted)
+        valid = stage("last_valid", valid)
         is_udp, length = carry("last_is_udp", is_udp), carry("last_length", length)
-        carried, altered = carry("carried", carried), carry("last_altered", altered)
+        carried, altered, ids = carry("carried", carried), carry("last_altered", altered), carry("last_ids", ids)
         lowest = Signal(Reason)
         for reason in reversed(Reason):
             with m.If(failed[reason]):
@@ -203,6 +214,8 @@ class Verdict(wiring.Component):
             self.o.eq(carry("decided_carried", carried)),
             self.o.length.eq(carry("decided_length", length)),
             self.o.ip_checksum.eq(stage("decided_ip", ip)),
+            self.o.quoted_checksum.eq(stage("decided_quoted", quoted)),
+            self.ids.eq(carry("decided_ids", ids)),
             self.o.checksum.eq(stage("decided_checksum", Mux(is_udp & (checksum == 0), 0xFFFF, checksum))),
             self.o.drop.eq(drop),
             self.reason.eq(lowest),
@@ -272,6 +285,7 @@ class Verdict(wiring.Component):
             Reason.TCP_AUTHENTICATED: i.options.authenticated,
             Reason.TCP_OPTION: i.options.malformed,
             Reason.UDP_PORT: t.udp_port,
+            Reason.ICMP_QUOTE: t.error & (t.quote | ~found.quoted),
         }
         return Cat(*(Value.cast(flags.get(reason, 0))[0] for reason in Reason))
 

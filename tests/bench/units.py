@@ -17,8 +17,11 @@ from gateware.control.cpu import PICORV32
 from gateware.control.system import ControlSystem
 from gateware.control.uart_link import UartLink
 from gateware.devices.nic import CLOCK_HZ
+from gateware.entropy import Coin
 from gateware.ethernet import Mac
+from gateware.fingerprint import Fingerprint
 from gateware.hash import Sha256
+from gateware.retimer import Retimer
 from gateware.scrubber import Scrubber
 from gateware.scrubber.counters import Counters
 from gateware.scrubber.ethernet import EthernetLayer
@@ -41,6 +44,7 @@ from sim.top import FlatTop
 LANES = (1, 8, 64)
 CURVE_LANES = (1, 2, 4, 8, 16, 32, 64)
 KEYS = 64
+RETIMER_STORE_BYTES = 32768
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ _MAKERS: dict[str, Callable[[int], wiring.Component]] = {
     "Verdict": Verdict,
     "Rewriter": Rewriter,
     "Counters": lambda lanes: Counters(-(-MIN_FORWARDED_BYTES // lanes)),
+    "Fingerprint": lambda lanes: Fingerprint(lanes, Port.CLUSTER),
     "SkidBuffer": lambda lanes: SkidBuffer(beat_layout(lanes)),
     "FrameFIFO": lambda lanes: FrameFIFO(lanes, _store_beats(lanes)),
     "ClockCrossing": lambda lanes: ClockCrossing(lanes, i_domain="ingress", o_domain="egress"),
@@ -120,10 +125,12 @@ _FIXED: dict[str, tuple[int, Callable[[], wiring.Component]]] = {
     "Mac": (1, lambda: Mac(125_000_000, "rx", "tx")),
     "Sha256": (1, Sha256),
     "Trng": (1, Trng),
+    "Coin": (1, Coin),
     "UartLink": (1, lambda: UartLink(CLOCK_HZ)),
     "ControlSystem": (1, _control_system),
     "Sealer": (1, lambda: Sealer(1)),
     "Opener": (1, lambda: Opener(1)),
+    "Retimer": (1, lambda: Retimer(1, RETIMER_STORE_BYTES)),
 }
 """Units of one lane count; a width converter counts as its wider side."""
 _MODELS = {"ControlSystem": (PICORV32,)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies of the units of sessions, each broken in one place: the proofs must refute them.
+"""Copies of the units of sessions and of the coin, each broken in one place: the proofs must refute them.
 
 A refutation is a run from reset to where a property does not hold; the lemmas that help the inductions are left out.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+from gateware.entropy.coin import Coin
 from gateware.session.associations import Associations
 from gateware.session.direction import Direction
 from gateware.session.gate import Gate
@@ -126,6 +127,15 @@ COPIES = (
         "_write",
         "(pushed == registers.KEY_WORDS)",
         "(pushed >= registers.KEY_WORDS // 2)",
+    ),
+    Broken(
+        "words before there is a seed",
+        "Coin",
+        6,
+        Coin,
+        "elaborate",
+        "drawn.eq((self._state == CoinState.DRAWN) & ~self.fault)",
+        "drawn.eq(~self.fault)",
     ),
     Broken("sends on after tampering", "Session cleared", 1, Session, "elaborate", "valid & ~tampered", "valid"),
 )

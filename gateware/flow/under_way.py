@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine holds of a frame."""
+
+from amaranth import Signal
+from amaranth.hdl import Mux, Value
+from amaranth.lib import enum
+
+from custodes.flow_table import FlowKind
+from custodes.table import Reason
+from gateware.flow.geometry import Geometry
+from gateware.flow.layouts import END, HEADER
+from gateware.flow.outcome import LATENCY_CYCLES
+
+
+class Doing(enum.Enum, shape=3):
+    """What is under way."""
+
+    REST = 0
+    LOOKUP = 1
+    READ = 2
+    NUMBERS = 3
+    PLACE = 4
+    KEEP = 5
+    JUDGE = 6
+
+
+class UnderWay:
+    """The frame under way: its ``header``, the ``side`` that it is from, whether it has a ``payload``, and the sequence
+    number that follows its ``end``; its ``flow``, and what is kept of both ends of that; whether it has ``begun`` one, for
+    one cycle, and whether that ``replaces`` the one that was found; ``reason``: what becomes of it. No frame is taken while
+    they are ``held`` up."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.doing = Signal(Doing)
+        self.waited = Signal(range(LATENCY_CYCLES + 2))
+        self.header = Signal(HEADER)
+        self.side = Signal()
+        self.payload = Signal()
+        self.end = Signal(32)
+        self.flow = Signal(geometry.found)
+        self.own = Signal(END)
+        self.peer = Signal(END)
+        self.begun = Signal()
+        self.replaces = Signal()
+        self.reason = Signal(Reason)
+        self.held = Signal()
+
+    @property
+    def is_tcp(self) -> Value:
+        return self.header.kind == FlowKind.TCP
+
+    @property
+    def is_echo(self) -> Value:
+        return self.header.kind == FlowKind.ECHO
+
+    @property
+    def translated(self) -> Value:
+        return self.header.kind != 0
+
+    @property
+    def may_begin(self) -> Value:
+        header = self.header
+        return ~header.error & Mux(self.is_tcp, header.syn & ~header.ack, ~header.reply)
