@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from custodes import order_commands, register_commands
+from custodes import coin_commands, order_commands, register_commands
 from custodes.admission import Admission, admit_capture, admit_file
 from custodes.capture import Capture
 from custodes.command_line import (
@@ -35,10 +35,13 @@ from custodes.control_commands import log, selftest, status
 from custodes.counter_commands import counters
 from custodes.device import open_warden
 from custodes.errors import CaptureError, UsageError
+from custodes.fingerprint_command import fingerprint
 from custodes.flash import TARGETS, Loader, plan
 from custodes.info_command import info, version
 from custodes.link import DIALECTS
+from custodes.live_command import live
 from custodes.provision_commands import key, provision
+from custodes.records_command import records
 from custodes.report import Report
 from custodes.scrub import scrub_capture
 from custodes.sealed_leg import need_scapy, seal_scrubbed
@@ -46,6 +49,7 @@ from custodes.serve_command import serve
 from custodes.session_commands import open_frames, seal
 from custodes.simlink import built_lanes
 from custodes.terminal import Screen, policy_line, shown
+from custodes.watch_command import watch
 
 INSTALLED_CAPTURE = Path(sys.prefix) / "share" / "custodes" / "demo.pcap"
 
@@ -136,11 +140,16 @@ app.command(epilog=EXIT_CODES)(status)
 app.command(epilog=EXIT_CODES)(counters)
 app.command(epilog=EXIT_CODES)(selftest)
 app.command(epilog=EXIT_CODES)(log)
+app.add_typer(coin_commands.app, name="coin")
 app.add_typer(order_commands.app, name="order")
 app.add_typer(register_commands.app, name="reg")
 app.command(epilog=EXIT_CODES)(seal)
 app.command("open", epilog=EXIT_CODES)(open_frames)
 app.command(epilog=EXIT_CODES)(serve)
+app.command(epilog=EXIT_CODES)(live)
+app.command(epilog=EXIT_CODES)(records)
+app.command(epilog=EXIT_CODES)(fingerprint)
+app.command(epilog=EXIT_CODES)(watch)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -123,7 +123,7 @@ def _warden_facts() -> dict[str, Any]:
             {
                 "key": row.key,
                 "title": row.title,
-                "action": "passes" if row.stateful else row.action.name.lower(),
+                "action": "passes" if row in PASSED else row.action.name.lower(),
                 "bits": row.bits,
                 "after": row.after,
                 "breaks": row.breaks,

@@ -43,6 +43,8 @@ class Dialect(NamedTuple):
 
 DIALECTS = {
     "warden": Dialect(Port, (Reason, Reason)),
+    "scrubber": Dialect(Port, (Reason, Reason)),
+    "border": Dialect(Port, (Reason, Reason)),
     "processor": Dialect(Side, (Sealing, Opening)),
     "nic": Dialect(Side, (Sealing, Opening)),
 }
@@ -113,10 +115,13 @@ def open_link(name: str, lanes: int = 1, waveform: Path | None = None) -> Link:
     if kind != "sim":
         names = " or ".join(f"sim:{known}" for known in DIALECTS)
         raise DeviceError(f"{name}: no such device; try {names} or serial:PORT")
-    from custodes.simlink import SimLink
+    from custodes.simborder import SimBorder
+    from custodes.simlink import SimLink, lanes_of
     from custodes.simnic import SimNic
 
     which, _, flash = which.partition(":")
     if which == "nic" and lanes == 1:
         return SimNic(Path(flash) if flash else None, waveform)
+    if which == "border" and lanes in lanes_of(which):
+        return SimBorder(lanes, waveform)
     return SimLink(which, lanes, waveform)

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 
+from custodes import markup
 from custodes.macsec import Sealing, Side
 from custodes.output import output_file
 from custodes.plots import Bar, bars
@@ -158,7 +159,7 @@ def _drops(report: Report) -> str:
         f"Frames dropped by reason. {text}",
         [Bar(title, count, 0, f"{count:,}") for title, count in report.drop_titles],
     )
-    table = _table(("Reason", "Frames"), [(title, f"{count:,}") for title, count in report.drop_titles])
+    table = markup.table(("Reason", "Frames"), [(title, f"{count:,}") for title, count in report.drop_titles])
     return f"<figure>{plot}</figure><details><summary>The same as a table</summary>{table}</details>"
 
 
@@ -166,7 +167,7 @@ def _passed(report: Report) -> str:
     rows = [(entry.row.title, f"{entry.frames:,}", bits(entry.after)) for entry in report.passed if entry.frames]
     if not rows:
         return ""
-    table = _table(("Field", "Frames", "Bits, at most"), rows)
+    table = markup.table(("Field", "Frames", "Bits, at most"), rows)
     return f"<p>These fields need state per flow. They pass unchanged, and carry at most:</p>{table}"
 
 
@@ -179,7 +180,7 @@ def _sealed(leg: SealedLeg) -> str:
 for each peer. Every frame was compared with the executable specification and then opened by another implementation.</p>
 <div class="{"verdict" if leg.agrees else "verdict bad"}">{escape(leg.verdict)}
 {_list([*(mismatch.describe() for mismatch in report.shown), *report.counters])}</div>
-{_table(("Association, or why dropped", "Frames", "Octets"), rows)}"""
+{markup.table(("Association, or why dropped", "Frames", "Octets"), rows)}"""
 
 
 def _sent(counts: AssociationCounts) -> tuple[int, int]:
@@ -197,18 +198,7 @@ def _field_table(report: Report) -> str:
         if carries(e)
     ]
     rows.append(("all scrubbed fields", "", "", "", bits(report.bits_before), bits(report.bits_after)))
-    return _table(("Field", "Treatment", "Frames", "Altered", "Bits before", "Bits after"), rows, words=2)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
-    """A table whose first ``words`` columns are words and the others numbers."""
-    kinds = ["" if i < words else ' class="n"' for i in range(len(heads))]
-    head = "".join(f'<th scope="col"{kind}>{escape(text)}</th>' for kind, text in zip(kinds, heads, strict=True))
-    body = "".join(
-        f"<tr>{''.join(f'<td{kind}>{escape(text)}</td>' for kind, text in zip(kinds, row, strict=True))}</tr>\n"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return markup.table(("Field", "Treatment", "Frames", "Altered", "Bits before", "Bits after"), rows, words=2)
 
 
 def _list(lines: Sequence[str]) -> str:

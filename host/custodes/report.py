@@ -5,8 +5,8 @@ Where the numbers come from: what became of each frame is the device's word. Whi
 has, and how many bytes were removed from it, is what the specification (`custodes.model`) says of the same frame.
 
 A row of the table with fixed capacity counts its ``bits`` before and ``after`` after for every forwarded frame that
-carries the field; a row without counts eight bits for every byte removed, and nothing after. Rows that need per-flow
-state pass whole: their capacity is an upper bound.
+carries the field; a row without counts eight bits for every byte removed, and nothing after. Rows that pass whole are
+listed as residual.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Report(Passage):
 
     @property
     def passed(self) -> list[Erased]:
-        """Every row that passes for want of per-flow state, in the order of the table."""
+        """Every row that passes whole, in the order of the table."""
         carried = [(row, self._carrying(row)) for row in PASSED]
         return [Erased(row, n, 0, (row.bits or 0) * n, row.after * n) for row, n in carried]
 

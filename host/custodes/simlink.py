@@ -13,10 +13,11 @@ from typing import Any
 from custodes.errors import CaptureError, DeviceError
 from custodes.link import DIALECTS, Ingress, Link, Outcome
 from custodes.macsec import MAX_SEALED_BYTES, Side
+from custodes.seed_registers import seed_writes
 from custodes.table import Port
 
 LANES = (1, 8, 64)
-ABI = 2
+ABI = 3
 WAVEFORM_LOST = -2
 BUFFER_BYTES = 4 * MAX_SEALED_BYTES
 """More than any frame that leaves."""
@@ -37,7 +38,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "custodes_run": (_i64, [_device, _u64]),
     "custodes_pending": (_u64, [_device, _u32]),
     "custodes_step": (None, [_device, _u64]),
-    "custodes_take": (_i64, [_device, _u32, ctypes.POINTER(_u32), ctypes.POINTER(_u32), ctypes.c_char_p, _u64]),
+    "custodes_take": (_i64, [_device, _u32, ctypes.POINTER(_u32), ctypes.POINTER(_u64), ctypes.c_char_p, _u64]),
 }
 _BUS: dict[str, tuple[Any, list[Any]]] = {
     "custodes_write": (None, [_device, _u32, _u32]),
@@ -47,6 +48,13 @@ _TAMPER: dict[str, tuple[Any, list[Any]]] = {"custodes_tamper": (None, [_device,
 _words = ctypes.POINTER(_u32)
 _OWN_PROTOTYPES: dict[str, dict[str, tuple[Any, list[Any]]]] = {
     "warden": _BUS,
+    "scrubber": _BUS,
+    "border": _BUS
+    | {
+        "custodes_settle": (_i64, [_device, _u64]),
+        "custodes_judged": (_u32, [_device, _u32, _words, ctypes.POINTER(_u64)]),
+        "custodes_left": (_i64, [_device, _u32, ctypes.POINTER(_u64), ctypes.c_char_p, _u64]),
+    },
     "processor": _BUS | _TAMPER,
     "nic": _TAMPER
     | {
@@ -64,7 +72,7 @@ _OWN_PROTOTYPES: dict[str, dict[str, tuple[Any, list[Any]]]] = {
     },
 }
 """Functions that not every device has."""
-_OWN_LANES = {"nic": (1,)}
+_OWN_LANES = {"nic": (1,), "border": (1, 8)}
 
 
 def lanes_of(which: str) -> tuple[int, ...]:
@@ -139,6 +147,11 @@ class SimLink(Link):
     def write(self, address: int, value: int) -> None:
         self._library.custodes_write(self._handle, address, value)
 
+    def seed(self, seed: bytes, limit: int = (1 << 32) - 1) -> None:
+        """Give a warden the words of entropy that ``seed`` makes, so many for each side, from the first one on."""
+        for address, value in seed_writes(seed, limit):
+            self.write(address, value)
+
     def exchange(self, frames: Sequence[Ingress[Any]]) -> list[Outcome[Any]]:
         for frame in frames:
             self.send(frame)
@@ -163,7 +176,7 @@ class SimLink(Link):
 
     def take(self, port: Port | Side) -> Outcome[Any]:
         """The oldest outcome of the frames sent in at ``port``."""
-        reason, altered = ctypes.c_uint32(), ctypes.c_uint32()
+        reason, altered = ctypes.c_uint32(), ctypes.c_uint64()
         length = self._library.custodes_take(
             self._handle, port, ctypes.byref(reason), ctypes.byref(altered), self._buffer, len(self._buffer)
         )

@@ -17,6 +17,7 @@ from custodes.passage import BATCH_FRAMES
 from custodes.report import Report
 from custodes.scrub import scrub_capture
 from custodes.table import PASSED, SCRUBBED, Port, Reason
+from tests.frames import neighbour_advertisement
 from tests.host.fake import ADMISSION, HAND, PING, START_NS, WORLD, FakeLink, read_capture, run, write_capture
 
 
@@ -58,14 +59,13 @@ def test_counts_the_bits_of_every_field_that_frames_carry(tmp_path: Path) -> Non
     assert found["tcp_layout"] == (2, 2, 8 * 4, 0)
     assert list(found) == [row.key for row in SCRUBBED]
     assert report.bits_before == sum(before for _, _, before, _ in found.values())
-    assert report.bits_after == pytest.approx(8.18 + 16)
+    assert report.bits_after == pytest.approx(8.18 + 16 + 2 * 4 + 2)
 
 
 def test_states_the_fields_that_pass(tmp_path: Path) -> None:
-    report = run(tmp_path, HAND)
+    report = run(tmp_path, [*HAND, neighbour_advertisement().pack()])
     found = {entry.row.key: (entry.frames, entry.before, entry.after) for entry in report.passed}
-    assert found["icmp_id_seq"] == (2, 64, 64)
-    assert found["tcp_isn"] == (1, 32, 32)
+    assert found["nd_flags"] == (1, 3, 3)
     assert list(found) == [row.key for row in PASSED]
 
 
