@@ -53,6 +53,7 @@ class Board:
         leds: resources of the platform, each with its number, that show a device's status, in its order. Of three colours
             the green one does.
         tamper: resource of the platform, and its number, that says that somebody tampers.
+        flows: slots of the flow table of a border.
     """
 
     name: str
@@ -64,3 +65,4 @@ class Board:
     ports: tuple[EthernetPort, ...] = ()
     leds: tuple[tuple[str, int], ...] = ()
     tamper: tuple[str, int] | None = None
+    flows: int = 0

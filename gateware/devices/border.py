@@ -14,6 +14,7 @@ from custodes.border_registers import (
     RETIMER_BASE,
 )
 from custodes.coin_registers import COIN_BASE
+from custodes.flow_table import FLOWS
 from custodes.maps import BORDER
 from custodes.register_map import DATAPATH_WORDS
 from gateware.control.bus import BusInterface, bus_signature
@@ -35,6 +36,7 @@ class Border(wiring.Component):
 
     Args:
         lanes: of the frame streams, 1 or 8.
+        flows: slots of the flow table, see `Translator`.
         store_bytes: of frames that wait in the retimer, a power of two.
 
     Members:
@@ -60,8 +62,9 @@ class Border(wiring.Component):
     busy: Signal
     alarm: Signal
 
-    def __init__(self, lanes: int, store_bytes: int = STORE_BYTES) -> None:
+    def __init__(self, lanes: int, flows: int = FLOWS, store_bytes: int = STORE_BYTES) -> None:
         self.lanes = lanes
+        self.flows = flows
         self.store_bytes = store_bytes
         frames = FrameSignature(lanes)
         super().__init__(
@@ -80,7 +83,7 @@ class Border(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.warden = warden = Warden(self.lanes)
+        m.submodules.warden = warden = Warden(self.lanes, self.flows)
         m.submodules.retimer = retimer = Retimer(self.lanes, self.store_bytes)
         m.submodules.gate = gate = Gate(self.lanes)
         m.submodules.fingerprints = fingerprints = Fingerprints(self.lanes)

@@ -11,6 +11,7 @@ from custodes import registers
 from custodes.border_registers import BORDER_CONTROL_BLOCK
 from custodes.control_registers import CONTROL_IDENTITY_VALUE
 from custodes.ethernet import LinkSpeed
+from custodes.flow_table import FLOWS
 from custodes.maps import BORDER
 from custodes.register_map import DATAPATH_WORDS
 from custodes.table import Port, Reason
@@ -93,7 +94,7 @@ class EthernetBorder(wiring.Component):
         writes: pairs of register address and value, written after every reset; without any, nothing is forwarded until
             a host writes a policy.
         build_id, clock_hz: see `SerialControl`.
-        store_bytes: see `Border`.
+        flows, store_bytes: see `Border`.
         blink_cycles: how long an LED shows what happened.
 
     Members:
@@ -118,6 +119,7 @@ class EthernetBorder(wiring.Component):
         writes: Sequence[tuple[int, int]] = (),
         build_id: bytes = bytes(BUILD_ID_BYTES),
         clock_hz: int = CONTROL_HZ,
+        flows: int = FLOWS,
         store_bytes: int = STORE_BYTES,
         blink_cycles: int = BLINK_CYCLES,
     ) -> None:
@@ -125,6 +127,7 @@ class EthernetBorder(wiring.Component):
         self.writes = writes
         self.build_id = build_id
         self.clock_hz = clock_hz
+        self.flows = flows
         self.store_bytes = store_bytes
         self.blink_cycles = blink_cycles
         super().__init__(
@@ -139,7 +142,7 @@ class EthernetBorder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.border = border = Border(1, self.store_bytes)
+        m.submodules.border = border = Border(1, self.flows, self.store_bytes)
         m.submodules.control = control = SerialControl(self.build_id, self.clock_hz)
         m.submodules.boot = boot = BootWrites(DATAPATH_WORDS, self.writes)
         macs = {
