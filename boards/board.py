@@ -54,6 +54,7 @@ class Board:
             the green one does.
         tamper: resource of the platform, and its number, that says that somebody tampers.
         flows: slots of the flow table of a border.
+        store_bytes: of frames that wait for their slot or window in a border.
     """
 
     name: str
@@ -66,3 +67,4 @@ class Board:
     leds: tuple[tuple[str, int], ...] = ()
     tamper: tuple[str, int] | None = None
     flows: int = 0
+    store_bytes: int = 0

@@ -110,7 +110,7 @@ class WardenTop(_EthernetTop):
 
 
 class BorderTop(_EthernetTop):
-    """An `EthernetBorder`, with both ports, a UART, and a flow table of the size that the board has room for.
+    """An `EthernetBorder`, with both ports, a UART, a flow table and a store of the sizes that the board has room for.
 
     Args:
         writes, build_id: see `EthernetBorder`.
@@ -126,7 +126,9 @@ class BorderTop(_EthernetTop):
         board = self.board
         self._clocks(m, platform, control=True)
         delays = [port.delays for port in board.ports]
-        m.submodules.device = device = EthernetBorder(delays, self.writes, self.build_id, flows=board.flows)
+        m.submodules.device = device = EthernetBorder(
+            delays, self.writes, self.build_id, flows=board.flows, store_bytes=board.store_bytes
+        )
         for number, (name, wired) in enumerate(zip(("cluster", "world"), board.ports, strict=True)):
             self._port(m, platform, f"rx_{name}", wired, device.pins[number], device.management[number])
         _leds(m, platform, board, device.leds)

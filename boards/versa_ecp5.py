@@ -22,4 +22,5 @@ BOARD = Board(
     leds=(("led", 0), ("led", 1), ("led", 2), ("led", 3)),
     tamper=("switch", 0),
     flows=2048,
+    store_bytes=1 << 14,
 )
