@@ -42,6 +42,7 @@ ALLOWED = {
         "custodes",
         "cbor2",
         "cryptography",
+        "distributed",
         "matplotlib",
         "pydantic",
         "rich",
@@ -98,15 +99,17 @@ def test_specification_does_not_see_registers_or_devices():
 
 def test_every_import_of_the_wheel_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["demo"]]
+    extras = project["optional-dependencies"]
+    declared = [*project["dependencies"], *extras["cluster"], *extras["demo"]]
     names = {IMPORT_NAMES.get(name := entry.split(">")[0], name) for entry in declared}
     assert names == ALLOWED["host/custodes"] - {"custodes"}
 
 
-def test_only_the_demo_imports_scapy():
+@pytest.mark.parametrize(("package", "user"), [("scapy", "sealed_leg.py"), ("distributed", "watch_run.py")])
+def test_an_extra_is_imported_in_one_place_only(package: str, user: str):
     files = sorted((ROOT / "host" / "custodes").rglob("*.py"))
-    users = [path.name for path in files if any(name.partition(".")[0] == "scapy" for name in imported(path))]
-    assert users == ["sealed_leg.py"]
+    users = [path.name for path in files if any(name.partition(".")[0] == package for name in imported(path))]
+    assert users == [user]
 
 
 def test_every_source_file_names_its_licence():

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -197,34 +197,34 @@ def _checker(workers: int | None, scheduler: str | None) -> Iterator[Checker]:
     if workers is None and scheduler is None:
         yield lambda epochs: ((number, check_files(files)) for number, files in enumerate(epochs))
         return
-    try:
-        dask = import_module("distributed")
-    except ImportError:
-        raise UsageError("workers need Dask: pip install 'custodes[cluster]'") from None
+    if find_spec("distributed") is None:
+        raise UsageError("workers need Dask, which is not installed: pip install 'custodes[cluster]'")
+    from distributed import Client, LocalCluster, as_completed  # slow to import
+
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
-    def check_all(client: Any, epochs: Sequence[Files]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def check_all(client: Client, epochs: Sequence[Files]) -> Iterator[tuple[int, dict[str, Any]]]:
         numbers = {client.submit(check_files, files, pure=False): number for number, files in enumerate(epochs)}
-        for future in dask.as_completed(numbers, loop=client.loop):
+        for future in as_completed(numbers, loop=client.loop):
             yield numbers[future], future.result()
 
     if scheduler is not None:
         try:
-            client = dask.Client(scheduler, timeout=10, set_as_default=False)
+            client = Client(scheduler, timeout=10, set_as_default=False)
         except (OSError, ValueError) as error:
             raise DeviceError(f"{scheduler}: no Dask scheduler answers: {str(error) or type(error).__name__}") from None
         with client:
             yield lambda epochs: check_all(client, epochs)
         return
     with (
-        dask.LocalCluster(
+        LocalCluster(
             workers,
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
             silence_logs=logging.CRITICAL,
         ) as cluster,
-        dask.Client(cluster, set_as_default=False) as client,
+        Client(cluster, set_as_default=False) as client,
     ):
         client.wait_for_workers(workers or 1)
         yield lambda epochs: check_all(client, epochs)
