@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -76,6 +76,7 @@ class Warden:
         transcripts: where to write down what is said.
         limit: words for each direction in an epoch.
         note: told in a line what goes on.
+        work: done in each epoch while words come; the epoch is over when it is, if not before.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Warden:
         pace: Pace,
         limit: int,
         note: Callable[[str], None],
+        work: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.coin = coin
         self.keys = keys
@@ -95,6 +97,7 @@ class Warden:
         self.limit = limit
         self.voice = Voice(Speaker.WARDEN, key)
         self._note = note
+        self._work = work
         self._wires: dict[Speaker, Wire] = {}
         self._hellos: dict[Speaker, Message] = {}
         self._joined = asyncio.Event()
@@ -103,8 +106,15 @@ class Warden:
         self._transcript: Transcript | None = None
         self._epoch = 0
 
-    async def run(self, host: str, port: int, epochs: int, result: Callable[[Opened], None]) -> None:
-        """Listen, wait for both parties, and play so many epochs; ``result`` is told each.
+    async def run(
+        self,
+        host: str,
+        port: int,
+        epochs: int,
+        result: Callable[[Opened], None],
+        listening: Callable[[str, int], None] = lambda host, port: None,
+    ) -> None:
+        """Listen, wait for both parties, and play so many epochs; ``result`` is told each, and ``listening`` where.
 
         Raises:
             CoinError: an epoch is void.
@@ -119,6 +129,7 @@ class Warden:
         try:
             where, number = server.sockets[0].getsockname()[:2]
             self._note(f"listening on {where}:{number}")
+            listening(where, number)
             await self._meet()
             server.close()
             readers = [asyncio.create_task(self._listen(wire)) for wire in self._wires.values()]
@@ -338,12 +349,19 @@ class Warden:
         """While words come: nobody has anything to say, and the device goes on having them."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self.pace.epoch
-        while (left := end - loop.time()) > 0:
-            came = await self._next(min(left, self.pace.poll))
-            if came is not None:
-                self._checked(came, None)
-            if not self.coin.drawn():
-                raise DeviceError("the device has given up the epoch")
+        work = None if self._work is None else asyncio.ensure_future(self._work())
+        try:
+            while (left := end - loop.time()) > 0 and not (work is not None and work.done()):
+                came = await self._next(min(left, self.pace.poll))
+                if came is not None:
+                    self._checked(came, None)
+                if not self.coin.drawn():
+                    raise DeviceError("the device has given up the epoch")
+            if work is not None and work.done():
+                work.result()
+        finally:
+            if work is not None:
+                work.cancel()
 
 
 class _evidence:
