@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 
 from custodes.watch_epoch import check
-from tests.host.watch_sabotage import everything
+from tests.host.watch_sabotage import edits
 from tests.host.watch_traces import BATCHES, SLOTS, run
+from tests.host.watch_wardens import wardens
 
 AT_LEAST = 200
 EQUIVALENT = {
@@ -21,7 +24,7 @@ def test_every_sabotaged_warden_is_caught(capsys: pytest.CaptureFixture[str]):
     for schedule in (None, SLOTS, BATCHES):
         assert check(run(schedule=schedule).epoch()).good
     total, missed = 0, list[str]()
-    for sabotage in everything():
+    for sabotage in chain(edits(), wardens()):
         total += 1
         if check(sabotage.trace.epoch()).good:
             missed.append(sabotage.name)
