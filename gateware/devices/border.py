@@ -12,6 +12,7 @@ from custodes.border_registers import (
     FINGERPRINT_BASE,
     PAGE_WORDS,
     RETIMER_BASE,
+    STORE_BYTES,
 )
 from custodes.coin_registers import COIN_BASE
 from custodes.flow_table import FLOWS
@@ -25,9 +26,6 @@ from gateware.fingerprint.absorber import TapInterface
 from gateware.retimer import Retimer
 from gateware.scrubber.scrubber import JUDGED, JudgedInterface
 from gateware.stream import FrameSignature
-
-STORE_BYTES = 1 << 15
-"""Of frames that wait for their slot or window."""
 
 
 class Border(wiring.Component):

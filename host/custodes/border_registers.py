@@ -9,6 +9,8 @@ from custodes.register_map import Access, Block, Field, Register
 from custodes.retimer_registers import retimer_block
 
 BORDER_IDENTITY_VALUE = 0x43555342
+STORE_BYTES = 1 << 15
+"""Of frames that wait for their slot or window, unless a board has room for fewer."""
 PAGE_WORDS = 0x100
 """Of each block, at most."""
 RETIMER_BASE, FINGERPRINT_BASE, BORDER_BASE = 0x400, 0x500, 0x700
