@@ -26,6 +26,7 @@ def results(**sections: Any) -> dict[str, Any]:
         "curve": [],
         "simulation": [],
         "specification": [],
+        "audits": [],
         "not_measured": [],
     } | sections
 
@@ -172,6 +173,10 @@ def test_every_section_becomes_a_table_that_can_be_printed():
         curve=[engine(16, lut4=20000, bram=170, fmax_mhz=156.25), engine(64, lut4=70000)],
         simulation=[{"lanes": 1, "frame_bytes": 60, "directions": 2, "mbytes_per_s": 1.5}],
         specification=[{"frames": "mixed.pcap", "count": 10, "frames_per_s": 30000}],
+        audits=[
+            {"workers": workers, "epochs": 4, "frames": 800, "frames_per_s": speed}
+            for workers, speed in ((None, 1000), (2, 1500))
+        ],
         not_measured=[{"what": "Scrubber, 64 lanes", "reason": "too large"}],
     )
     console = Console(width=160, record=True, quiet=True)
@@ -179,7 +184,7 @@ def test_every_section_becomes_a_table_that_can_be_printed():
     for table in shown:
         console.print(table.rich())
     text = "\n".join(table.markdown() for table in shown)
-    assert len(shown) == 8
+    assert len(shown) == 9
     for part in (
         "1.000 ·   141",
         "| 3,400 |",
@@ -188,6 +193,7 @@ def test_every_section_becomes_a_table_that_can_be_printed():
         "| 170 | 156.2 | 125 | 20.00 | 1.000 |",
         "too large",
         "30,000",
+        "| 2 | 4 | 800 | 1,500 | 1.50 |",
     ):
         assert part in text
 
