@@ -12,13 +12,13 @@ from custodes.model import Scrubber
 from custodes.model import Warden as WardenSpecification
 from custodes.model.entropy import Words
 from custodes.policy import Policy
-from custodes.registers import FLOW_CONTROL, WARDEN_BLOCK, field_counter, reason_counter
+from custodes.registers import CLEAR, FLOW_CONTROL, field_counter, reason_counter
+from custodes.seed_registers import MOST_WORDS
 from custodes.simlink import SimLink
 from custodes.table import SCRUBBED, Port, Reason
 
 SEED = bytes(range(32))
 """Of the words of a warden under test."""
-MANY = (1 << 32) - 1
 
 
 class Pair:
@@ -83,15 +83,15 @@ class WholePair(Pair):
         super().load_policy()
         self.give_words(SEED)
 
-    def give_words(self, seed: bytes, limit: int = MANY) -> None:
+    def give_words(self, seed: bytes, limit: int = MOST_WORDS) -> None:
         """Let flows begin with the words of ``seed``, of which there are so many, and forget those that are there."""
-        self.link.write(FLOW_CONTROL, WARDEN_BLOCK["FLOW_CONTROL"].field("CLEAR").place(1))
-        self.link.seed(seed, limit)
+        self.link.write(FLOW_CONTROL, CLEAR)
+        self._warden.seed(seed, limit)
         self.specification = WardenSpecification(self._policy, Words(seed, limit))
 
     def tick(self) -> None:
         """Every flow is a tick older."""
-        self.link.write(FLOW_CONTROL, WARDEN_BLOCK["FLOW_CONTROL"].field("TICK").place(1))
+        self._warden.tick()
         self.specification.tick()
 
     def expected(self, frame: Ingress) -> Outcome:

@@ -49,6 +49,7 @@ from custodes.serve_command import serve
 from custodes.session_commands import open_frames, seal
 from custodes.simlink import built_lanes
 from custodes.terminal import Screen, policy_line, shown
+from custodes.seeds import KNOWN_SEED, load_seed
 from custodes.watch_command import watch
 
 INSTALLED_CAPTURE = Path(sys.prefix) / "share" / "custodes" / "demo.pcap"
@@ -78,14 +79,18 @@ def _run(
     """Scrub ``source`` into ``output``, with a progress bar."""
     apart(output, policy)
     apart(waveform, policy, source, output)
+    seed: str | None = None,
     capture = Capture(source)
     admission = admit_file(policy) if policy else admit_capture(capture)
-    report = Report(shown(source), shown(output), device, lanes, check, admission)
+    report = Report(shown(source), shown(output), device, lanes, check, admission, seed)
     if policy is None:
+    words = KNOWN_SEED if seed is None else load_seed(seed)
         display.note(f"policy: {policy_line(report)}")
     display.detail("\n".join(_admitted(admission)))
     with open_warden(device, lanes, waveform) as warden, display.progress(capture.size, "scrubbing") as progress:
-        scrub_capture(capture, output, admission, warden, report, progress)
+        if seed is not None and not warden.flows:
+            raise UsageError(f"{device} has no flow table: nothing is made of a seed")
+        scrub_capture(capture, output, admission, warden, report, progress, words)
     return report
 
 
@@ -112,6 +117,12 @@ def scrub(
     lanes: LanesOption = 1,
     check: CheckOption = False,
     as_json: JsonOption = False,
+    seed: Annotated[
+        str | None,
+        typer.Option(
+            "--seed", metavar="FILE", help="What words are made of: 64 hexadecimal digits. Without: all of them 0."
+        ),
+    ] = None,
     waveform: WaveformOption = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -126,7 +137,11 @@ def scrub(
     is what the specification says of the same frame.
     """
     display = screen(quiet, verbose)
-    report = _run(display, source, output, policy, device, lanes, check, waveform)
+    A capture shows what stations heard without a warden. One with a flow table, as sim:warden, is sent what they would have
+    answered to what it lets out; sim:scrubber has none. Flows grow old by the times in IN, and what stands for ports and
+    sequence numbers is made of the seed: the same IN, policy and seed give the same OUT.
+
+    report = _run(display, source, output, policy, device, lanes, check, waveform, seed)
     if as_json:
         display.json(report.to_json())
     else:

@@ -16,10 +16,11 @@ from custodes.device import open_warden
 from custodes.errors import StoppedError, UsageError
 from custodes.interface import Interface
 from custodes.live import Bridge, Duty, Traffic
-from custodes.live_flows import Flows, load_seed
+from custodes.live_flows import Flows
 from custodes.live_report import LiveReport
 from custodes.policy import load_policy
 from custodes.seed_registers import SEED_BYTES
+from custodes.seeds import load_seed
 from custodes.table import Port
 from custodes.terminal import Screen, shown
 

@@ -3,43 +3,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from custodes.device import Warden
-from custodes.errors import KeysError
+from custodes.device import TICK_UNIT_NS, Warden
 from custodes.policy import Policy
-from custodes.registers import FLOW_ALARM, FLOW_CONTROL, FLOW_TICK, FLOWS_IN_USE, FLOWS_REGISTER, TICK, WARDEN_BLOCK
-from custodes.seed_registers import SEED_BYTES, seed_writes
-
-TICK_UNIT_SECONDS = (1 << 16) / 125e6
-"""Of a policy's ticks, in a device whose clock is that of 1 Gbit/s."""
-
-
-LONGEST = 1 << 10
-"""Characters of a seed's file that are read."""
-MOST_WORDS = (1 << 32) - 1
-
-
-def load_seed(name: str) -> bytes:
-    """A seed from a file of 64 hexadecimal digits; ``-`` is standard input. Raises `KeysError`."""
-    try:
-        text = sys.stdin.read(LONGEST) if name == "-" else _read(name)
-        seed = bytes.fromhex(text)
-    except OSError as error:
-        raise KeysError(f"{name}: {error.strerror}") from None
-    except ValueError:
-        seed = b""
-    if len(seed) != SEED_BYTES:
-        raise KeysError(f"{name}: should hold {2 * SEED_BYTES} hexadecimal digits")
-    return seed
-
-
-def _read(name: str) -> str:
-    with Path(name).open() as file:
-        return file.read(LONGEST)
+from custodes.registers import FLOW_ALARM, FLOWS_IN_USE, WARDEN_BLOCK
 
 
 @dataclass(frozen=True)
@@ -67,25 +36,25 @@ class Flows:
     """
 
     def __init__(self, warden: Warden, policy: Policy, seed: bytes) -> None:
+        self._warden = warden
         self._link = warden.link
-        self.tick_seconds = policy.flow.tick * TICK_UNIT_SECONDS
+        self.tick_seconds = policy.flow.tick * TICK_UNIT_NS / 1e9
         """0: they do not grow old."""
-        self._link.write(FLOW_TICK, 0)
+        warden.hold_ticks()
         self._link.write(FLOW_ALARM, self._link.read(FLOW_ALARM))
-        if self.state().slots:
-            for address, value in seed_writes(seed, MOST_WORDS):
-                self._link.write(address, value)
+        if warden.flows:
+            warden.seed(seed)
 
     def tick(self) -> None:
         """Every flow is a tick older."""
-        self._link.write(FLOW_CONTROL, TICK)
+        self._warden.tick()
 
     def state(self) -> FlowState:
         """What the table holds now."""
         used, alarm = WARDEN_BLOCK["FLOWS_IN_USE"], WARDEN_BLOCK["FLOW_ALARM"]
         words, bits = self._link.read(FLOWS_IN_USE), self._link.read(FLOW_ALARM)
         return FlowState(
-            self._link.read(FLOWS_REGISTER),
+            self._warden.flows,
             used.field("CLUSTER").of(words),
             used.field("WORLD").of(words),
             bool(bits & alarm.field("FULL").mask),

@@ -10,10 +10,16 @@ from custodes.macsec import Side
 from custodes.processor_registers import PROCESSOR_BLOCK
 from custodes.register_map import Block, RegisterMap
 from custodes.registers import WARDEN_BLOCK, port_registers
+from custodes.seed_registers import SEED_BLOCK
 
 PORTS_BLOCK = Block("ports", 0x1200, "The Ethernet ports of a processor on a board.", port_registers(Side, 0))
 
-WARDEN = RegisterMap("warden", "The warden: scrubbers between a cluster and the world.", (WARDEN_BLOCK,))
+WARDEN = RegisterMap(
+    "warden",
+    "The warden: scrubbers between a cluster and the world, where it has flows their translator, and in simulation what its"
+    " words are made of.",
+    (WARDEN_BLOCK, SEED_BLOCK),
+)
 PROCESSOR = RegisterMap("processor", "The processor's datapath alone: sessions.", (PROCESSOR_BLOCK,))
 NIC = RegisterMap(
     "nic",

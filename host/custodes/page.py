@@ -16,7 +16,7 @@ from custodes.report import Erased, Report
 from custodes.sealed_leg import SealedLeg
 from custodes.session_report import OCTETS_TITLES, AssociationCounts
 from custodes.table import RESIDUAL_NOTE
-from custodes.terminal import bits, carries, plural, policy_line
+from custodes.terminal import bits, carries, flows_line, plural, policy_line
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2530; --paper: #fbfbf9; --soft: #5a6572; --line: #d9dcd6;
@@ -61,7 +61,7 @@ PAGE = Template("""<!doctype html>
 <body>
 <main>
 <h1>What the warden let through</h1>
-<p class="soft">$input, sent through $device.<br>Policy: $policy.</p>
+<p class="soft">$input, sent through $device.<br>Policy: $policy.<br>Flows: $flows.</p>
 <div class="$verdict_class" role="status">$verdict$mismatches</div>
 <dl>$figures</dl>
 
@@ -111,6 +111,7 @@ def page(report: Report, leg: SealedLeg | None = None) -> str:
         device=escape(f"{report.device} with {plural(report.lanes, 'lane')}"),
         policy=escape(policy_line(report)),
         verdict_class="verdict" if report.agrees else "verdict bad",
+        flows=escape(flows_line(report)),
         verdict=escape(report.verdict),
         mismatches=_list([*(mismatch.describe() for mismatch in report.shown), *report.counters]),
         figures=_figures(report),
@@ -168,7 +169,7 @@ def _passed(report: Report) -> str:
     if not rows:
         return ""
     table = markup.table(("Field", "Frames", "Bits, at most"), rows)
-    return f"<p>These fields need state per flow. They pass unchanged, and carry at most:</p>{table}"
+    return f"<p>These fields pass unchanged, and carry at most:</p>{table}"
 
 
 def _sealed(leg: SealedLeg) -> str:

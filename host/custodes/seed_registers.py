@@ -9,6 +9,8 @@ from custodes.register_map import Access, Block, Register
 from custodes.table import Port
 
 SEED_BYTES = 32
+MOST_WORDS = (1 << 32) - 1
+"""That a side can be given."""
 
 SEED_BLOCK = Block(
     "seed",
@@ -41,7 +43,7 @@ SEED_BLOCK = Block(
 SEED, WORD_LIMIT, WORDS_USED = (SEED_BLOCK.address(name) for name in ("SEED", "WORD_LIMIT", "WORDS_USED"))
 
 
-def seed_writes(seed: bytes, limit: int) -> Iterator[tuple[int, int]]:
+def seed_writes(seed: bytes, limit: int = MOST_WORDS) -> Iterator[tuple[int, int]]:
     """Register writes, (address, value), that give a device the words of ``seed``, ``limit`` of them per side."""
     if len(seed) != SEED_BYTES:
         raise ValueError(f"a seed has {SEED_BYTES} bytes, not {len(seed)}")

@@ -13,7 +13,6 @@ from typing import Any
 from custodes.errors import CaptureError, DeviceError
 from custodes.link import DIALECTS, Ingress, Link, Outcome
 from custodes.macsec import MAX_SEALED_BYTES, Side
-from custodes.seed_registers import seed_writes
 from custodes.table import Port
 
 LANES = (1, 8, 64)
@@ -146,11 +145,6 @@ class SimLink(Link):
 
     def write(self, address: int, value: int) -> None:
         self._library.custodes_write(self._handle, address, value)
-
-    def seed(self, seed: bytes, limit: int = (1 << 32) - 1) -> None:
-        """Give a warden the words of entropy that ``seed`` makes, so many for each side, from the first one on."""
-        for address, value in seed_writes(seed, limit):
-            self.write(address, value)
 
     def exchange(self, frames: Sequence[Ingress[Any]]) -> list[Outcome[Any]]:
         for frame in frames:

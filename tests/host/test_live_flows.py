@@ -3,16 +3,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from custodes.device import Warden
-from custodes.errors import KeysError
-from custodes.live_flows import Flows, FlowState, load_seed
+from custodes.live_flows import Flows, FlowState
 from custodes.policy import Flow, Policy
 from custodes.registers import FLOW_ALARM, FLOW_CONTROL, FLOW_TICK, FLOWS_IN_USE, FLOWS_REGISTER, TICK
-from custodes.seed_registers import seed_writes
+from custodes.seed_registers import MOST_WORDS, seed_writes
 from tests.host.fake import FakeLink
 
 SEED = bytes(range(32))
@@ -36,7 +31,7 @@ def test_state_is_what_the_registers_say() -> None:
 
 
 def test_a_device_without_flow_table() -> None:
-    assert Flows(Warden(FakeLink()), Policy(), SEED).state() == FlowState()
+    assert Flows(Warden(FakeLink(flows=0)), Policy(), SEED).state() == FlowState()
 
 
 def test_old_alarms_are_cleared_and_the_devices_own_ticks_end() -> None:
@@ -57,23 +52,4 @@ def test_flows_grow_old_as_the_policy_says() -> None:
 def test_words_are_made_of_the_seed() -> None:
     link = Recording(alarm=0)
     Flows(Warden(link), Policy(), SEED)
-    assert link.written[2:] == list(seed_writes(SEED, (1 << 32) - 1))
-
-
-def test_seed_is_read_from_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "seed"
-    file.write_text(f"{SEED.hex()}\n")
-    assert load_seed(str(file)) == SEED
-
-
-@pytest.mark.parametrize("text", ["", "00" * 31, "00" * 33, "0x" + "00" * 32, "seed", "00" * 5000])
-def test_what_is_no_seed_is_refused(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "seed"
-    file.write_text(text)
-    with pytest.raises(KeysError, match="seed: should hold 64 hexadecimal digits"):
-        load_seed(str(file))
-
-
-def test_missing_seed(tmp_path: Path) -> None:
-    with pytest.raises(KeysError, match="none: No such file or directory"):
-        load_seed(str(tmp_path / "none"))
+    assert link.written[2:] == list(seed_writes(SEED, MOST_WORDS))

@@ -6,9 +6,10 @@ from __future__ import annotations
 from custodes.flow_table import FLOWS
 from custodes.link import Ingress
 from custodes.model import Scrubber
+from custodes.seed_registers import MOST_WORDS
 from custodes.table import Port
 from tests import traffic
-from tests.compare import MANY, WholePair
+from tests.compare import WholePair
 from tests.frames import POLICY, Frame
 from tests.gateware.flow.traffic import Sent, Stations, Tick, specified
 
@@ -20,7 +21,7 @@ class Conversation(Stations):
         acts: frames and ticks, in order.
     """
 
-    def __init__(self, seed: int, limit: int = MANY) -> None:
+    def __init__(self, seed: int, limit: int = MOST_WORDS) -> None:
         super().__init__(seed, FLOWS, limit)
         self.acts: list[Ingress | Tick] = []
         self._specification_of_headers = Scrubber(POLICY)
