@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole border: verdicts of the specification, egress on the grid of the schedule, and records of exactly what left."""
+"""The whole border: verdicts of the specification with the words of the coin, egress on the grid of the schedule, and
+records of exactly what left."""
 
 from __future__ import annotations
 
@@ -14,13 +15,13 @@ from custodes.coin_registers import Party
 from custodes.errors import DeviceError
 from custodes.fingerprint import MIN_BEAT_CYCLES, Record, digest_cycles
 from custodes.link import Ingress, open_link
-from custodes.model import Scrubber
-from custodes.model.entropy import commitment
+from custodes.model import Warden
+from custodes.model.entropy import Words, commitment, fields, seed, word
 from custodes.recognition import recognised
 from custodes.records import Verdict, check_records
 from custodes.retimer import DUMMY_ETHERTYPE, Event, Policy, Schedule
 from custodes.simborder import Departure, SimBorder
-from custodes.table import MIN_FRAME_BYTES, Port
+from custodes.table import MIN_FRAME_BYTES, Port, Reason
 from tests.frames import POLICY, Arp, Frame, Ip4, Udp
 from tests.host.fake import write_capture
 from tests.host.test_provision_commands import custodes
@@ -28,6 +29,7 @@ from tests.host.test_provision_commands import custodes
 LANES = (1, 8)
 EPOCH = 7
 SHARES = {party: bytes([party + 1]) * 32 for party in Party}
+SEED = seed(EPOCH, *SHARES.values())
 SALT = bytes(32)
 LIMIT = 1000
 SLOT = Schedule(slot_cycles=1650)
@@ -54,20 +56,21 @@ class Run:
         self.border.load(POLICY)
         self.border.retime(SLOT)
         self.border.beat_cycles = MIN_BEAT_CYCLES
-        self.specification = Scrubber(POLICY)
+        self.specification = Warden(POLICY)
         self.left: dict[Port, list[Departure]] = {port: [] for port in Port}
         self.sent = dict.fromkeys(Port, 0)
         self.records: list[Record] = []
 
-    def flip(self, epoch: int = EPOCH, limit: int = LIMIT) -> None:
+    def flip(self) -> None:
         """Have words drawn."""
         coin = self.border.coin
-        coin.begin(epoch, limit)
+        coin.begin(EPOCH, LIMIT)
         for party in Party:
-            coin.commit(party, commitment(party, epoch, SHARES[party], SALT))
+            coin.commit(party, commitment(party, EPOCH, SHARES[party], SALT))
         for party in Party:
             coin.reveal(party, SHARES[party], SALT)
         assert coin.drawn()
+        self.specification.words = Words(SEED, LIMIT)
 
     def send(self, port: Port, frames: Sequence[bytes]) -> list[bytes]:
         """Send frames; returns what the specification says has to leave, after the verdicts were found to be the same."""
@@ -75,7 +78,7 @@ class Run:
             self.link.send(Ingress(port, frame))
         self.sent[port] += len(frames)
         self.link.settle()
-        wanted = [self.specification.scrub(frame, port) for frame in frames]
+        wanted = [self.specification.pass_frame(frame, port) for frame in frames]
         got = self.link.verdicts(port)
         assert [(one.reason, one.altered) for one in got] == [(one.reason, one.altered) for one in wanted]
         return [one.frame for one in wanted if one.frame is not None]
@@ -150,6 +153,27 @@ def test_what_leaves_for_the_world_is_padded_and_on_the_grid_with_dummies_betwee
     assert sum(dummy(frame) for _, frame in left) > 0
 
 
+def test_flows_begin_with_words_of_the_coin_and_answers_come_back(run: Run):
+    run.border.retime(Schedule(Policy.SLOT, slot_cycles=1650))
+    (asked,) = datagrams(Port.CLUSTER, [10])
+    assert run.send(Port.CLUSTER, [asked]) == []
+    assert run.specification.pass_frame(asked, Port.CLUSTER).reason is Reason.ENTROPY_EMPTY
+    run.flip()
+    run.collect()
+    run.left = {port: [] for port in Port}
+    (wanted,) = run.send(Port.CLUSTER, [asked])
+    run.drain()
+    ((_, left),) = run.left[Port.WORLD]
+    assert left == wanted.ljust(1518, b"\0")
+    port = int.from_bytes(left[34:36])
+    assert port == 0x8000 | fields(word(SEED, Port.CLUSTER, 0)).port
+    answer = Frame(Ip4(Udp(b"back", 53, port), Port.WORLD)).pack()
+    assert len(run.send(Port.WORLD, [answer])) == 1
+    run.collect()
+    assert [frame[36:38] for _, frame in run.left[Port.CLUSTER]] == [asked[34:36]]
+    assert [*run.border.coin.used()] == run.specification.words.used == [1, 0]
+
+
 def test_what_leaves_for_the_cluster_leaves_at_once_and_as_it_is(run: Run):
     before = run.link.cycles
     wanted = run.send(Port.WORLD, arp(Port.WORLD, 3))
@@ -166,6 +190,7 @@ def test_egress_times_do_not_depend_on_what_enters(run: Run):
         run.link.reset()
         run.begin()
         start = run.link.cycles
+        run.flip()
         if busy:
             for number in range(6):
                 run.send(Port.CLUSTER, arp(Port.CLUSTER, number) + datagrams(Port.CLUSTER, [number * 100, 1400]))
@@ -198,10 +223,12 @@ def test_records_are_of_exactly_what_left(run: Run):
         assert records[-1].words == run.border.coin.used()[port]
         covered = sum(record.frames_out for record in records)
         assert len(frames) - 8 <= covered <= len(frames)
+    assert [*run.border.coin.used()] == run.specification.words.used
     assert run.border.alarms() == []
 
 
 def test_a_frame_that_is_longer_than_the_slot_is_dropped_after_its_verdict_and_counted(run: Run):
+    run.flip()
     run.border.retime(Schedule(Policy.SLOT, slot_cycles=1000, slot_bytes=200))
     before = run.border.retimed()
     run.collect()
@@ -230,6 +257,7 @@ def test_the_schedule_changes_at_a_slot(run: Run):
 
 def test_the_cluster_waits_until_what_leaves_to_it_is_digested(run: Run):
     sizes = [1400] * 12
+    run.flip()
     start = run.link.cycles
     wanted = run.send(Port.WORLD, datagrams(Port.WORLD, sizes))
     run.beats(3)

@@ -10,7 +10,7 @@ from custodes.link import Ingress, open_link
 from custodes.registers import IDENTITY, IDENTITY_VALUE, LANES, VOCABULARY, VOCABULARY_VALUE
 from custodes.simlink import SimLink, built_lanes, library_path
 from custodes.table import Port, Reason
-from tests.compare import Pair
+from tests.compare import WholePair
 from tests.frames import POLICY, Frame, Ip4, Udp
 
 FRAME = Ingress(Port.CLUSTER, Frame(Ip4(Udp(b"payload"))).pack())
@@ -57,7 +57,7 @@ def test_a_broken_library_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_after_reset_it_knows_no_policy_and_forwards_nothing():
-    pair = Pair(POLICY, 1)
+    pair = WholePair(POLICY, 1)
     (before,) = pair.link.exchange([FRAME])
     pair.link.reset()
     (after,) = pair.link.exchange([FRAME])
