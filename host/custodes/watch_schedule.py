@@ -3,7 +3,8 @@
 
 The taps do not tell the cycle in which a frame reaches the retimer, only between which two cycles that must be. The retimer
 is executed with those cycles between them that explain best what has left; where none do, what leaves is not what the
-schedule gives.
+schedule gives. A frame that has not left as it should is given the cycle that the others make likely, so that those after it
+are not called wrong for its sake.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from dataclasses import dataclass
 
 from custodes.model.retimer import Departure, Retimer
 from custodes.retimer import ARRIVAL_CYCLES, DEPARTURE_CYCLES, SCHEDULE_CYCLES, Event, Policy, Schedule, Size
+from custodes.table import MAX_FRAME_BYTES
 from custodes.watch import Expected, Limits
 
 DATAPATH_HZ = 125_000_000
 MILLION = 1_000_000
+CLASS_BYTES = 64
+"""Frames that differ by less in length may be taken for equally long."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,31 @@ class Clock:
             self._followed_ns = seen_ns
 
 
+class Delays:
+    """What the warden takes for a frame, as far as those have told that left in the first slot they could.
+
+    The longer the frame the longer, or as long: whichever end of a frame the taps take the time of.
+    """
+
+    def __init__(self) -> None:
+        self._least = [0] * (MAX_FRAME_BYTES // CLASS_BYTES + 1)
+        self._most = [1 << 62] * len(self._least)
+
+    def learn(self, length: int, least: int, most: int) -> None:
+        """A frame of ``length`` bytes took between so many cycles."""
+        kind = self._kind(length)
+        self._least[kind] = max(self._least[kind], least)
+        self._most[kind] = min(self._most[kind], most)
+
+    def likely(self, length: int) -> int:
+        """Cycles, rather too few than too many."""
+        kind = self._kind(length)
+        return min(max(self._least[: kind + 1]), *self._most[kind:])
+
+    def _kind(self, length: int) -> int:
+        return min(length // CLASS_BYTES, len(self._least) - 1)
+
+
 Times = Callable[[bytes], deque[int]]
 """When frames like this one have left and are not yet explained, in order."""
 
@@ -107,7 +136,9 @@ class Scheduled:
         self._retimer.key = key
         self._retimer.set_schedule(timetable.schedule, -SCHEDULE_CYCLES)
         self._waiting: dict[bytes, deque[Expected]] = {}
-        self._last = -(1 << 62)
+        self._last = self._left = -(1 << 62)
+        self._unexplained = 0
+        self._delays = Delays()
         self.given = 0
         """Frames that the warden has given."""
 
@@ -153,13 +184,20 @@ class Scheduled:
         which it seems to have left."""
         earliest = self.clock.cycle(expected.time_ns - self._limits.uncertainty_ns)
         latest = self.clock.cycle(expected.time_ns + self._limits.delay_ns + self._limits.uncertainty_ns)
+        period, length = self._timetable.schedule.period, len(expected.frame)
         seen = self._times(left)
-        while seen:
-            boundary = self._boundary(seen.popleft())
+        # It leaves in the slot after that of the frame before it, if it is there by then.
+        last = max(self._left, latest + ARRIVAL_CYCLES) + period * (1 + self._unexplained)
+        while seen and (boundary := self._boundary(seen[0])) <= last:
+            seen.popleft()
             if boundary - ARRIVAL_CYCLES >= earliest:
-                too_early = boundary - self._timetable.schedule.period - ARRIVAL_CYCLES
-                return min(max(earliest, too_early + 1), latest)
-        return earliest
+                first = max(earliest, boundary - period - ARRIVAL_CYCLES + 1)
+                if boundary > self._left + period:  # it did not wait for those before it
+                    self._delays.learn(length, first - earliest, boundary - ARRIVAL_CYCLES - earliest)
+                self._left, self._unexplained = boundary, 0
+                return min(first, latest)
+        self._unexplained += 1
+        return min(earliest + self._delays.likely(length), latest)
 
     def _boundary(self, left_ns: int) -> int:
         """That because of which a frame has left then. The clock may be wrong by half a slot, and by a batch's sorting."""
