@@ -13,6 +13,7 @@ from math import isclose, log, log2
 from random import Random
 from typing import Any
 
+from custodes.errors import MismatchError
 from custodes.model.retimer import Retimer
 from custodes.retimer import WIRE_BYTES, Policy, Schedule
 from custodes.timing_channels import Code, Count, CountInWindow, Jitter, OnOff, Order, Position, Seen, Sent
@@ -207,3 +208,10 @@ def measure(kind: type[Code], way: Way, symbols: int = SYMBOLS, seed: int = 0) -
 def measure_all(symbols: int = SYMBOLS) -> list[Leak]:
     """Every case."""
     return [measure(kind, way, symbols) for kind, way in CASES]
+
+
+def judge_leaks(leaks: Iterable[Leak]) -> None:
+    """Raise `MismatchError` where a channel brought more through than its bound."""
+    over = [f"{leak.code} through {leak.policy}" for leak in leaks if not leak.within_bound]
+    if over:
+        raise MismatchError(f"timing channels carry more than their bounds: {', '.join(over)}")

@@ -90,28 +90,29 @@ $drops
 $passed
 <p>Headers do not show, and this device does not change: $residual.</p>
 $sealed
+$more
 </main>
 </body>
 </html>
 """)
 
 
-def write_page(path: Path, report: Report, leg: SealedLeg | None) -> None:
+def write_page(path: Path, report: Report, leg: SealedLeg | None, more: Sequence[str] = ()) -> None:
     """Write the page; raises `CaptureError` where it cannot be written."""
     with output_file(path) as file:
-        file.write(page(report, leg).encode())
+        file.write(page(report, leg, more).encode())
 
 
-def page(report: Report, leg: SealedLeg | None = None) -> str:
-    """The page as text; ``leg``: what became of the frames that were sealed afterwards."""
+def page(report: Report, leg: SealedLeg | None = None, more: Sequence[str] = ()) -> str:
+    """The page as text; ``leg``: what became of the frames that were sealed afterwards; ``more``: sections after that."""
     erased = sorted((entry for entry in report.erased if carries(entry)), key=lambda entry: -entry.before)
     return PAGE.substitute(
         style=STYLE,
         input=escape(report.input),
         device=escape(f"{report.device} with {plural(report.lanes, 'lane')}"),
         policy=escape(policy_line(report)),
-        verdict_class="verdict" if report.agrees else "verdict bad",
         flows=escape(flows_line(report)),
+        verdict_class="verdict" if report.agrees else "verdict bad",
         verdict=escape(report.verdict),
         mismatches=_list([*(mismatch.describe() for mismatch in report.shown), *report.counters]),
         figures=_figures(report),
@@ -122,6 +123,7 @@ def page(report: Report, leg: SealedLeg | None = None) -> str:
         passed=_passed(report),
         residual=escape(RESIDUAL_NOTE),
         sealed="" if leg is None else _sealed(leg),
+        more="\n".join(more),
     )
 
 
