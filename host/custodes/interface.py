@@ -23,8 +23,9 @@ AUXILIARY = struct.Struct("=IIIHHHH")
 VLAN_VALID, VLAN_TPID_VALID = 1 << 4, 1 << 6
 LARGEST_BYTES = 1 << 17
 """More than what segments are merged into, but for jumbograms."""
-ROOM_BYTES = 1 << 19
-"""Of the kernel's queue of frames that wait for the device: what is more would only make them late."""
+ROOM_BYTES = 1 << 16
+"""Of the kernel's queue of frames that wait for the device, which takes the double of it: what is more would only make them
+late, and a simulated device is slow. A frame that is merged from segments is let in as long as there is any room."""
 NO_OFFLOAD = bytes(HEADER.size)
 GONE = (errno.ENETDOWN, errno.ENODEV, errno.ENXIO)
 

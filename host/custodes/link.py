@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import abc
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
@@ -76,6 +76,11 @@ class Link(abc.ABC):
     @abc.abstractmethod
     def exchange(self, frames: Sequence[Ingress[Any]]) -> list[Outcome[Any]]:
         """Send ``frames``, those of one port in order and back to back, and wait for the outcome of each."""
+
+    def outcomes(self, frames: Sequence[Ingress[P]]) -> Iterator[tuple[P, Outcome[Any]]]:
+        """As `exchange`, but each outcome comes, with the port of its frame, as soon as it is there."""
+        for sent, outcome in zip(frames, self.exchange(frames), strict=True):
+            yield sent.port, outcome
 
     def wait(self, seconds: float) -> None:
         """Let this much time pass in the device, or less."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import select
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,13 +15,13 @@ from custodes.link import Ingress, Outcome
 from custodes.table import Port, Reason
 
 BATCH_FRAMES = 16
-"""Of a port, go into the device at once: few, as a frame has to wait for all of its batch."""
+"""Of a port, go into the device at once: few, as what comes meanwhile has to wait for all of them."""
 POLL_S = 0.1
 """How long the end of a run, or the next reading, may wait where nothing arrives."""
 
-Exchange = Callable[[Sequence[Ingress[Port]]], list[Outcome[Reason]]]
-"""What frames go through: `Link.exchange` of a device, or the executable specification in its place. Outcomes are in the
-order of the frames."""
+Through = Callable[[Sequence[Ingress[Port]]], Iterable[tuple[Port, Outcome[Reason]]]]
+"""What frames go through: `Link.outcomes` of a device, or the executable specification in its place. Outcomes come with the
+ports of their frames; those of one port are in the order of the frames."""
 
 
 class Duty(NamedTuple):
@@ -86,17 +86,26 @@ class Traffic:
         return self.delay_sum / sent if sent else 0.0
 
 
+class Waiting(NamedTuple):
+    """A frame, and since when it waits."""
+
+    since: float
+    frame: bytes
+
+
 class Bridge:
-    """Bridges two interfaces until it is told to stop. Frames of one port keep their order.
+    """Bridges two interfaces until it is told to stop. Frames of one port keep their order; each leaves as soon as the
+    device is done with it.
 
     Args:
         interfaces: one for each port.
-        exchange: what frames go through.
+        through: what frames go through.
     """
 
-    def __init__(self, interfaces: dict[Port, Interface], exchange: Exchange) -> None:
+    def __init__(self, interfaces: dict[Port, Interface], through: Through) -> None:
         self._interfaces = interfaces
-        self._exchange = exchange
+        self._through = through
+        self._waiting: dict[Port, deque[Waiting]] = {port: deque() for port in Port}
         self.traffic = Traffic()
 
     def run(self, ended: Callable[[], bool], *duties: Duty) -> None:
@@ -110,7 +119,8 @@ class Bridge:
         started = time.monotonic()
         due = [started + duty.interval for duty in duties]
         while not ended():
-            if poller.poll(POLL_S * 1000):
+            rest = any(self._waiting.values())
+            if poller.poll(0 if rest else POLL_S * 1000) or rest:
                 self.turn()
             now = time.monotonic()
             self.traffic.seconds = now - started
@@ -120,25 +130,33 @@ class Bridge:
                     due[at] = max(due[at] + duty.interval, now)
 
     def turn(self) -> None:
-        """Take what has arrived at both ports through the device, once."""
-        began = time.perf_counter()
-        batch = [Ingress(port, frame) for port in Port for frame in self._arrived(port)]
+        """Take what has arrived at both ports through the device, or as much of it as goes in at once."""
+        inside = {port: self._arrived(port) for port in Port}
+        batch = [Ingress(port, waiting.frame) for port in Port for waiting in inside[port]]
         if not batch:
             return
-        entered = time.perf_counter()
-        outcomes = self._exchange(batch)
-        self.traffic.busy_seconds += time.perf_counter() - entered
-        for sent, outcome in zip(batch, outcomes, strict=True):
-            self.traffic.ways[sent.port].take(sent.frame, outcome)
-            if outcome.frame is None:
-                continue
-            self._interfaces[sent.port.other].send(outcome.frame)
-            delay = time.perf_counter() - began
-            self.traffic.delay_sum += delay
-            self.traffic.delay_max = max(self.traffic.delay_max, delay)
+        resumed = time.perf_counter()
+        for port, outcome in self._through(batch):
+            left = time.perf_counter()
+            self.traffic.busy_seconds += left - resumed
+            self._deal(port, inside[port].popleft(), outcome)
+            resumed = time.perf_counter()
 
-    def _arrived(self, port: Port) -> list[bytes]:
-        frames: list[bytes] = []
-        while len(frames) < BATCH_FRAMES and (more := self._interfaces[port].receive()):
-            frames += more
-        return frames
+    def _deal(self, port: Port, sent: Waiting, outcome: Outcome[Reason]) -> None:
+        """See to what became of a frame."""
+        traffic = self.traffic
+        traffic.ways[port].take(sent.frame, outcome)
+        if outcome.frame is None:
+            return
+        self._interfaces[port.other].send(outcome.frame)
+        delay = time.perf_counter() - sent.since
+        traffic.delay_sum += delay
+        traffic.delay_max = max(traffic.delay_max, delay)
+
+    def _arrived(self, port: Port) -> deque[Waiting]:
+        """What goes in next at a port. What came merged may be more than that; the rest waits."""
+        waiting = self._waiting[port]
+        while len(waiting) < BATCH_FRAMES and (more := self._interfaces[port].receive()):
+            now = time.perf_counter()
+            waiting.extend(Waiting(now, frame) for frame in more)
+        return deque(waiting.popleft() for _ in range(min(len(waiting), BATCH_FRAMES)))

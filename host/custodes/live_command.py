@@ -74,15 +74,17 @@ def live(
         ports = {Port.CLUSTER: inner, Port.WORLD: outer}
         for note in (*inner.notes, *outer.notes, *_about(flows, seed)):
             display.note(note)
-        bridge = Bridge(ports, warden.link.exchange)
+        bridge = Bridge(ports, warden.link.outcomes)
         report = LiveReport(device, lanes, shown(policy), ports, bridge.traffic, flows.state)
         display.note(f"bridging {cluster} and {world} through {device}; Ctrl-C ends")
         with _shower(display, report, as_json) as show:
             duties = [Duty(interval, show)] + ([Duty(flows.tick_seconds, flows.tick)] if flows.tick_seconds else [])
             bridge.run(lambda: bool(stopping) or _over(bridge.traffic, seconds), *duties)
+            if display.terminal:
+                show()
         if as_json:
             display.json(report.to_json())
-        else:
+        elif not display.terminal:
             display.facts(report.facts())
     if stopping:
         raise StoppedError(f"stopped after {bridge.traffic.seconds:.1f} s")

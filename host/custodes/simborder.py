@@ -78,5 +78,8 @@ class SimBorder(SimLink):
     def exchange(self, frames: Sequence[Ingress[Any]]) -> NoReturn:
         raise DeviceError("what leaves a border leaves by its schedule: it cannot be had frame by frame")
 
+    def outcomes(self, frames: Sequence[Ingress[Any]]) -> NoReturn:
+        self.exchange(frames)
+
     def wait(self, seconds: float) -> None:
         self.step(WAIT_CYCLES)

@@ -50,17 +50,20 @@ class End:
 
 
 class Device:
-    """Drops frames that begin with ``x``, and adds a byte to all others."""
+    """Drops frames that begin with ``x``, and adds a byte to all others.
+
+    Members:
+        batches: what has gone in at once.
+    """
 
     def __init__(self) -> None:
         self.batches: list[list[Ingress]] = []
 
-    def __call__(self, frames: Sequence[Ingress[Port]]) -> list[Outcome[Reason]]:
+    def __call__(self, frames: Sequence[Ingress[Port]]) -> Iterator[tuple[Port, Outcome[Reason]]]:
         self.batches.append(list(frames))
-        return [
-            Outcome(None, Reason.LLC) if sent.frame.startswith(b"x") else Outcome(sent.frame + b"!", Reason.FORWARDED)
-            for sent in frames
-        ]
+        for sent in frames:
+            dropped = sent.frame.startswith(b"x")
+            yield sent.port, Outcome(None, Reason.LLC) if dropped else Outcome(sent.frame + b"!", Reason.FORWARDED)
 
 
 class Bridged:
@@ -105,10 +108,30 @@ def test_batches_are_small_and_of_both_ports(bridged: Bridged) -> None:
     assert len(bridged.device.batches) == 3
 
 
-def test_what_came_merged_stays_together(bridged: Bridged) -> None:
-    bridged.cluster.arrive(*[b"c"] * (2 * BATCH_FRAMES))
+def test_what_came_merged_goes_in_pieces_between_which_others_have_their_turn(bridged: Bridged) -> None:
+    frames = [b"c%d" % number for number in range(2 * BATCH_FRAMES + 1)]
+    bridged.cluster.arrive(*frames)
+    bridged.bridge.turn()
+    bridged.world.arrive(b"w")
     bridged.run(0.1)
-    assert [len(batch) for batch in bridged.device.batches] == [2 * BATCH_FRAMES]
+    assert [len(batch) for batch in bridged.device.batches] == [BATCH_FRAMES, BATCH_FRAMES + 1, 1]
+    assert bridged.device.batches[1][-1] == Ingress(Port.WORLD, b"w")
+    assert bridged.world.sent == [frame + b"!" for frame in frames]
+
+
+def test_a_frame_leaves_before_those_behind_it_are_through() -> None:
+    ends, left = {port: End() for port in Port}, list[int]()
+
+    def through(frames: Sequence[Ingress[Port]]) -> Iterator[tuple[Port, Outcome[Reason]]]:
+        for sent in frames:
+            left.append(len(ends[Port.WORLD].sent))
+            yield sent.port, Outcome(sent.frame, Reason.FORWARDED)
+
+    ends[Port.CLUSTER].arrive(b"1", b"2", b"3")
+    Bridge(cast(dict[Port, Interface], ends), through).turn()
+    for end in ends.values():
+        end.close()
+    assert left == [0, 1, 2]
 
 
 def test_duties_are_seen_to_while_nothing_arrives_and_while_much_does(bridged: Bridged) -> None:
@@ -139,7 +162,7 @@ def test_delays_are_counted_for_what_leaves(bridged: Bridged) -> None:
 
 
 def test_a_device_that_fails_ends_it(bridged: Bridged) -> None:
-    def fail(frames: Sequence[Ingress[Port]]) -> list[Outcome[Reason]]:
+    def fail(frames: Sequence[Ingress[Port]]) -> list[tuple[Port, Outcome[Reason]]]:
         raise DeviceError("stuck")
 
     bridge = Bridge(cast(dict[Port, Interface], {Port.CLUSTER: bridged.cluster, Port.WORLD: bridged.world}), fail)

@@ -27,6 +27,7 @@ LINE = (
     r"\d+\.\ds  cluster \d+ in, \d+ out, \d+ dropped; world \d+ in, \d+ out, \d+ dropped; flows \d+; delay \d+\.\d ms"
 )
 
+SHOW_CURSOR = b"\x1b[?25h"
 NET_ADMIN, NET_RAW = 12, 13
 WITHOUT = """
 import ctypes
@@ -95,9 +96,12 @@ def test_a_terminal_shows_it_in_place(cables: Cables, tmp_path: Path, monkeypatc
             assert select.select([screen], [], [], WAIT_S)[0]
             shown += os.read(screen, 1 << 16)
         code, _, _ = live.end()
+    while select.select([screen], [], [], 0)[0]:
+        shown += os.read(screen, 1 << 16)
     os.close(slave)
     os.close(screen)
     assert code == 130 and b"\x1b[" in shown
+    assert shown.endswith(SHOW_CURSOR), "what was shown last stays, and is not printed again"
 
 
 @needs_cables

@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,19 +34,17 @@ def bridge(cables: Cables, policy: Policy, sabotaged: bool, over: threading.Even
     """The specification between two interfaces."""
     warden = Warden(policy, Words(SEED))
 
-    def exchange(frames: list[Ingress[Port]]) -> list[Outcome[Reason]]:
-        found = []
+    def through(frames: Sequence[Ingress[Port]]) -> Iterator[tuple[Port, Outcome[Reason]]]:
         for sent in frames:
             result = warden.pass_frame(sent.frame, sent.port)
             frame = result.frame
             if sabotaged and frame is not None:
                 frame = frame[:-1] + bytes([frame[-1] ^ 1])
-            found.append(Outcome(frame, result.reason, result.altered))
-        return found
+            yield sent.port, Outcome(frame, result.reason, result.altered)
 
     with cables.between.inside(), Interface("inner") as inner, Interface("outer") as outer:
         ready.set()
-        Bridge({Port.CLUSTER: inner, Port.WORLD: outer}, exchange).run(over.is_set)  # pyright: ignore
+        Bridge({Port.CLUSTER: inner, Port.WORLD: outer}, through).run(over.is_set)
 
 
 @pytest.mark.parametrize("sabotaged", [False, True])

@@ -69,6 +69,20 @@ def test_after_reset_it_knows_no_policy_and_forwards_nothing():
     pair.link.close()
 
 
+def test_outcomes_come_while_other_frames_are_inside():
+    pair = WholePair(POLICY, 1)
+    frames = [Ingress(port, Frame(Ip4(Udp(bytes(1000)), port)).pack()) for port in (*Port, *Port, Port.WORLD)]
+    pair.link.exchange(frames)
+    wanted = pair.link.exchange(frames)
+    found = [(port, outcome, pair.link.cycles) for port, outcome in pair.link.outcomes(frames)]
+    pair.link.close()
+    for port in Port:
+        assert [outcome for at, outcome, _ in found if at is port] == [
+            outcome for frame, outcome in zip(frames, wanted, strict=True) if frame.port is port
+        ]
+    assert found[0][2] + 2 * 1000 <= found[-1][2], "two frames come after it"
+
+
 def test_nothing_to_take_is_an_error():
     with SimLink("warden", 1) as link, pytest.raises(DeviceError, match="lost a frame"):
         link.take(Port.CLUSTER)
