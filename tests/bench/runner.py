@@ -4,8 +4,9 @@
 ``bench.json`` is one object:
 
 - ``tools``: name -> version; ``machine``: what the speeds depend on.
-- ``cycles``: the warden in one direction, per lane count and frame size: ``lanes``, ``frame_bytes``,
-  ``beats_per_cycle`` (steady state), ``latency_cycles`` (first beat in to last beat out, warden empty before).
+- ``cycles``: the warden, and without its flow table, in one direction, per lane count and frame size: ``device``
+  ("warden" or "scrubber"), ``lanes``, ``frame_bytes``, ``beats_per_cycle`` (steady state), ``latency_cycles`` (first beat
+  in to last beat out, device empty before).
 - ``units``: per unit and lane count the members of `tests.bench.fabric.Cost`; null where not found, with ``status``
   ("measured", "not placed", "not measured") and ``reason``, or what is special about a measured one.
 - ``curve``: the same of engines of AES-GCM, and ``gbit_per_s`` (lanes x 8 x Fmax), ``gbit_per_s_per_klut`` (that for 1,000

@@ -92,9 +92,9 @@ def _audits(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _cycles(rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = {(lanes,): lanes_text(lanes) for lanes in dict.fromkeys(row["lanes"] for row in rows)}
-    title = "Warden: beats per cycle, frames back to back · latency in cycles, first beat in to last out"
-    return _pivot(title, rows, columns, ["lanes"], "{beats_per_cycle:.3f} · {latency_cycles:5}")
+    columns = {(row["device"], row["lanes"]): f"{row['device']}, {lanes_text(row['lanes'])}" for row in rows}
+    title = "Beats per cycle, frames back to back · latency in cycles, first beat in to last out"
+    return _pivot(title, rows, columns, ["device", "lanes"], "{beats_per_cycle:.3f} · {latency_cycles:5}")
 
 
 def _simulation(rows: Sequence[Mapping[str, Any]]) -> Table:

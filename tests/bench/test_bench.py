@@ -71,11 +71,11 @@ def test_targets_take_the_slowest_measurement():
 
 def test_line_rate_is_judged_at_the_smallest_frame():
     rows = [
-        {"lanes": 8, "frame_bytes": size, "beats_per_cycle": rate, "latency_cycles": 9}
-        for size, rate in ((60, 0.9), (64, 1))
+        {"device": device, "lanes": 8, "frame_bytes": size, "beats_per_cycle": rate, "latency_cycles": 9}
+        for device, size, rate in (("scrubber", 60, 1.0), ("warden", 60, 0.9), ("warden", 64, 1.0))
     ]
     verdicts = [target.verdict for target in targets(results(cycles=rows)) if target.unit == "beats per cycle"]
-    assert verdicts == ["not measured", "missed", "not measured"]
+    assert verdicts == ["not measured", "met", "not measured", "not measured", "missed", "not measured"]
 
 
 def test_cost_per_gbit_is_compared_with_the_next_smaller_lane_count():
@@ -165,7 +165,7 @@ def test_markdown_table_has_a_rule_and_as_many_columns_in_every_line():
 
 def test_every_section_becomes_a_table_that_can_be_printed():
     full = results(
-        cycles=[{"lanes": 1, "frame_bytes": 60, "beats_per_cycle": 1.0, "latency_cycles": 141}],
+        cycles=[{"device": "warden", "lanes": 1, "frame_bytes": 60, "beats_per_cycle": 1.0, "latency_cycles": 141}],
         units=[
             scrubber(1, lut4=3400, fmax_mhz=100.5, slowest_path="a to b"),
             scrubber(64, status="not measured", reason="too large"),
