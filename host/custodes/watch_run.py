@@ -221,7 +221,7 @@ def _checker(workers: int | None, scheduler: str | None) -> Iterator[Checker]:
             workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=None,  # pyright: ignore[reportArgumentType]
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
