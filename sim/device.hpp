@@ -2,7 +2,8 @@
 // A verilated device: frames in, verdicts and frames out. What a kind of device has besides, and the functions that the host
 // calls, are in the other files of this folder.
 //
-// From the command line: LANES; PORT_0 and PORT_1, the names of the two ports; ALTERED, whether verdicts have an `altered`.
+// From the command line: LANES; PORT_0 and PORT_1, the names of the two ports; ALTERED, whether verdicts have an `altered`;
+// MUTANTS, whether there are any.
 // Vdevice is the verilated `FlatTop` of the device.
 #pragma once
 
