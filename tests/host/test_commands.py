@@ -283,8 +283,17 @@ def test_info_shows_device_policy_and_table(device: Install) -> None:
     assert [row["key"] for row in found["table"]] == [row.key for row in (*SCRUBBED, *PASSED)]
     actions = {row["key"]: row["action"] for row in found["table"]}
     assert (actions["tcp_isn"], actions["nd_flags"]) == ("translate", "passes")
+    assert found["policy_defaults"]["flow_slots"] == 4096
     text = custodes("info").stdout
     assert "identity 0x43555354" in text and "TCP initial sequence number" in text
+
+
+def test_info_says_what_passes_without_a_flow_table(device: Install) -> None:
+    device(FakeLink(flows=0))
+    found = json.loads(custodes("info", "--json").stdout)
+    assert found["policy_defaults"]["flow_slots"] == 0
+    passing = {row["key"]: row["after"] for row in found["table"] if row["action"] == "passes"}
+    assert passing == {row.key: row.bits for row in (*SCRUBBED, *PASSED) if row.stateful or row in PASSED}
 
 
 @pytest.mark.parametrize("lanes", LANES)
