@@ -17,7 +17,7 @@ from custodes.policy import Policy
 from custodes.table import Port, Reason
 from custodes.watch import Exit, Expected, Finding, Limits, Seen, Tally, TimedExit, Verdict
 from custodes.watch_execution import Event, Executed, Execution
-from custodes.watch_records import Beats, Ledger
+from custodes.watch_records import Beats, Ledger, want_records
 from custodes.watch_schedule import DATAPATH_HZ, Scheduled, Timetable, retimer_key
 from custodes.watch_ticks import Ticks, fit
 
@@ -182,6 +182,8 @@ class Check:
         self._ticks = self._find_ticks()
         self._ledgers = self._open_ledgers()
         self._scheduled: Scheduled | None = None
+        self._first_ns: int | None = None
+        self._end_ns = 0
         frames = self.outcome.frames
         self._cluster = Exit(Port.CLUSTER, epoch.limits, frames, self._left(Port.CLUSTER))
         self._world: Exit | TimedExit = Exit(Port.WORLD, epoch.limits, frames, self._left(Port.WORLD))
@@ -249,11 +251,22 @@ class Check:
             self._finish_scheduled(scheduled, self._world)
         for ledger in self._ledgers.values():
             ledger.finish()
+        want_records(self._ledgers.values(), self._epoch.beat_ns, self._elapsed_ns())
         self.outcome.swapped = self._execution.swapped
         self._count_words()
 
+    def _elapsed_ns(self) -> int:
+        """From the first frame at the taps to the last."""
+        begun = [ahead.first_ns for ahead in self._ahead.values() if ahead.first_ns is not None]
+        begun += [] if self._first_ns is None else [self._first_ns]
+        return max(self._latest_ns - min(begun) - 2 * self._epoch.limits.uncertainty_ns, 0) if begun else 0
+
+    @property
+    def _latest_ns(self) -> int:
+        return max(self._end_ns, *(ahead.end_ns for ahead in self._ahead.values()))
+
     def _finish_scheduled(self, scheduled: Scheduled, world: TimedExit) -> None:
-        end_ns = max(self._end_ns, *(ahead.end_ns for ahead in self._ahead.values()))
+        end_ns = self._latest_ns
         after_ns = self._period_ns * (scheduled.backlog + 2) + self._epoch.limits.delay_ns
         for expected in scheduled.leave(end_ns + after_ns):
             world.expect(expected)
@@ -325,11 +338,12 @@ class Check:
 
     def _events(self) -> Iterator[Event]:
         """What was sent and when it ticked, in order of their times."""
-        self._end_ns = 0
         streams = [self._numbered(port) for port in Port]
         before: int | None = None
         for event in heapq.merge(*streams, key=lambda event: (event.time_ns, event.port)):
-            if before is not None:
+            if before is None:
+                self._first_ns = event.time_ns
+            else:
                 for tick_ns in self._ticks.between(before, event.time_ns):
                     yield Event(tick_ns, None)
             before = self._end_ns = event.time_ns

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from custodes.fingerprint import NO_CHAIN, Flag, Record
 from custodes.model.fingerprint import Fingerprint
@@ -14,6 +14,10 @@ from custodes.watch_ticks import Ticks
 
 BYTE_NS = 8
 """At 1 Gbit/s: what a frame takes from its first byte to its last, at most."""
+UNTAKEN = 1
+"""Records of each direction that may not have been taken from the device yet when the taps end."""
+LATE = 1
+"""Beats that may pass between the taps' first frame and the moment when the device is told how long a beat is."""
 
 
 class Beats:
@@ -46,6 +50,9 @@ class Ledger:
             after it.
         epoch: that they have to say.
         ticks: when the flow table has ticked.
+
+    Members:
+        count: how many of the records are checked. last_beat: of the last; -1: there is none.
     """
 
     def __init__(
@@ -69,9 +76,11 @@ class Ledger:
         self._unbounded_out: list[Record] = []
         self._last: Record | None = None
         self._lost = False
+        self.last_beat = records[-1].beat if records else -1
         if self._records and self._records[0].beat:
             self._last = self._records.popleft()
             self._used_in = self._used_out = self._last.words
+        self.count = len(self._records)
 
     def entered(self, time_ns: int, used: int) -> None:
         """A frame was sent; ``used`` words have been used by it and those before it."""
@@ -96,6 +105,15 @@ class Ledger:
             else:
                 missing = record.frames_in - len(self._in)
                 self._find(record, Verdict.MISSING, f"is of {missing} frames more than the taps have seen come")
+
+    def want(self, count: int, last_beat: int) -> None:
+        """There should have been so many records, and one of that beat."""
+        missing = max(count - self.count, last_beat - self.last_beat)
+        if missing > 0 and not self._lost:
+            after = "" if self.last_beat < 0 else f" after record {self.last_beat}"
+            self._tally.find(
+                Finding(Verdict.MISSING, self.direction.other, 0, f"at least {missing} records are not there{after}")
+            )
 
     @property
     def after(self) -> int:
@@ -171,3 +189,12 @@ class Ledger:
 
 def _between(least: int, most: int) -> str:
     return str(most) if least == most else f"{least} to {most}"
+
+
+def want_records(ledgers: Collection[Ledger], beat_ns: int | None, elapsed_ns: int) -> None:
+    """Find out which records are not there at the end, where the taps have been open for ``elapsed_ns``: each direction has
+    one for every beat, and as many as the other."""
+    beats = 0 if beat_ns is None else elapsed_ns // beat_ns
+    last = max((ledger.last_beat for ledger in ledgers), default=-1)
+    for ledger in ledgers:
+        ledger.want(beats - UNTAKEN - LATE, last - UNTAKEN)
