@@ -29,6 +29,7 @@ from custodes.ethernet import TAG_ETHERTYPE
 from custodes.output import output_file
 from custodes.policy_text import policy_text
 from custodes.retimer import Schedule
+from custodes.simlink import lanes_of
 from custodes.table import Port
 from custodes.terminal import Screen, shown
 from custodes.watch_manifest import POLICY, SCHEDULE, SHARES
@@ -188,6 +189,11 @@ class BorderLeg:
             raise MismatchError(self.verdict)
 
 
+def border_lanes(lanes: int) -> int:
+    """The most that a border is made with, up to so many."""
+    return max(known for known in lanes_of("border") if known <= lanes)
+
+
 def cross_border(source: Path, folder: Path, admission: Admission, display: Screen, lanes: int = 1) -> BorderLeg:
     """Have a capture cross the border twice, and watched by both parties. Everything is written to ``folder``.
 
@@ -203,7 +209,7 @@ def cross_border(source: Path, folder: Path, admission: Admission, display: Scre
     ]
     origin_ns = next((packet.time_ns for packet in Capture(source)), 0)
     parties = Parties(_directory(folder), display.detail)
-    cross = _Crossings(parties, admission, frames, origin_ns, lanes, display)
+    cross = _Crossings(parties, admission, frames, origin_ns, border_lanes(lanes), display)
     honest = cross.go(folder / "honest", None)
     sabotage = _sabotage(frames, honest.traffic, admission)
     return BorderLeg(Schedule(), honest, sabotage, cross.go(folder / "sabotaged", sabotage))

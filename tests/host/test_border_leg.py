@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from custodes.border_leg import BorderLeg
+from custodes.border_leg import BorderLeg, border_lanes
 from custodes.border_page import border_section
 from custodes.errors import MismatchError
 from custodes.leak import Leak, judge_leaks
@@ -66,3 +66,8 @@ def test_a_channel_over_its_bound_is_a_mismatch():
     judge_leaks([good])
     with pytest.raises(MismatchError, match="count through slot"):
         judge_leaks([good, Leak("count", "slot", 100, 1.5, 0.0, "slot", 1.0, 1.0, 1.0)])
+
+
+@pytest.mark.parametrize(("asked", "lanes"), [(1, 1), (8, 8), (64, 8)])
+def test_a_border_has_as_many_lanes_as_there_is_one_with(asked: int, lanes: int):
+    assert border_lanes(asked) == lanes
