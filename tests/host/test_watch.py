@@ -13,10 +13,10 @@ from custodes.retimer import Schedule
 from custodes.table import Port
 from custodes.watch import Limits, Seen
 from custodes.watch_epoch import Outcome, check
-from custodes.watch_schedule import Clock
-from tests.frames import POLICY, Frame, Ip4
+from custodes.watch_schedule import Clock, Timetable
+from tests.frames import POLICY, Arp, Frame, Ip4
 from tests.host.model.passage import SEED, SYN, C, Talk, W
-from tests.host.watch_traces import BATCHES, BEAT_NS, LIMITS, NUMBER, SLOTS, START_NS, Tapped, Trace, run
+from tests.host.watch_traces import BATCHES, BEAT_NS, LIMITS, NUMBER, SIZE, SLOTS, START_NS, Tapped, Trace, retimed, run
 
 SCHEDULES = (None, SLOTS, replace(SLOTS, policy=1), BATCHES)
 
@@ -139,6 +139,20 @@ def test_a_changed_frame_does_not_make_all_after_it_wrong(schedule: Schedule):
         mismatches.append(found(edited.record()).to_json()["frames"]["mismatch"])
     assert set(mismatches) <= {1, 2}
     assert mismatches.count(1) > 0.8 * len(mismatches)
+
+
+def test_a_changed_frame_is_not_taken_for_a_later_one_that_is_the_same():
+    passage = Tapped(Warden(POLICY, Words(SEED)), gap_ns=400_000)
+    for _ in range(8):
+        passage.send(C, Frame(Arp()).pack())
+    left = retimed(passage.left[W], SLOTS, 0, passage.now_ns)
+    trace = Trace(
+        passage.sent, passage.left | {W: left}, passage.used, timetable=Timetable(SLOTS, SIZE, origin_ns=START_NS)
+    )
+    number = [number for number, seen in enumerate(left) if seen.frame[12:14] == b"\x08\x06"][3]
+    left[number] = left[number]._replace(frame=bytes([left[number].frame[0] ^ 4]) + left[number].frame[1:])
+    outcome = found(trace.record())
+    assert len(outcome.findings) == 1 and f"frame {number + 1} differs from byte 0 on" in outcome.findings[0]
 
 
 def test_words_of_another_seed_are_a_mismatch(honest: Trace):
