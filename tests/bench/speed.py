@@ -50,8 +50,9 @@ def frames(size: int, count: int, port: Port = Port.CLUSTER) -> list[Ingress]:
 
 
 def open_warden(lanes: int) -> SimLink:
-    """The simulated warden with the policy that admits `frames`; raises `DeviceError` where it is not built."""
-    link = SimLink("warden", lanes)
+    """The simulated warden without flows, which waits for no words, with the policy that admits `frames`; raises
+    `DeviceError` where it is not built."""
+    link = SimLink("scrubber", lanes)
     for address, value in policy_writes(POLICY):
         link.write(address, value)
     return link
