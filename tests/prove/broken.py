@@ -134,7 +134,7 @@ COPIES = (
         6,
         Coin,
         "elaborate",
-        "drawn.eq((self._state == CoinState.DRAWN) & ~self.fault)",
+        "drawn.eq(self._state == CoinState.DRAWN)",
         "drawn.eq(~self.fault)",
     ),
     Broken("sends on after tampering", "Session cleared", 1, Session, "elaborate", "valid & ~tampered", "valid"),
