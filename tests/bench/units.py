@@ -60,6 +60,8 @@ class Part:
 
 SMALL = Part("LFE5U-25F-6", ("--25k", "--speed", "6", "--package", "CABGA381"), 125.0, 24288, 56)
 LARGE = Part("LFE5U-85F-8", ("--85k", "--speed", "8", "--package", "CABGA381"), 156.25, 83640, 208)
+BORDER = Part("LFE5UM-45F-8", ("--um-45k", "--speed", "8", "--package", "CABGA381"), 125.0, 43848, 108)
+"""That of the Versa board, the smallest that has room for a border."""
 SMALL_LANES = 4
 """Up to so many lanes units are placed on the small part."""
 
@@ -70,17 +72,19 @@ def lanes_text(lanes: int) -> str:
 
 @dataclass(frozen=True)
 class Unit:
-    """One unit with parameters. ``lanes`` chooses the part; ``models`` are Verilog of what it has instances of."""
+    """One unit with parameters. ``lanes`` chooses the part, unless it is made ``only_for`` one; ``models`` are Verilog of
+    what it has instances of."""
 
     name: str
     lanes: int
     make: Callable[[], wiring.Component]
     models: tuple[Path, ...] = ()
     clock_mhz: float | None = None
+    only_for: Part | None = None
 
     @property
     def part(self) -> Part:
-        part = SMALL if self.lanes <= SMALL_LANES else LARGE
+        part = self.only_for or (SMALL if self.lanes <= SMALL_LANES else LARGE)
         return part if self.clock_mhz is None else replace(part, clock_mhz=self.clock_mhz)
 
     @property
@@ -136,6 +140,8 @@ _FIXED: dict[str, tuple[int, Callable[[], wiring.Component]]] = {
 _MODELS = {"ControlSystem": (PICORV32,)}
 _CLOCKS_MHZ = {"ControlSystem": CLOCK_HZ / 1e6}
 """Of units that do not have the clock of the datapath."""
+_ONLY_FOR = {(name, 1): BORDER for name in ("Coin", "Retimer", "Fingerprint")}
+"""Units at so many lanes that are of use in a border only."""
 NAMES = (*_MAKERS, *_FIXED)
 OPENING, SEALING = "Gcm opening", "Gcm sealing"
 _ENGINES: dict[str, tuple[tuple[int, ...], Callable[[int], wiring.Component]]] = {
@@ -151,7 +157,7 @@ def units(lanes: list[int], names: list[str]) -> list[Unit]:
         _unit(name, width, make) for name, make in _MAKERS.items() if name in names for width in LANES if width in lanes
     ]
     found += [
-        Unit(name, width, make, _MODELS.get(name, ()), _CLOCKS_MHZ.get(name))
+        Unit(name, width, make, _MODELS.get(name, ()), _CLOCKS_MHZ.get(name), _ONLY_FOR.get((name, width)))
         for name, (width, make) in _FIXED.items()
         if name in names and width in lanes
     ]
@@ -164,4 +170,4 @@ def engines(lanes: list[int]) -> list[Unit]:
 
 
 def _unit(name: str, lanes: int, make: Callable[[int], wiring.Component]) -> Unit:
-    return Unit(name, lanes, lambda: make(lanes))
+    return Unit(name, lanes, lambda: make(lanes), only_for=_ONLY_FOR.get((name, lanes)))
