@@ -102,6 +102,7 @@ class Border(wiring.Component):
         _tap(m, self.o_cluster, fingerprints.tap_cluster)
         m.d.comb += [
             warden.live.eq(coin.live),
+            retimer.key.eq(coin.retimer_key),
             fingerprints.ticks.eq(warden.ticks),
             gate.open.eq(fingerprints.room_cluster),
             fingerprints.entered_cluster.eq(_ends(self.i_cluster)),
