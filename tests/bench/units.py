@@ -20,6 +20,7 @@ from gateware.devices.nic import CLOCK_HZ
 from gateware.entropy import Coin
 from gateware.ethernet import Mac
 from gateware.fingerprint import Fingerprint
+from gateware.flow import Translator
 from gateware.hash import Sha256
 from gateware.retimer import Retimer
 from gateware.scrubber import Scrubber
@@ -45,6 +46,8 @@ LANES = (1, 8, 64)
 CURVE_LANES = (1, 2, 4, 8, 16, 32, 64)
 KEYS = 64
 RETIMER_STORE_BYTES = 32768
+BORDER_FLOWS = 2048
+"""Slots of the flow table of a border on the Versa board."""
 
 
 @dataclass(frozen=True)
@@ -135,12 +138,13 @@ _FIXED: dict[str, tuple[int, Callable[[], wiring.Component]]] = {
     "Sealer": (1, lambda: Sealer(1)),
     "Opener": (1, lambda: Opener(1)),
     "Retimer": (1, lambda: Retimer(1, RETIMER_STORE_BYTES)),
+    "Translator": (1, lambda: Translator(1, BORDER_FLOWS)),
 }
 """Units of one lane count; a width converter counts as its wider side."""
 _MODELS = {"ControlSystem": (PICORV32,)}
 _CLOCKS_MHZ = {"ControlSystem": CLOCK_HZ / 1e6}
 """Of units that do not have the clock of the datapath."""
-_ONLY_FOR = {(name, 1): BORDER for name in ("Coin", "Retimer", "Fingerprint")}
+_ONLY_FOR = {(name, 1): BORDER for name in ("Coin", "Retimer", "Fingerprint", "Translator")}
 """Units at so many lanes that are of use in a border only."""
 NAMES = (*_MAKERS, *_FIXED)
 OPENING, SEALING = "Gcm opening", "Gcm sealing"
