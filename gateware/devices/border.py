@@ -44,7 +44,7 @@ class Border(wiring.Component):
         bus: registers of `custodes.maps.BORDER`, but those of control and ports; what is read is right 5 cycles after the
             address has come to rest.
         busy: frames are inside the warden.
-        alarm: for one cycle, see `Fingerprints`; or `Coin.fault`.
+        alarm: for one cycle, see `Fingerprints`; or `Coin.fault`, or that of the `Translator`.
 
     A frame leaves for the cluster only when there is room for its fingerprint; until then the warden holds it, and so
     whoever feeds it. Reset: that of the units.
@@ -100,6 +100,7 @@ class Border(wiring.Component):
         _tap(m, self.o_cluster, fingerprints.tap_cluster)
         m.d.comb += [
             warden.live.eq(coin.live),
+            retimer.key.eq(coin.retimer_key),
             fingerprints.ticks.eq(warden.ticks),
             gate.open.eq(fingerprints.room_cluster),
             fingerprints.entered_cluster.eq(_ends(self.i_cluster)),
@@ -108,7 +109,7 @@ class Border(wiring.Component):
             fingerprints.words_cluster.eq(coin.used_cluster),
             fingerprints.words_world.eq(coin.used_world),
             self.busy.eq(warden.busy),
-            self.alarm.eq(fingerprints.alarm | coin.fault),
+            self.alarm.eq(fingerprints.alarm | coin.fault | warden.fault),
         ]
         self._registers(m, warden, {RETIMER_BASE: retimer.bus, FINGERPRINT_BASE: fingerprints.bus, COIN_BASE: coin.bus})
         return m

@@ -37,7 +37,7 @@ class Warden(wiring.Component):
         bus: registers of `custodes.registers`.
         busy: frames are inside.
         words_cluster, words_world, live: words of entropy, see `Translator`.
-        ticks: by which flows have grown older since reset.
+        ticks: by which flows have grown older since reset. ``fault``: see `Translator`.
     """
 
     i_cluster: stream.Interface
@@ -52,12 +52,19 @@ class Warden(wiring.Component):
     words_world: stream.Interface
     live: Signal
     ticks: Signal
+    fault: Signal
 
     def __init__(self, lanes: int, flows: int = FLOWS) -> None:
         self.lanes = lanes
         self.flows = flows
         frames, words = FrameSignature(lanes), stream.Signature(WORD_BITS)
-        of_flows = {"words_cluster": In(words), "words_world": In(words), "live": In(len(Port)), "ticks": Out(32)}
+        of_flows = {
+            "words_cluster": In(words),
+            "words_world": In(words),
+            "live": In(len(Port)),
+            "ticks": Out(32),
+            "fault": Out(1),
+        }
         super().__init__(
             {
                 "i_cluster": In(frames),
@@ -148,6 +155,7 @@ class Warden(wiring.Component):
             flows.bus.write_data.eq(self.bus.write_data),
             flows.bus.write.eq(self.bus.write),
             self.ticks.eq(translator.ticks),
+            self.fault.eq(translator.fault),
         ]
         return translator.busy | Cat(judging).any(), flows
 

@@ -28,7 +28,7 @@ from gateware.entropy.modes import (
     flags,
     offset,
 )
-from gateware.entropy.words import COUNT_BITS, WORD_BITS, Words, turned
+from gateware.entropy.words import COUNT_BITS, KEY_BITS, WORD_BITS, Words, turned
 from gateware.hash import Sha256, block_word
 from gateware.hash.sha256 import STATE_WORDS
 from gateware.hash.sha256 import WORD_BITS as HASH_BITS
@@ -46,14 +46,15 @@ class Coin(wiring.Component):
             address rests.
         clear: forgets everything, as the order END.
         words_cluster, words_world, live, used_cluster, used_world: see `Words`.
+        retimer_key: see `Words`; 0 while there is no seed, and from the cycle after it.
         epoch: its number. seeded: there is a seed.
-        fault: a mode that does not exist. Words are withdrawn in that cycle, and the epoch is void from the next one on.
+        fault: a mode that does not exist. Words are withdrawn in the next cycle at the latest, and the epoch is void.
 
     Words come only after both commitments of the epoch were latched, in any order, are not the same, and both shares were
     given afterwards and are what was committed to. Anything else makes the epoch void, and only a later one begins. Secrets
     are overwritten: a salt when it has been checked, shares when the seed has been made, the seed when the epoch ends, in at
-    most 33 cycles. A share takes 160 cycles, the seed 170, the first words come 80 later. Reset forgets everything, the
-    number of the epoch too.
+    most 33 cycles. A share takes 160 cycles, the seed 170, the key 70 more, the first words 80 after it. Reset forgets
+    everything, the number of the epoch too.
     """
 
     bus: BusInterface
@@ -63,6 +64,7 @@ class Coin(wiring.Component):
     live: Signal
     used_cluster: Signal
     used_world: Signal
+    retimer_key: Signal
     epoch: Signal
     seeded: Signal
     fault: Signal
@@ -79,6 +81,7 @@ class Coin(wiring.Component):
                 "live": Out(2),
                 "used_cluster": Out(COUNT_BITS),
                 "used_world": Out(COUNT_BITS),
+                "retimer_key": Out(KEY_BITS),
                 "epoch": Out(EPOCH_BITS),
                 "seeded": Out(1),
                 "fault": Out(1),
@@ -113,12 +116,13 @@ class Coin(wiring.Component):
             *revealed_faults,
             words.fault,
         ]
-        drawn = Signal()
+        drawn, feeds = Signal(), Signal()
+        m.d.sync += feeds.eq(drawn)  # what words need of store and engine, they need a cycle after they are enabled
         m.d.comb += [
             self.fault.eq(reduce(or_, faults)),
             self._works.eq(reduce(or_, (self._state == busy for busy in BUSY))),
             self._decided.eq(reduce(or_, (self._state == decided for decided in DECIDED))),
-            drawn.eq((self._state == CoinState.DRAWN) & ~self.fault),
+            drawn.eq(self._state == CoinState.DRAWN),
             self.seeded.eq(drawn),
             words.enable.eq(drawn),
             words.busy.eq(sha256.busy),
@@ -126,6 +130,7 @@ class Coin(wiring.Component):
             self.live.eq(words.live),
             self.used_cluster.eq(words.used_cluster),
             self.used_world.eq(words.used_world),
+            self.retimer_key.eq(words.key),
             sender.epoch.eq(self.epoch),
             sender.party.eq(party),
             sender.message.eq(Mux(self._state == CoinState.DERIVE, Message.SEED, Message.COMMITMENT)),
@@ -133,10 +138,10 @@ class Coin(wiring.Component):
         wiring.connect(m, words.o_cluster, wiring.flipped(self.words_cluster))
         wiring.connect(m, words.o_world, wiring.flipped(self.words_world))
         write, address, data = self._written(m)
-        self._feed(m, drawn, sender.o, words.i, sha256)
+        self._feed(m, feeds, sender.o, words.i, sha256)
         commitments = self._commitments(m, write, address, data, latched)
         m.d.comb += sender.data.eq(
-            self._store(m, write, address, data, revealed, party, sha256.state, drawn, sender.row, words.row)
+            self._store(m, write, address, data, revealed, party, sha256.state, feeds, sender.row, words.row)
         )
         m.d.comb += words.seed.eq(sender.data)
         self._work(m, sender, sha256, party, revealed)
@@ -155,19 +160,19 @@ class Coin(wiring.Component):
         m.d.sync += data.eq(Mux(self.bus.write, self.bus.write_data, 0))
         return write, address, data
 
-    def _feed(self, m: Module, drawn: Value, message: Any, words: Any, sha256: Sha256) -> None:
+    def _feed(self, m: Module, of_words: Value, message: Any, words: Any, sha256: Sha256) -> None:
         """What the engine digests: a register is between, as the engine begins with an adder."""
         full, item, takes = Signal(), Signal(block_word()), Signal()
         m.d.comb += [
             takes.eq(~full | sha256.i.ready),
-            message.ready.eq(takes & ~drawn),
-            words.ready.eq(takes & drawn),
+            message.ready.eq(takes & ~of_words),
+            words.ready.eq(takes & of_words),
             sha256.i.valid.eq(full),
             sha256.i.payload.eq(item),
             sha256.clear.eq((self._state == CoinState.WIPE) | (self._phase == Phase.FORGET)),
         ]
         with m.If(takes):
-            with m.If(drawn):
+            with m.If(of_words):
                 m.d.sync += [full.eq(words.valid), item.eq(words.payload)]
             with m.Else():
                 m.d.sync += [full.eq(message.valid), item.eq(message.payload)]
@@ -203,7 +208,7 @@ class Coin(wiring.Component):
         revealed: list[Any],
         party: Value,
         digest: Value,
-        drawn: Value,
+        of_words: Value,
         row: Value,
         seed_row: Value,
     ) -> Value:
@@ -236,7 +241,7 @@ class Coin(wiring.Component):
             # SEC_CM: COIN.FORGOTTEN
             with m.Case(CoinState.WIPE):
                 m.d.comb += [writes.en.eq(1), writes.addr.eq(index)]
-        m.d.comb += reads.addr.eq(Mux(drawn, SALTS + seed_row, row))
+        m.d.comb += reads.addr.eq(Mux(of_words, SALTS + seed_row, row))
         return reads.data
 
     def _void(self, m: Module, reason: CoinFault) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words that a seed makes, for the flows of each direction."""
+"""What a seed makes: the words for the flows of each direction, and the key of the retimer."""
 
 from typing import Any
 
@@ -19,9 +19,12 @@ WORD_BITS = STATE_BITS // 2
 BYTE_BITS = 8
 COUNT_BITS = 32
 DIRECTIONS = ("cluster", "world")
-MARK = ord("W")
+WORD_MARK, KEY_MARK = ord("W"), ord("R")
 MESSAGE_BITS = STATE_BITS + BYTE_BITS * (1 + 1 + 8)
 """Seed, mark, direction, number."""
+KEY_MESSAGE_BITS = STATE_BITS + BYTE_BITS
+"""Seed, mark."""
+KEY_BITS = 64
 DIGEST_CYCLES = 70
 """From one digest to the next, each of two words."""
 
@@ -42,7 +45,7 @@ def turned(value: Value) -> Value:
 
 
 class Words(wiring.Component):
-    """Two streams of words from one seed, and a queue of them ahead of who needs them.
+    """Two streams of words from one seed, and a queue of them ahead of who needs them; before them the key of the retimer.
 
     Args:
         depth: words of the queue of each direction, an even number.
@@ -55,14 +58,17 @@ class Words(wiring.Component):
         i, busy, state: of a `Sha256` that is this unit's alone while ``enable``.
         o_cluster, o_world: words for the flows that stations of that side begin, the first byte in the lowest bits. Each
             comes once, in order.
+        key: of the retimer, as `custodes.model.entropy.retimer_key`; 0 while it is not made yet, and from the cycle after
+            ``enable`` on.
         live: per direction, whether there will be another word; who needs one waits for it then, and does without it else.
-        used_cluster, used_world: words that have been taken since ``restart``.
+        used_cluster, used_world: words that had been taken a cycle ago since ``restart``.
         wiped: nothing is left of words.
-        fault: a mode that does not exist. Nothing is offered meanwhile, and the digest under way is forgotten.
+        fault: a mode that does not exist; the digest under way is forgotten. ``enable`` is to fall a cycle later.
 
-    Throughput: two words in `DIGEST_CYCLES`, for the directions in turns where both need some. A word is withdrawn, against
-    the rules of streams, when ``enable`` falls. ``depth`` cycles later everything has been overwritten. Reset does what that
-    does. The specification is `custodes.model.entropy.word`.
+    Latency: the key in `DIGEST_CYCLES`, the first two words in as many after it. Throughput: two words in `DIGEST_CYCLES`,
+    for the directions in turns where both need some; what waits in a queue, in every other cycle. A word is withdrawn,
+    against the rules of streams, when ``enable`` falls. ``depth`` cycles later everything has been overwritten. Reset does
+    what that does. The specification is `custodes.model.entropy.word`.
     """
 
     enable: Signal
@@ -75,6 +81,7 @@ class Words(wiring.Component):
     state: Signal
     o_cluster: stream.Interface
     o_world: stream.Interface
+    key: Signal
     live: Signal
     used_cluster: Signal
     used_world: Signal
@@ -97,6 +104,7 @@ class Words(wiring.Component):
                 "state": In(STATE_BITS),
                 "o_cluster": Out(stream.Signature(WORD_BITS)),
                 "o_world": Out(stream.Signature(WORD_BITS)),
+                "key": Out(KEY_BITS),
                 "live": Out(len(DIRECTIONS)),
                 "used_cluster": Out(COUNT_BITS),
                 "used_world": Out(COUNT_BITS),
@@ -109,28 +117,31 @@ class Words(wiring.Component):
         m = Module()
         step, fault = guarded(Step)
         at, second, direction = Signal(range(BLOCK_WORDS)), Signal(), Signal()
-        offers, number = Signal(), Signal(COUNT_BITS)
+        keyed, number = Signal(), Signal(COUNT_BITS)
         wipe = Signal(range(self.depth + 1), init=self.depth)
         m.d.comb += [
             self.fault.eq(fault),
-            offers.eq(self.enable & ~fault),
             self.wiped.eq(wipe == 0),
             self.row.eq(at),
             self.i.valid.eq((step == Step.SEND) & self.enable),
             self.i.payload.first.eq(at == 0),
-            self.i.payload.word.eq(self._message(m, at, direction, number)),
+            self.i.payload.word.eq(self._message(m, at, keyed, direction, number)),
         ]
-        keeps = (step == Step.KEEP) & self.enable
-        kept = Mux(second, self.state[:WORD_BITS], self.state[WORD_BITS:])
+        # What is pushed while there is no seed is zero, and forgotten in the same cycle.
+        keeps, word = Signal(), Signal(WORD_BITS)
+        m.d.comb += [
+            keeps.eq((step == Step.KEEP) & keyed),
+            word.eq(Mux(keeps & self.enable, turned(Mux(second, self.state[:WORD_BITS], self.state[WORD_BITS:])), 0)),
+        ]
         numbers, wants = Signal(2 * len(number), name="numbers"), Signal(len(DIRECTIONS))
         for side, name in enumerate(DIRECTIONS):
             mine = numbers.word_select(side, len(number))
             push = keeps & (direction == side)
-            self._direction(m, name, mine, offers, push, second, turned(kept), wipe, wants[side], self.live[side])
+            self._direction(m, name, mine, push, second, word, wipe, wants[side], self.live[side])
         m.d.comb += number.eq(numbers.word_select(direction, len(number)))
 
         with m.Switch(step):
-            with m.Case(Step.REST), m.If(wants.any()):
+            with m.Case(Step.REST), m.If(wants.any() | ~keyed):
                 m.d.sync += [direction.eq(Mux(wants.all(), ~direction, wants[1])), step.eq(Step.SEND)]
             with m.Case(Step.SEND), m.If(self.i.ready):
                 m.d.sync += at.eq(at + 1)
@@ -139,33 +150,40 @@ class Words(wiring.Component):
             with m.Case(Step.DIGEST), m.If(~self.busy):
                 m.d.sync += step.eq(Step.KEEP)
             with m.Case(Step.KEEP):
-                m.d.sync += second.eq(~second)
-                with m.If(second):
+                with m.If(keyed):
+                    m.d.sync += second.eq(~second)
+                with m.Else():
+                    m.d.sync += [keyed.eq(1), self.key.eq(turned(self.state[-KEY_BITS:]))]
+                with m.If(second | ~keyed):
                     m.d.sync += step.eq(Step.REST)
         with m.If(wipe != 0):
             m.d.sync += wipe.eq(wipe - 1)
         # SEC_CM: COIN.FORGOTTEN
-        with m.If(~offers):
+        with m.If(~self.enable | fault):
             m.d.sync += [step.eq(Step.REST), at.eq(0), second.eq(0)]
         with m.If(self.enable):
             m.d.sync += wipe.eq(self.depth)
+        with m.Else():
+            m.d.sync += [keyed.eq(0), self.key.eq(0)]
         return m
 
-    def _message(self, m: Module, at: Signal, direction: Signal, number: Signal) -> Signal:
+    def _message(self, m: Module, at: Signal, keyed: Signal, direction: Signal, number: Signal) -> Signal:
         """A word of the block that is digested."""
         word, wide = Signal(HASH_BITS), Signal(8 * BYTE_BITS)
-        m.d.comb += wide.eq(number)
+        of_words = Cat(wide[48:], direction, Const(0, BYTE_BITS - 1), Const(WORD_MARK, BYTE_BITS))
+        of_key = Const(KEY_MARK << 3 * BYTE_BITS | 0x80 << 2 * BYTE_BITS, HASH_BITS)
+        m.d.comb += wide.eq(Mux(keyed, number, 0))
         with m.Switch(at):
             with m.Case(*range(STATE_WORDS)):
                 m.d.comb += word.eq(self.seed)
             with m.Case(STATE_WORDS):
-                m.d.comb += word.eq(Cat(wide[48:], direction, Const(0, BYTE_BITS - 1), Const(MARK, BYTE_BITS)))
+                m.d.comb += word.eq(Mux(keyed, of_words, of_key))
             with m.Case(STATE_WORDS + 1):
                 m.d.comb += word.eq(wide[16:48])
             with m.Case(STATE_WORDS + 2):
-                m.d.comb += word.eq(Cat(Const(0x8000, 16), wide[:16]))
+                m.d.comb += word.eq(Cat(Const(0, 15), keyed, wide[:16]))
             with m.Case(BLOCK_WORDS - 1):
-                m.d.comb += word.eq(MESSAGE_BITS)
+                m.d.comb += word.eq(Mux(keyed, MESSAGE_BITS, KEY_MESSAGE_BITS))
         return word
 
     def _direction(
@@ -173,7 +191,6 @@ class Words(wiring.Component):
         m: Module,
         name: str,
         number: Value,
-        offers: Signal,
         push: Value,
         second: Signal,
         word: Value,
@@ -189,17 +206,17 @@ class Words(wiring.Component):
         write, read = memory.write_port(), memory.read_port(domain="comb")
         level = Signal(range(self.depth + 1), name=f"level_{name}")
         more, both = Signal(name=f"more_{name}"), Signal(name=f"both_{name}")
-        waits = Signal(name=f"waits_{name}")
+        waits, taken = Signal(name=f"waits_{name}"), Signal(name=f"taken_{name}")
         enters, leaves = Signal(name=f"enters_{name}"), Signal(name=f"leaves_{name}")
         m.d.sync += [more.eq(Cat(Const(0, 1), number) < self.limit), both.eq(Cat(Const(1, 1), number) < self.limit)]
         m.d.comb += [
-            enters.eq(push & offers & Mux(second, both, more)),
-            leaves.eq((~waits | o.ready) & (level != 0)),
+            enters.eq(push & Mux(second, both, more)),
+            leaves.eq(~waits & (level != 0)),
             wants.eq(more & (level <= self.depth - 2)),
-            live.eq(offers & (more | (level != 0) | waits)),
-            o.valid.eq(waits & offers),
+            live.eq(self.enable & (more | (level != 0) | waits)),
+            o.valid.eq(waits & self.enable),
             write.en.eq(enters | (wipe != 0) & ~self.enable),
-            write.data.eq(Mux(enters, word, 0)),
+            write.data.eq(word),
         ]
         oldest, newest = Signal(range(self.depth)), Signal(range(self.depth))
         m.d.comb += [write.addr.eq(Mux(self.enable, newest, wipe - 1)), read.addr.eq(oldest)]
@@ -209,12 +226,13 @@ class Words(wiring.Component):
         with m.If(leaves):
             m.d.sync += [oldest.eq(Mux(oldest == last, 0, oldest + 1)), o.payload.eq(read.data), waits.eq(1)]
         with m.Elif(o.ready):
-            m.d.sync += [o.payload.eq(0), waits.eq(0)]
+            m.d.sync += waits.eq(0)
         m.d.sync += level.eq(level + enters - leaves)
         # Before the second word: `both` still means the same number then, and `more` the next one when it is asked for.
         with m.If(push & ~second):
             m.d.sync += number.eq(number + 1)
-        with m.If(o.valid & o.ready):
+        m.d.sync += taken.eq(o.valid & o.ready)
+        with m.If(taken):
             m.d.sync += used.eq(used + 1)
         with m.If(self.restart):
             m.d.sync += used.eq(0)

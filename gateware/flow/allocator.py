@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from custodes.flow_table import FLOW_WAYS, PROBES
 from custodes.table import Reason
+from gateware.control.guarded import guarded
 from gateware.flow.geometry import Geometry
 from gateware.flow.layouts import CREATION, KEY
 
@@ -18,13 +19,13 @@ SLOT_CYCLES, WAY_CYCLES = 2, 3
 """Until a home has been read: of a slot, and of a way, which is picked first."""
 
 
-class Seeking(enum.Enum, shape=2):
-    """What is under way."""
+class Seeking(enum.Enum, shape=5):
+    """What is under way. SEC_CM: FLOW.MODE.GUARDED"""
 
-    REST = 0
-    WORD = 1
-    SLOT = 2
-    WAY = 3
+    REST = 0b00000
+    WORD = 0b00111
+    SLOT = 0b11001
+    WAY = 0b11110
 
 
 class Allocator(wiring.Component):
@@ -41,6 +42,7 @@ class Allocator(wiring.Component):
         set_address, ways; home_address, home, home_live: of the `Table`, which is nobody else's until ``done``.
         done: for one cycle, with ``reason``: FORWARDED, ENTROPY_EMPTY or FLOW_FULL.
         slot, way, word: of the flow, held until the next ``start``; ``reused``: the slot's home says that it is in use.
+        fault: a mode register holds no mode. Nothing is ever ``done`` then.
 
     Latency at least 5 cycles, at most 60 and the time that the word takes. One word is taken for each ``start``, unless it
     is ENTROPY_EMPTY.
@@ -66,6 +68,7 @@ class Allocator(wiring.Component):
     way: Signal
     word: data.View
     reused: Signal
+    fault: Signal
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry
@@ -91,15 +94,18 @@ class Allocator(wiring.Component):
                 "way": Out(range(FLOW_WAYS)),
                 "word": Out(CREATION),
                 "reused": Out(1),
+                "fault": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        state, number, waited = Signal(Seeking), Signal(range(FLOW_WAYS)), Signal(2)
+        state, fault = guarded(Seeking)
+        number, waited = Signal(range(FLOW_WAYS)), Signal(2)
         key, key_slot = Signal(KEY), Signal(self.geometry.slot_bits)
         slot_free, way_free = Signal(), Signal()
         m.d.comb += [
+            self.fault.eq(fault),
             self.set_address.eq(self.set),
             key_slot.eq(Cat(key.field[: self.geometry.low_bits], key.side)),
             self.home_address.eq(Mux(state == Seeking.WAY, key_slot, self.slot)),
@@ -146,6 +152,7 @@ class Allocator(wiring.Component):
             with m.If(self.side == side):
                 with m.If(~self.live[side]):
                     self._finish(m, state, Reason.ENTROPY_EMPTY)
+                # SEC_CM: FLOW.WORD_ONCE
                 with m.Elif(words.valid):
                     payload = words.payload
                     m.d.comb += words.ready.eq(1)

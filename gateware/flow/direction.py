@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """One direction of the Translator: frames wait for what becomes of them."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Signal
+from amaranth.hdl import Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from gateware.flow.feed import FEED_WORDS, Feed
-from gateware.flow.layouts import HEADER, IDS, RESULT, WORD
+from gateware.flow.layouts import HEADER, IDS, RESULT, RESULTS, WORD
 from gateware.flow.parser import Parser
 from gateware.flow.rewriter import WordRewriter
 from gateware.flow.wide import BeatRewriter
@@ -19,6 +22,8 @@ STORE_DEPTH = 512
 """Words of 4 bytes with one lane, else beats: as deep as a block RAM is where it is widest."""
 EDGES = 32
 """Four banks of 8 SACK edges: of a direction, three frames at most are between their headers and the engine."""
+STORE_SPARE = 4
+"""Places that stay free: whether there is one is known two cycles late."""
 MAX_INSIDE = 1 << 10
 """More frames than fit."""
 
@@ -26,25 +31,25 @@ MAX_INSIDE = 1 << 10
 class Results(wiring.Component):
     """Two results on their way to the frames that they are of: one that is in use, and the next.
 
-    Latency 2 cycles. ``i.ready`` is registered.
+    Latency 2 cycles; there is one between two results.
     """
 
-    i: stream.Interface
+    i: Any
     o: stream.Interface
 
     def __init__(self) -> None:
-        super().__init__({"i": In(stream.Signature(RESULT)), "o": Out(stream.Signature(RESULT))})
+        super().__init__({"i": In(RESULTS), "o": Out(stream.Signature(RESULT))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        waits, following = Signal(), Signal(RESULT)
-        m.d.comb += self.i.ready.eq(~waits)
-        with m.If(self.i.valid & ~waits):
+        waits, following = Signal(), Signal(RESULT, reset_less=True)
+        m.d.comb += self.i.room.eq(~((waits & self.o.valid) | (self.i.valid & (waits | self.o.valid))))
+        with m.If(~self.o.valid):
+            m.d.sync += [self.o.valid.eq(waits), self.o.payload.eq(following), waits.eq(0)]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(self.i.valid):
             m.d.sync += [following.eq(self.i.payload), waits.eq(1)]
-        with m.If(~self.o.valid | self.o.ready):
-            m.d.sync += self.o.valid.eq(waits)
-            with m.If(waits):
-                m.d.sync += [self.o.payload.eq(following), waits.eq(0)]
         return m
 
 
@@ -61,22 +66,25 @@ class Direction(wiring.Component):
         edge_bank, edge_number, edge: SACK edges for it, read without delay.
         window_scale: see `edited_word`.
         busy: frames are inside.
+        fault: see `Parser`.
 
-    Latency: a frame leaves as soon as its result is there. Throughput: one beat per cycle, if the engine is fast enough.
-    Back-pressure: a stalled output fills the store (2 kB with one lane, else 512 beats); two headers that wait for the
-    engine hold the next frame back. Reset forgets every frame inside.
+    Latency: a frame leaves as soon as its result is there. Throughput, if the engine is fast enough: one beat per cycle;
+    with more than one lane a cycle passes between two frames. Back-pressure: a stalled output fills the store (2 kB with
+    one lane, else 512 beats); two headers that wait for the engine hold the next frame back. Reset forgets every frame
+    inside.
     """
 
     i: stream.Interface
     o: stream.Interface
     ids: stream.Interface
     header: stream.Interface
-    result: stream.Interface
+    result: Any
     edge_bank: Signal
     edge_number: Signal
     edge: Signal
     window_scale: Signal
     busy: Signal
+    fault: Signal
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
@@ -87,12 +95,13 @@ class Direction(wiring.Component):
                 "o": Out(frames),
                 "ids": In(stream.Signature(IDS)),
                 "header": Out(stream.Signature(HEADER)),
-                "result": In(stream.Signature(RESULT)),
+                "result": In(RESULTS),
                 "edge_bank": In(2),
                 "edge_number": In(3),
                 "edge": Out(32),
                 "window_scale": In(4),
                 "busy": Out(1),
+                "fault": Out(1),
             }
         )
 
@@ -108,7 +117,7 @@ class Direction(wiring.Component):
 
         inside, first = Signal(range(MAX_INSIDE)), Signal(init=1)
         enters, leaves = Signal(), Signal()
-        m.d.comb += self.busy.eq(inside != 0)
+        m.d.comb += [self.busy.eq(inside != 0), self.fault.eq(parser.fault)]
         m.d.sync += [
             enters.eq(self.i.valid & self.i.ready & first),
             leaves.eq(self.o.valid & self.o.ready & self.o.payload.last),
@@ -131,8 +140,8 @@ class Direction(wiring.Component):
         wiring.connect(m, disassembler.o, wiring.flipped(self.o))
         word = assembler.o.payload
         m.d.comb += [
-            assembler.o.ready.eq(store.i.ready & parser.ready),
-            store.i.valid.eq(assembler.o.valid & parser.ready),
+            assembler.o.ready.eq(_room(m, store) & parser.ready),
+            store.i.valid.eq(assembler.o.valid & assembler.o.ready),
             store.i.payload.eq(word),
             parser.valid.eq(assembler.o.valid & assembler.o.ready),
             parser.word[0].eq(word.data),
@@ -156,9 +165,9 @@ class Direction(wiring.Component):
         wiring.connect(m, skid_out.o, wiring.flipped(self.o))
         beat, stored, keep = feed.o.payload, rewriter.i.payload, Signal(self.lanes - 1)
         m.d.comb += [
-            store.i.valid.eq(feed.o.valid),
+            store.i.valid.eq(feed.o.valid & feed.o.ready),
             store.i.payload.eq(Cat(beat.data, beat.keep[1:], beat.last)),
-            feed.o.ready.eq(store.i.ready),
+            feed.o.ready.eq(_room(m, store)),
             rewriter.i.valid.eq(store.o.valid),
             Cat(stored.data, keep, stored.last).eq(store.o.payload),
             stored.keep.eq(Cat(1, keep)),
@@ -190,3 +199,10 @@ class Direction(wiring.Component):
                         write.addr.eq(Cat(edge.number[1:], edge.bank)),
                         write.data.eq(edge.edge),
                     ]
+
+
+def _room(m: Module, store: Queue) -> Value:
+    """Whether the store has places left, from a register."""
+    room = Signal()
+    m.d.sync += room.eq(store.level < STORE_DEPTH - STORE_SPARE)
+    return room

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What travels through the Translator, and what it keeps of a flow."""
 
-from amaranth.lib import data
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
 
 from custodes.flow_table import ADDRESS_ID_BITS, PORT_BITS
 
@@ -108,3 +109,7 @@ RESULT = data.StructLayout(
     }
 )
 """What is put in the place of a frame's words, see `edited_word`; ``delta`` is taken from SACK edges."""
+
+RESULTS = wiring.Signature({"valid": Out(1), "payload": Out(RESULT), "room": In(1)})
+"""Results on their way to the frames that they are of. Where there is ``room``, another may be found, which comes later than
+in this cycle or the next."""

@@ -22,7 +22,7 @@ NAME = data.StructLayout(
     }
 )
 """What the hash is of: `custodes.flow_table.flow_key`."""
-LATENCY_CYCLES = 10
+LATENCY_CYCLES = 11
 
 
 class Lookup(wiring.Component):
@@ -40,7 +40,7 @@ class Lookup(wiring.Component):
         set: of the hash table, for a flow that the sender begins.
         held, held_way: whether there is a way with that name, in use or not.
 
-    Latency 10 cycles.
+    Latency 11 cycles.
     """
 
     start: Signal
@@ -117,7 +117,7 @@ class Lookup(wiring.Component):
         picked, match = Signal(geometry.found), Signal(FLOW_WAYS)
         by_place = by_slot & ~step[4]
         self._compare(m, wanted, wanted_side, by_place, place.way, match, picked)
-        first, second = Signal(geometry.found), Signal(geometry.found)
+        first, second = (Signal(geometry.found, reset_less=True, name=name) for name in ("first", "second"))
         answers, live, first_closed = Signal(), Signal(), Signal()
         with m.If(step[4]):
             m.d.sync += [first.eq(picked), first.begun.eq(1), first.place.set.eq(self.set)]
@@ -136,16 +136,18 @@ class Lookup(wiring.Component):
                 Mux(step[5], first.slot, second.slot),
             )
         )
-        answered_live, chosen = Signal(), Signal()
-        m.d.comb += [
-            answered_live.eq(answers & self.live & (self.home.place == second.place)),
-            chosen.eq(answered_live & (by_slot | ~live)),
-        ]
+        answered_live, chosen, second_closed = Signal(), Signal(), Signal()
         with m.If(step[9]):
+            m.d.sync += [
+                answered_live.eq(answers & self.live & (self.home.place == second.place)),
+                second_closed.eq(self.home.closed),
+            ]
+        m.d.comb += chosen.eq(answered_live & (by_slot | ~live))
+        with m.If(step[10]):
             m.d.sync += [
                 self.hit.eq(live | answered_live),
                 self.found.eq(Mux(chosen, second.as_value(), first.as_value())),
-                self.found.closed.eq(Mux(chosen, self.home.closed, first_closed)),
+                self.found.closed.eq(Mux(chosen, second_closed, first_closed)),
             ]
         return m
 
@@ -161,21 +163,21 @@ class Lookup(wiring.Component):
     ) -> None:
         """Which of the ways that there were a cycle ago match what was wanted then, and what the one says that does."""
         low, destination = self.geometry.low_bits, self.header.destination_port
-        ways = Signal(data.ArrayLayout(KEY, FLOW_WAYS))
+        ways = Signal(data.ArrayLayout(KEY, FLOW_WAYS), reset_less=True)
         m.d.sync += ways.eq(self.ways)
         for number in range(FLOW_WAYS):
-            now, then = self.ways[number], ways[number]
-            same, same_port, same_field = (Signal(name=f"same_{what}_{number}") for what in ("name", "port", "field"))
+            now = self.ways[number]
+            same, by_name, there = (Signal(name=f"{what}_{number}") for what in ("same", "by_name", "there"))
+            same_port = now.initiator_port == wanted.initiator_port
             m.d.sync += [
                 same.eq(
                     Cat(now.kind, now.initiator, now.responder, now.responder_port, now.side)
                     == Cat(wanted.kind, wanted.initiator, wanted.responder, wanted.responder_port, wanted_side)
                 ),
-                same_port.eq(now.initiator_port == wanted.initiator_port),
-                same_field.eq(now.field == destination[:15]),
+                by_name.eq(same_port),
+                there.eq(Mux(now.mapped, now.field == destination[:15], same_port) & (place_way == number)),
             ]
-            by_port = Mux(then.mapped, same_field & (place_way == number), same_port & (place_way == number))
-            m.d.comb += match[number].eq(same & Mux(by_place, by_port, same_port))
+            m.d.comb += match[number].eq(same & Mux(by_place, there, by_name))
         key = Signal(KEY)
         m.d.comb += [
             key.eq(gated((match[n], ways[n].as_value()) for n in range(FLOW_WAYS))),

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the headers of canonical frames."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.flow_table import FlowKind
+from gateware.control.guarded import guarded
 from gateware.flow.layouts import EDGE_WRITE, HEADER, IDS
 
 TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58
@@ -20,26 +23,26 @@ WINDOW_SCALE, SACK = 0x0103, 0x0101_05
 """How the words of the rebuilt options begin in which these are."""
 
 
-class Section(enum.Enum, shape=4):
-    """What the next word is part of."""
+class Section(enum.Enum, shape=7):
+    """What the next word is part of. SEC_CM: FLOW.MODE.GUARDED"""
 
-    LINK = 0
-    IPV4 = 1
-    IPV6 = 2
-    TCP = 3
-    UDP = 4
-    ICMP = 5
-    ECHO = 6
-    ERROR = 7
-    QUOTE_IPV4 = 8
-    QUOTE_IPV6 = 9
-    QUOTE = 10
-    REST = 11
+    LINK = 0b000_0000
+    IPV4 = 0b011_0001
+    IPV6 = 0b101_0010
+    TCP = 0b110_0011
+    UDP = 0b110_0100
+    ICMP = 0b101_0101
+    ECHO = 0b011_0110
+    ERROR = 0b000_0111
+    QUOTE_IPV4 = 0b111_1000
+    QUOTE_IPV6 = 0b100_1001
+    QUOTE = 0b010_1010
+    REST = 0b001_1011
 
 
-AT = data.StructLayout({"section": Section, "word": 4, "ipv6": 1, "following": 8, "offset": 4, "reply": 1})
-"""Where the next word is, and what the words before it said about those after: ``following`` is the protocol of what comes
-next, ``offset`` the length of a TCP header in words, ``reply`` is of echo."""
+AT = data.StructLayout({"word": 4, "ipv6": 1, "following": 8, "offset": 4, "reply": 1})
+"""Where in its section the next word is, and what the words before it said about those after: ``following`` is the
+protocol of what comes next, ``offset`` the length of a TCP header in words, ``reply`` is of echo."""
 
 
 class Parser(wiring.Component):
@@ -54,6 +57,7 @@ class Parser(wiring.Component):
         ids: one per frame, taken with its header.
         edge_valid, edge: a SACK edge, to be kept in the frame's bank.
         header: one per frame, in order.
+        fault: a mode register holds no mode. No other word is taken then, and no other header found.
 
     Latency 2 cycles after the last word of the headers. The next frame waits while no header is taken. A frame that ends in
     its headers, or is not canonical, is ``bad``. Reset forgets what is under way.
@@ -69,6 +73,7 @@ class Parser(wiring.Component):
     edge_valid: Signal
     edge: data.View
     header: stream.Interface
+    fault: Signal
 
     def __init__(self, words: int) -> None:
         self.words = words
@@ -84,38 +89,44 @@ class Parser(wiring.Component):
                 "edge_valid": Out(words),
                 "edge": Out(data.ArrayLayout(EDGE_WRITE, words)),
                 "header": Out(stream.Signature(HEADER)),
+                "fault": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         at, found, pending = Signal(AT), Signal(HEADER), Signal()
-        here, done, bad = at, [], []
+        section, fault = guarded(Section)
+        edge_valid, edges = Signal(self.words), Signal(data.ArrayLayout(EDGE_WRITE, self.words))
+        here, part, done, bad = at, section, [], []
         for number in range(self.words):
-            step = _Step(m, number, here, self.word[number], found)
-            m.d.comb += step.after.eq(here)
+            step = _Step(m, number, part, here, self.word[number], found)
+            m.d.comb += [step.after.eq(here), step.then.eq(part)]
             with m.If(self.valid & self.present[number]):
-                step.take(self.edge_valid[number], self.edge[number])
-            here = step.after
+                step.take(edge_valid[number], edges[number])
+            here, part = step.after, step.then
             done.append(step.done)
             bad.append(step.bad)
         any_done, cut, free = Signal(), Signal(), Signal()
         header = self.header
         m.d.comb += [
+            self.fault.eq(fault),
             any_done.eq(sum(done) != 0),
-            cut.eq(self.last & (here.section != Section.REST)),
-            free.eq(~header.valid | header.ready),
+            cut.eq(self.last & (part != Section.REST)),
+            free.eq(~header.valid),
             # Of the next frame's words the first ones say nothing.
-            self.rest.eq(at.section == Section.REST),
-            self.ready.eq(~pending | self.rest | ((at.section == Section.LINK) & (at.word == 0) & ~self.last)),
+            self.rest.eq(section == Section.REST),
+            self.ready.eq(~fault & (~pending | self.rest | ((section == Section.LINK) & (at.word == 0) & ~self.last))),
             self.ids.ready.eq(pending & free),
         ]
-        with m.If(free):
-            m.d.sync += header.valid.eq(pending & self.ids.valid)
         bank = Signal(2)
-        m.d.comb += [edge.bank.eq(bank) for edge in self.edge]
+        m.d.comb += [edge.bank.eq(bank) for edge in edges]
+        m.d.sync += [self.edge_valid.eq(edge_valid), self.edge.eq(edges)]
+        with m.If(header.ready):
+            m.d.sync += header.valid.eq(0)
         with m.If(free & pending & self.ids.valid):
             m.d.sync += [
+                header.valid.eq(1),
                 header.payload.eq(found),
                 header.payload.ids.eq(self.ids.payload),
                 header.payload.bank.eq(bank),
@@ -124,24 +135,27 @@ class Parser(wiring.Component):
                 pending.eq(0),
             ]
         with m.If(self.valid):
-            m.d.sync += at.eq(Mux(self.last, 0, here.as_value()))
+            m.d.sync += [at.eq(Mux(self.last, 0, here.as_value())), section.eq(part)]
+            with m.If(self.last):
+                m.d.sync += section.eq(Section.LINK)
             with m.If(any_done | cut):
                 m.d.sync += [pending.eq(1), found.bad.eq((sum(bad) != 0) | cut)]
         return m
 
 
 class _Step:
-    """What one word means, where ``here`` says which it is."""
+    """What one word means, where ``section`` and ``here`` say which it is; ``then`` and ``after`` say so of the next."""
 
-    def __init__(self, m: Module, number: int, here: data.View, word: Value, found: data.View) -> None:
-        self.m, self.here, self.word, self.found = m, here, word, found
+    def __init__(self, m: Module, number: int, section: Any, here: data.View, word: Value, found: data.View) -> None:
+        self.m, self.section, self.here, self.word, self.found = m, section, here, word, found
+        self.then = Signal(Section, name=f"then_{number}")
         self.after = Signal(AT, name=f"after_{number}")
         self.done, self.bad = Signal(name=f"done_{number}"), Signal(name=f"bad_{number}")
 
     def take(self, edge_valid: Value, edge: data.View) -> None:
         m, here = self.m, self.here
         m.d.comb += self.after.word.eq(here.word + 1)
-        with m.Switch(here.section):
+        with m.Switch(self.section):
             with m.Case(Section.LINK), m.If(here.word >= 3):
                 self._link()
             with m.Case(Section.IPV4):
@@ -161,10 +175,10 @@ class _Step:
             with m.Case(Section.ECHO):
                 self._echo()
             with m.Case(Section.ERROR):
-                m.d.comb += [
-                    self.after.section.eq(Mux(here.ipv6, Section.QUOTE_IPV6, Section.QUOTE_IPV4)),
-                    self.after.word.eq(0),
-                ]
+                with m.If(here.ipv6):
+                    self._goes(Section.QUOTE_IPV6)
+                with m.Else():
+                    self._goes(Section.QUOTE_IPV4)
             with m.Case(Section.QUOTE_IPV4):
                 with m.If(here.word == 2):
                     m.d.comb += self.after.following.eq(self.word[16:24])
@@ -179,10 +193,10 @@ class _Step:
                 self._quote()
 
     def _goes(self, section: Section) -> None:
-        self.m.d.comb += [self.after.section.eq(section), self.after.word.eq(0)]
+        self.m.d.comb += [self.then.eq(section), self.after.word.eq(0)]
 
     def _ends(self, bad: int = 0) -> None:
-        self.m.d.comb += [self.after.section.eq(Section.REST), self.done.eq(1), self.bad.eq(bad)]
+        self.m.d.comb += [self.then.eq(Section.REST), self.done.eq(1), self.bad.eq(bad)]
 
     def _ports(self, source: Value, destination: Value, kind: FlowKind) -> None:
         found = self.found

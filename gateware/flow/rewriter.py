@@ -134,6 +134,7 @@ class WordRewriter(wiring.Component):
         ]
         m.d.comb += [
             room.eq(~self.o.valid | self.o.ready),
+            # SEC_CM: FLOW.VERDICT_FIRST
             leaves.eq(settled & (room | ~result.forward)),
             self.i.ready.eq(~full | leaves),
             self.result.ready.eq(leaves & word.last),

@@ -23,8 +23,8 @@ class Table(wiring.Component):
     Members:
         set_address, ways; home_address, home; state_address, state: what is read, 2 cycles later. ``live`` says whether the
             flow of this home has not expired at tick ``now``.
-        key_write, key_place, key; home_write, home_slot, home_row; state_write, state_slot, state_row: what is replaced; not
-            to be read in that cycle.
+        key_write, key_place, key; home_write, home_slot, home_row; state_write, state_slot, state_row: what is replaced, a
+            cycle later; not to be read then.
     """
 
     set_address: Signal
@@ -71,14 +71,16 @@ class Table(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        key_write, key_place, key = Signal(), Signal(self.geometry.place), Signal(KEY, reset_less=True)
+        m.d.sync += [key_write.eq(self.key_write), key_place.eq(self.key_place), key.eq(self.key)]
         for way in range(FLOW_WAYS):
             m.submodules[f"keys_{way}"] = keys = Rows(KEY, self.geometry.sets)
             m.d.comb += [
                 keys.address.eq(self.set_address),
                 self.ways[way].eq(keys.o),
-                keys.write.eq(self.key_write & (self.key_place.way == way)),
-                keys.write_address.eq(self.key_place.set),
-                keys.write_row.eq(self.key),
+                keys.write.eq(key_write & (key_place.way == way)),
+                keys.write_address.eq(key_place.set),
+                keys.write_row.eq(key),
             ]
         m.submodules.homes = homes = Rows(self.geometry.home, self.geometry.flows)
         m.submodules.states = states = Rows(STATE, self.geometry.flows)
@@ -88,13 +90,12 @@ class Table(wiring.Component):
             self.home.eq(homes.o),
             age.eq(self.now - self.home.stamp),
             self.live.eq(self.home.used & (age < UNUSED_TICKS) & ~(self.home.closed & (age >= CLOSED_TICKS))),
-            homes.write.eq(self.home_write),
-            homes.write_address.eq(self.home_slot),
-            homes.write_row.eq(self.home_row),
             states.address.eq(self.state_address),
             self.state.eq(states.o),
-            states.write.eq(self.state_write),
-            states.write_address.eq(self.state_slot),
-            states.write_row.eq(self.state_row),
         ]
+        for rows, write, slot, row in (
+            (homes, self.home_write, self.home_slot, self.home_row),
+            (states, self.state_write, self.state_slot, self.state_row),
+        ):
+            m.d.sync += [rows.write.eq(write), rows.write_address.eq(slot), rows.write_row.eq(row)]
         return m

@@ -38,6 +38,7 @@ class Translator(wiring.Component):
         in_use_cluster, in_use_world: slots of flows that each side began; some may have expired a moment ago.
         alarm: for one cycle, see `EVENTS`.
         busy: frames are inside.
+        fault: a mode register holds no mode: no other frame is judged until a reset.
 
     Latency and back-pressure: see `Direction` and `Engine`. Reset forgets every frame inside and every flow.
     """
@@ -61,6 +62,7 @@ class Translator(wiring.Component):
     in_use_world: Signal
     alarm: data.View
     busy: Signal
+    fault: Signal
 
     def __init__(self, lanes: int, flows: int = FLOWS) -> None:
         self.lanes = lanes
@@ -87,6 +89,7 @@ class Translator(wiring.Component):
                 "in_use_world": Out(self.geometry.slot_bits),
                 "alarm": Out(EVENTS),
                 "busy": Out(1),
+                "fault": Out(1),
             }
         )
 
@@ -97,6 +100,7 @@ class Translator(wiring.Component):
         m.d.comb += [
             engine.live.eq(self.live),
             engine.policy.eq(self.policy),
+            engine.hold.eq(self.fault),
             engine.tick.eq(self.tick),
             engine.clear.eq(self.clear),
             engine.edge.eq(Mux(engine.edge_side, world.edge, cluster.edge)),
@@ -107,6 +111,7 @@ class Translator(wiring.Component):
             self.alarm.empty.eq(engine.empty),
             self.busy.eq(cluster.busy | world.busy),
         ]
+        m.d.sync += self.fault.eq(engine.fault | cluster.fault | world.fault)
         for port, direction, i, o, ids, words, judged in (
             (
                 Port.CLUSTER,

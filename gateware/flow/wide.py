@@ -73,6 +73,7 @@ class BeatRewriter(wiring.Component):
             o_free.eq(~self.o.valid | self.o.ready),
             # What leaves is complete with its frame, or with the beat behind.
             gives.eq(edited_full & o_free & (edited.last | (full & self.result.valid))),
+            # SEC_CM: FLOW.VERDICT_FIRST
             moves.eq(full & self.result.valid & result.forward & (~edited_full | gives)),
             leaves.eq(moves | (full & self.result.valid & ~result.forward)),
             self.i.ready.eq(~full | leaves),

@@ -200,6 +200,7 @@ ingress port."""
 VERDICT = data.StructLayout(
     {
         "drop": 1,
+        "ids": IDS,
         "network": Network,
         "transport": Transport,
         "tagged": 1,
@@ -232,7 +233,7 @@ options including SACK edges; ``sack_start`` the byte of the options at which th
 VERDICTS = {
     piece: data.StructLayout({name: VERDICT[name].shape for name in ("drop", *names)})
     for piece, names in {
-        "ethernet": ("tagged",),
+        "ethernet": ("tagged", "ids"),
         "network": ("network", "neighbour", "length", "ip_checksum"),
         "transport": ("transport", "no_ack", "section", "words", "checksum", "quotes", "quoted_checksum"),
         "words": (

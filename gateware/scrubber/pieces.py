@@ -239,12 +239,11 @@ class SackEdges(wiring.Component):
         lanes, v, out = self.lanes, self.verdict.payload, self.o.payload
         bits = (lanes - 1).bit_length()
         held, full = Signal(section_entry(lanes)), Signal()
-        index = Signal(range(40 // lanes + 2))
         emit, complete, advance = Signal(), Signal(), Signal()
         # Where the edges are is compared with the number of the beat to come; with the first, it is compared with 0.
+        following = Signal(range(40 // lanes + 2), init=1)
         first, inside, final = Signal(init=1), Signal(), Signal()
         within, ends = Mux(first, v.sack_first == 0, inside), Mux(first, v.sack_last == 0, final)
-        following = Signal.like(index)
         follows = Mux(held.last, 0, self.store.payload.data.as_value())
         window = Cat(held.data.as_value(), follows)
         shifted = Signal(data.ArrayLayout(8, lanes))
@@ -258,7 +257,6 @@ class SackEdges(wiring.Component):
         m.d.comb += [
             complete.eq(full & decided(m, lanes, self.verdict, advance & held.last) & (held.last | self.store.valid)),
             emit.eq(~v.drop & Mux(v.has_sack, within, held.last)),
-            following.eq(index + 1),
             self.o.valid.eq(complete & emit),
             advance.eq(complete & (~emit | self.o.ready)),
             out.count.eq(Mux(v.has_sack, min(lanes, 32) if lanes < 16 else v.sack_blocks << 3, 0)),
@@ -271,7 +269,7 @@ class SackEdges(wiring.Component):
         with m.If(advance):
             m.d.sync += [
                 first.eq(held.last),
-                index.eq(Mux(held.last, 0, following)),
+                following.eq(Mux(held.last, 1, following + 1)),
                 inside.eq((following >= v.sack_first) & (following <= v.sack_last)),
                 final.eq(following == v.sack_last),
             ]

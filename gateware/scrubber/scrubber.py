@@ -115,6 +115,7 @@ class Scrubber(wiring.Component):
         wiring.connect(m, transport.o, options.i)
         wiring.connect(m, options.o, payload.i)
         wiring.connect(m, rewriter.o, wiring.flipped(self.o))
+        wiring.connect(m, rewriter.ids, wiring.flipped(self.ids))
         m.d.comb += [
             network.recall.eq(transport.recall),
             transport.source_byte.eq(network.source_byte),
@@ -141,10 +142,9 @@ class Scrubber(wiring.Component):
             },
         )
         self._verdicts(m, rewriter, verdict)
-        unclaimed = self._ids(m, verdict)
         inside = self._inside(m, ethernet.enters, rewriter.dropped)
         m.d.comb += self.busy.eq(inside.any())
-        m.d.sync += ethernet.admit.eq(~full & ~unclaimed & (inside < FRAMES_INSIDE[self.lanes]))
+        m.d.sync += ethernet.admit.eq(~full & (inside < FRAMES_INSIDE[self.lanes]))
 
         vlan_valid, vlan = self._vlan(m, payload)
         sums = Signal.like(verdict.i.section_sums)
@@ -203,16 +203,6 @@ class Scrubber(wiring.Component):
             m.d.comb += queue.i.valid.eq(verdict.o_valid)
             m.d.comb += [queue.i.payload[key].eq(verdict.o[key]) for key in layout.members]
             wiring.connect(m, queue.o, getattr(rewriter, f"verdict_{name}"))
-
-    def _ids(self, m: Module, verdict: Verdict) -> Value:
-        """Returns whether so many are waiting that there might be no room for those of all frames inside."""
-        depth = VERDICT_DEPTH[self.lanes]
-        m.submodules.queue_ids = queue = Queue(IDS, depth)
-        m.d.comb += [queue.i.valid.eq(verdict.o_valid & ~verdict.o.drop), queue.i.payload.eq(verdict.ids)]
-        wiring.connect(m, queue.o, wiring.flipped(self.ids))
-        unclaimed = Signal()
-        m.d.sync += unclaimed.eq(queue.level[(depth - FRAMES_INSIDE[self.lanes]).bit_length() - 1 :].any())
-        return unclaimed
 
     def _vlan(self, m: Module, payload: PayloadLayer) -> tuple[Value, Value]:
         """One bit per VLAN, and one for untagged frames in the place of a number that no tag can have."""

@@ -17,7 +17,14 @@ from gateware.scrubber.beat import (
 )
 from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, anticipate, compare, describe, tcp_header, udp_lengths
-from gateware.scrubber.icmp_error import IPV4_MESSAGE, IPV6_MESSAGE, QUOTED_IPV4, error_edits, is_error
+from gateware.scrubber.icmp_error import (
+    IPV4_MESSAGE,
+    IPV6_MESSAGE,
+    QUOTED_IPV4,
+    error_edits,
+    is_error,
+    quoted_payload,
+)
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
 from gateware.scrubber.split import Edits, HeaderSplit, either, write_section
 
@@ -93,9 +100,15 @@ class TransportLayer(wiring.Component):
         self._sum_all(m, split, covered)
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
         self._recall(m, split, error)
+        quoted = quoted_payload(c, kinds[Transport.ICMP])
+        if self.lanes <= 8:
+            # What is compared with it comes two beats later at least.
+            held = Signal.like(quoted)
+            m.d.sync += held.eq(quoted)
+            quoted = held
         early = Signal(EARLY)
-        m.d.sync += early.eq(anticipate(m, c, meta, neighbour, error))
-        same = compare(m, split, *self._addresses(split), self.policy)
+        m.d.sync += early.eq(anticipate(m, c, meta, neighbour, error, quoted))
+        same = compare(m, split, *self._addresses(split), quoted, self.policy)
         o = describe(m, split.found, early, same, self.policy)
         with m.If(split.found_valid):
             self._register(m, o)

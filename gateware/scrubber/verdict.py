@@ -11,7 +11,6 @@ from gateware.pick import batched
 from gateware.scrubber.bytesum import fold, sum_layout
 from gateware.scrubber.layouts import (
     ALTERED,
-    IDS,
     LOOKUP,
     OPTIONS,
     POLICY,
@@ -53,8 +52,7 @@ class Verdict(wiring.Component):
 
     Members:
         valid, i: the findings.
-        o_valid, o: the `VERDICT`, 11 cycles later, with ``ids``, ``reason`` and ``altered``, which is zero in a dropped
-            frame.
+        o_valid, o: the `VERDICT`, 11 cycles later, with ``reason`` and ``altered``, which is zero in a dropped frame.
     """
 
     valid: Signal
@@ -62,7 +60,6 @@ class Verdict(wiring.Component):
     policy: data.View
     o_valid: Signal
     o: data.View
-    ids: data.View
     reason: Signal
     altered: data.View
 
@@ -75,7 +72,6 @@ class Verdict(wiring.Component):
                 "policy": In(POLICY),
                 "o_valid": Out(1),
                 "o": Out(VERDICT),
-                "ids": Out(IDS),
                 "reason": Out(Reason),
                 "altered": Out(ALTERED),
             }
@@ -110,6 +106,7 @@ class Verdict(wiring.Component):
         ]
         verdict = Signal(VERDICT)
         m.d.comb += [
+            verdict.ids.eq(i.lookup.ids),
             verdict.network.eq(n.ethernet.network),
             verdict.transport.eq(n.transport),
             verdict.tagged.eq(n.ethernet.tagged),
@@ -179,7 +176,6 @@ class Verdict(wiring.Component):
             take("failures", failures),
             take("altered", altered.as_value()),
             take("verdict", verdict.as_value()),
-            take("ids", i.lookup.ids.as_value()),
         ]
         length = fixed_part + words + Mux(kept[0], 20, 0)
         valid = stage("valid", self.valid)
@@ -194,7 +190,7 @@ class Verdict(wiring.Component):
             length = carry(f"length_{level}", length)
             valid = stage(f"valid_{level}", valid)
         header, ip, quoted, total_in, total_out = (sums[name][0][:16] for name in sums)
-        is_ipv4, is_udp, is_checked, unchecked, failures, altered, carried, ids = kept
+        is_ipv4, is_udp, is_checked, unchecked, failures, altered, carried = kept
 
         flags = [failures[number] for number in range(len(Reason))]
         flags[Reason.IP_CHECKSUM] = is_ipv4 & (header != 0xFFFF)
@@ -203,7 +199,7 @@ class Verdict(wiring.Component):
         checksum, ip, quoted = stage("checksum", ~total_out), stage("last_ip", ~ip), stage("last_quoted", ~quoted)
         valid = stage("last_valid", valid)
         is_udp, length = carry("last_is_udp", is_udp), carry("last_length", length)
-        carried, altered, ids = carry("carried", carried), carry("last_altered", altered), carry("last_ids", ids)
+        carried, altered = carry("carried", carried), carry("last_altered", altered)
         lowest = Signal(Reason)
         for reason in reversed(Reason):
             with m.If(failed[reason]):
@@ -215,7 +211,6 @@ class Verdict(wiring.Component):
             self.o.length.eq(carry("decided_length", length)),
             self.o.ip_checksum.eq(stage("decided_ip", ip)),
             self.o.quoted_checksum.eq(stage("decided_quoted", quoted)),
-            self.ids.eq(carry("decided_ids", ids)),
             self.o.checksum.eq(stage("decided_checksum", Mux(is_udp & (checksum == 0), 0xFFFF, checksum))),
             self.o.drop.eq(drop),
             self.reason.eq(lowest),

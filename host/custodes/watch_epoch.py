@@ -12,13 +12,13 @@ from typing import Any
 from custodes.fingerprint import Record
 from custodes.flow_table import FLOWS, TICK_CYCLES
 from custodes.model import Warden
-from custodes.model.entropy import Words
+from custodes.model.entropy import Words, retimer_key
 from custodes.policy import Policy
 from custodes.table import Port, Reason
 from custodes.watch import Exit, Expected, Finding, Limits, Seen, Tally, TimedExit, Verdict
 from custodes.watch_execution import Event, Executed, Execution
 from custodes.watch_records import Beats, Ledger, want_records
-from custodes.watch_schedule import DATAPATH_HZ, Scheduled, Timetable, retimer_key
+from custodes.watch_schedule import DATAPATH_HZ, Scheduled, Timetable
 from custodes.watch_ticks import Ticks, fit
 
 PIECE_EVENTS = 256

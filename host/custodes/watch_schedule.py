@@ -9,7 +9,6 @@ are not called wrong for its sake.
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -205,8 +204,3 @@ class Scheduled:
         batch = self._timetable.schedule.policy == Policy.BATCH
         since = self.clock.cycle(left_ns) - DEPARTURE_CYCLES + (0 if batch else period // 2)
         return since - since % period
-
-
-def retimer_key(seed: bytes) -> int:
-    """The key of an epoch, by which batches are sorted."""
-    return int.from_bytes(hashlib.sha256(seed + b"R").digest()[:8], "little")

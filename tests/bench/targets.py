@@ -74,6 +74,9 @@ def targets(results: Results) -> list[Target]:
         Target("LUT4 cells of SHA-256", "LUT4", False, 2500, _unit(results, "Sha256", 1, "lut4")),
         Target("clock of the control, LFE5U-25F-6", "MHz", True, 62.5, _unit(results, "ControlSystem", 1, "fmax_mhz")),
         Target("clock of the TRNG, LFE5U-25F-6", "MHz", True, 62.5, _unit(results, "Trng", 1, "fmax_mhz")),
+        Target(
+            "clock of the translator, LFE5UM-45F-8", "MHz", True, 125.0, _unit(results, "Translator", 1, "fmax_mhz")
+        ),
         Target("simulation, 1 lane, slowest frame size, one direction", "MB/s", True, 4.0, _simulation(results)),
         Target("specification, slower of its two inputs", "frames/s", True, 20000, _specification(results)),
     ]

@@ -16,7 +16,7 @@ from tests.bench.fabric import Cost, complaint, count_cells, digest, lacking, re
 from tests.bench.speed import CYCLE_SIZES, frames
 from tests.bench.tables import Table, tables
 from tests.bench.targets import Target, lut4_per_gbit, targets
-from tests.bench.units import LARGE, NAMES, OPENING, SEALING, SMALL, Unit, engines, units
+from tests.bench.units import BORDER, LARGE, NAMES, OPENING, SEALING, SMALL, Unit, engines, units
 
 
 def results(**sections: Any) -> dict[str, Any]:
@@ -155,6 +155,17 @@ def test_engines_of_up_to_four_lanes_are_placed_on_the_small_part():
         (OPENING, 4, SMALL),
         (OPENING, 8, LARGE),
         (SEALING, 1, SMALL),
+    ]
+
+
+def test_what_only_a_border_has_is_placed_on_its_part():
+    found = units([1, 8], ["Scrubber", "Fingerprint", "Coin"])
+    assert [(unit.name, unit.lanes, unit.part) for unit in found] == [
+        ("Scrubber", 1, SMALL),
+        ("Scrubber", 8, LARGE),
+        ("Fingerprint", 1, BORDER),
+        ("Fingerprint", 8, LARGE),
+        ("Coin", 1, BORDER),
     ]
 
 

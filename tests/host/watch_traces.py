@@ -12,7 +12,7 @@ from functools import partial
 
 from custodes.fingerprint import Record
 from custodes.model import Result, Warden
-from custodes.model.entropy import Words
+from custodes.model.entropy import Words, retimer_key
 from custodes.model.fingerprint import Fingerprint
 from custodes.model.retimer import Retimer
 from custodes.policy import Policy
@@ -21,7 +21,7 @@ from custodes.retimer import Policy as Release
 from custodes.table import Port, Reason
 from custodes.watch import Limits, Seen
 from custodes.watch_epoch import Epoch
-from custodes.watch_schedule import Timetable, retimer_key
+from custodes.watch_schedule import Timetable
 from tests.frames import (
     MACS,
     POLICY,

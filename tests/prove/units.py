@@ -11,6 +11,7 @@ from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, StreamC
 
 from .associations import associations_for_ever, few_associations
 from .coin import drawn
+from .flow import dropped_beats, dropped_words, words_once
 from .gate import gate
 from .harness import Harness, counter
 from .keys import key_loader
@@ -311,6 +312,9 @@ HARNESSES: dict[str, Callable[[Harness], None]] = {
     "KeyLoader 64": lambda h: key_loader(h, 64),
     "Associations": associations_for_ever,
     "Coin": drawn,
+    "Allocator": words_once,
+    "WordRewriter": dropped_words,
+    "BeatRewriter": dropped_beats,
 }
 
 

@@ -15,8 +15,14 @@ from custodes.coin_registers import Party
 from custodes.errors import DeviceError
 from custodes.fingerprint import MIN_BEAT_CYCLES, Record, digest_cycles
 from custodes.link import Ingress, open_link
+<<<<<<< HEAD
 from custodes.model import Warden
 from custodes.model.entropy import Words, commitment, fields, seed, word
+=======
+from custodes.model import Scrubber
+from custodes.model.entropy import commitment, retimer_key, seed
+from custodes.model.retimer import sort_key
+>>>>>>> 621697f36d2955caa95705f6e5e490de8a282a3a
 from custodes.recognition import recognised
 from custodes.records import Verdict, check_records
 from custodes.retimer import DUMMY_ETHERTYPE, Event, Policy, Schedule
@@ -34,6 +40,7 @@ SALT = bytes(32)
 LIMIT = 1000
 SLOT = Schedule(slot_cycles=1650)
 """The default but for its slots, in which a longest frame can be digested with the shortest beats, too."""
+BATCHES = Schedule(Policy.BATCH, window_cycles=60_000)
 LONG_BEAT_CYCLES = 110_000
 """With the default schedule."""
 
@@ -95,6 +102,16 @@ class Run:
             self.link.step(self.border.schedule.period)
         self.link.step(2 * self.border.schedule.period)
         self.collect()
+
+    def until_batch(self) -> None:
+        """Run until a batch of one frame has begun to leave: what is sent now leaves in the next one."""
+        self.send(Port.CLUSTER, arp(Port.CLUSTER, 1))
+        self.collect()
+        self.left[Port.WORLD].clear()
+        while all(dummy(frame) for _, frame in self.left[Port.WORLD]):
+            self.link.step(1000)
+            self.collect()
+        self.left[Port.WORLD].clear()
 
     def beats(self, count: int) -> None:
         """Run for so many beats."""
@@ -253,6 +270,30 @@ def test_the_schedule_changes_at_a_slot(run: Run):
     changes = [later.cycle - earlier.cycle for earlier, later in pairwise(left[first:])]
     assert set(changes) == {700}
     assert left[-1].frame == bytes(range(12)) + DUMMY_ETHERTYPE.to_bytes(2) + bytes(86)
+
+
+@pytest.mark.parametrize("shared", [1], indirect=True, ids=["lanes1"])
+def test_a_batch_leaves_in_the_order_that_the_key_of_the_epoch_gives(run: Run):
+    run.border.beat_cycles = LONG_BEAT_CYCLES
+    run.border.retime(BATCHES)
+    sizes = range(100, 112)
+    orders: list[list[bytes]] = []
+    for epoch in (EPOCH, EPOCH + 1):
+        run.flip(epoch)
+        run.until_batch()
+        run.send(Port.CLUSTER, datagrams(Port.CLUSTER, sizes))
+        run.drain()
+        left = run.left[Port.WORLD]
+        assert left[-1].cycle - left[0].cycle < BATCHES.window_cycles
+        key = retimer_key(seed(epoch, *(SHARES[party] for party in Party)))
+        keys = [sort_key(frame, key) for _, frame in left]
+        assert keys == sorted(keys)
+        assert len(set(keys)) == len(sizes)
+        orders.append([frame for _, frame in left])
+    came = sorted(orders[0], key=len)
+    assert orders[0] != came
+    assert orders[1] not in (came, orders[0])
+    assert sorted(orders[1], key=len) == came
 
 
 def test_the_cluster_waits_until_what_leaves_to_it_is_digested(run: Run):

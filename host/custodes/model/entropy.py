@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What two shares make: commitments, the seed of an epoch, and the words that stand in for what stations choose.
+"""What two shares make: commitments, the seed of an epoch, the words that stand in for what stations choose, and the key
+by which batches are sorted.
 
 Numbers in what is hashed are big-endian. A word is used once, in order, for one flow.
 """
@@ -12,6 +13,7 @@ from typing import NamedTuple
 SHARE_BYTES = SALT_BYTES = DIGEST_BYTES = 32
 WORD_BYTES = 16
 EPOCH_BYTES = 8
+KEY_BYTES = 8
 COMMITMENT_PREFIX = b"custodes/coin/v1"
 SEED_PREFIX = b"custodes/seed/v1"
 
@@ -41,6 +43,11 @@ def word(seed: bytes, direction: int, index: int) -> bytes:
     """Word ``index``, from 0, for flows that a cluster station (``direction`` 0) or a world station (1) begins."""
     digest = _digest(seed, b"W", bytes([direction]), (index // 2).to_bytes(8))
     return digest[WORD_BYTES:] if index % 2 else digest[:WORD_BYTES]
+
+
+def retimer_key(seed: bytes) -> int:
+    """The key of an epoch, by which batches are sorted: its first byte has the lowest bits. Without a seed it is 0."""
+    return int.from_bytes(_digest(seed, b"R")[:KEY_BYTES], "little")
 
 
 def fields(word: bytes) -> Word:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shares, salts, seeds and words are gone from every memory and register when they are not needed any more."""
+"""Shares, salts, seeds, words and the retimer's key are gone from every memory and register when not needed any more."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ def test_whatever_ends_an_epoch_leaves_nothing_of_it(how: str, when: str, memori
     prover, verifier = hands(9)
     seed = seed_of((prover, verifier))
     words = [entropy.word(seed, direction, index) for direction in (0, 1) for index in range(20)]
-    secrets = [prover.share, prover.salt, verifier.share, verifier.salt, seed, *words]
+    key = entropy.retimer_key(seed).to_bytes(8)
+    secrets = [prover.share, prover.salt, verifier.share, verifier.salt, seed, key, *words]
 
     async def run(ctx: Any) -> None:
         await bench.begin(9)

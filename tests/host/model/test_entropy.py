@@ -6,7 +6,7 @@ from struct import pack
 
 import pytest
 
-from custodes.model.entropy import Words, commitment, fields, seed, word
+from custodes.model.entropy import Words, commitment, fields, retimer_key, seed, word
 
 PROVER, VERIFIER, SALT = (bytes(range(at, at + 32)) for at in (0, 32, 64))
 EPOCH = 0x0102030405060708
@@ -30,6 +30,11 @@ def test_words_are_halves_of_digests_for_each_direction():
     for direction in (0, 1):
         stream = b"".join(sha256(SALT + b"W" + pack(">BQ", direction, block)).digest() for block in range(3))
         assert b"".join(word(SALT, direction, index) for index in range(6)) == stream
+
+
+def test_the_key_of_the_retimer_is_the_begin_of_a_digest_with_its_first_byte_lowest():
+    digest = sha256(SALT + b"R").digest()
+    assert retimer_key(SALT) == sum(octet << 8 * at for at, octet in enumerate(digest[:8]))
 
 
 def test_fields_are_big_endian_and_the_end_is_unused():
