@@ -15,14 +15,9 @@ from custodes.coin_registers import Party
 from custodes.errors import DeviceError
 from custodes.fingerprint import MIN_BEAT_CYCLES, Record, digest_cycles
 from custodes.link import Ingress, open_link
-<<<<<<< HEAD
 from custodes.model import Warden
-from custodes.model.entropy import Words, commitment, fields, seed, word
-=======
-from custodes.model import Scrubber
-from custodes.model.entropy import commitment, retimer_key, seed
+from custodes.model.entropy import Words, commitment, fields, retimer_key, seed, word
 from custodes.model.retimer import sort_key
->>>>>>> 621697f36d2955caa95705f6e5e490de8a282a3a
 from custodes.recognition import recognised
 from custodes.records import Verdict, check_records
 from custodes.retimer import DUMMY_ETHERTYPE, Event, Policy, Schedule
@@ -68,16 +63,16 @@ class Run:
         self.sent = dict.fromkeys(Port, 0)
         self.records: list[Record] = []
 
-    def flip(self) -> None:
+    def flip(self, epoch: int = EPOCH) -> None:
         """Have words drawn."""
         coin = self.border.coin
-        coin.begin(EPOCH, LIMIT)
+        coin.begin(epoch, LIMIT)
         for party in Party:
-            coin.commit(party, commitment(party, EPOCH, SHARES[party], SALT))
+            coin.commit(party, commitment(party, epoch, SHARES[party], SALT))
         for party in Party:
             coin.reveal(party, SHARES[party], SALT)
         assert coin.drawn()
-        self.specification.words = Words(SEED, LIMIT)
+        self.specification.words = Words(seed(epoch, *SHARES.values()), LIMIT)
 
     def send(self, port: Port, frames: Sequence[bytes]) -> list[bytes]:
         """Send frames; returns what the specification says has to leave, after the verdicts were found to be the same."""
