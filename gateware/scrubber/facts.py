@@ -20,7 +20,8 @@ EARLY = data.StructLayout(
     {
         "header": 6,
         "covered": 11,
-        "udp_length": 1,
+        "udp_short": 1,
+        "udp_long": 1,
         "lookup": 1,
         "neighbour": 1,
         "target": 1,
@@ -33,10 +34,10 @@ EARLY = data.StructLayout(
     }
 )
 """What is worked out along with `HeaderSplit.found` already: the bytes of a TCP header, options included; those that the UDP
-length covers, and whether it cannot be; whether addresses are looked up; an admitted neighbour discovery message; a
-solicitation to a group, which is for its target; an ICMP error, whether it has a ``code`` that is known, whether what it
-quotes is wrong in itself, and whether that is UDP; of ICMPv6, whether it is to a ``group``, and to one or from nobody
-(``strays``)."""
+length covers, and whether that is too short or too long; whether addresses are looked up; an admitted neighbour discovery
+message; a solicitation to a group, which is for its target; an ICMP error, whether it has a ``code`` that is known, whether
+what it quotes is wrong in itself, and whether that is UDP; of ICMPv6, whether it is to a ``group``, and to one or from
+nobody (``strays``)."""
 
 
 def tcp_header(byte_12: Value) -> Value:
@@ -61,7 +62,8 @@ def anticipate(
     m.d.comb += [
         early.header.eq(tcp_header(c[12])),
         early.covered.eq(covered),
-        early.udp_length.eq((udp_length < 8) | (udp_length > meta.length)),
+        early.udp_short.eq(udp_length < 8),
+        early.udp_long.eq(udp_length > meta.length),
         early.lookup.eq(Mux(meta.ethernet.network == Network.ARP, ~meta.arp_fields, meta.transport != Transport.NONE)),
         early.neighbour.eq(neighbour),
         early.target.eq(neighbour & (c[0] == 135) & group),
@@ -178,7 +180,7 @@ def _udp(m: Module, found: data.View, o: data.View, early: data.View, denied: Va
         o.section.eq(8),
         o.payload.eq(early.covered - 8),
         o.unchecked.eq(Cat(c[6], c[7]) == 0),
-        o.transport_length.eq((meta.length < 8) | early.udp_length),
+        o.transport_length.eq((meta.length < 8) | early.udp_short | early.udp_long),
         o.network.altered.udp_surplus.eq(meta.length > early.covered),
         o.udp_port.eq(denied),
     ]

@@ -221,14 +221,16 @@ VERDICT = data.StructLayout(
         "has_sack": 1,
         "sack_first": 6,
         "sack_last": 6,
+        "sack_begins": 1,
+        "sack_ends": 1,
         "quotes": 1,
         "quoted_checksum": 16,
     }
 )
 """All that the rewriter needs beside the sections: ``length`` is the IP length field, ``words`` the bytes of rebuilt TCP
 options including SACK edges; ``sack_start`` the byte of the options at which the edges start, ``sack_first`` and
-``sack_last`` the beats of the options with which their beats start; ``quotes``: there is a quoted IPv4 header, to get
-``quoted_checksum``."""
+``sack_last`` the beats of the options with which their beats start, ``sack_begins`` and ``sack_ends``: that is the first;
+``quotes``: there is a quoted IPv4 header, to get ``quoted_checksum``."""
 
 VERDICTS = {
     piece: data.StructLayout({name: VERDICT[name].shape for name in ("drop", *names)})
@@ -245,7 +247,7 @@ VERDICTS = {
             "sack_blocks",
             "has_sack",
         ),
-        "edges": ("sack_blocks", "sack_start", "has_sack", "sack_first", "sack_last"),
+        "edges": ("sack_blocks", "sack_start", "has_sack", "sack_first", "sack_last", "sack_begins", "sack_ends"),
         "payload": (),
     }.items()
 }

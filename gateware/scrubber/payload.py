@@ -78,7 +78,7 @@ class PayloadLayer(wiring.Component):
             blank.eq(self.i.meta.blank),
         ]
         done, write, last = Signal(), Signal(), Signal()
-        length = Signal(self.lanes.bit_length())
+        length = Signal(self.lanes.bit_length())  # nothing is written once it is negative
         m.d.comb += [
             last.eq(trim | count.ends | beat.last),
             write.eq(valid & (starts | ~done)),

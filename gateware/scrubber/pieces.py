@@ -8,10 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import section_entry
 from gateware.scrubber.layouts import VERDICTS, Network, Transport
+from gateware.scrubber.split import EDIT
 from gateware.stream.join import masked, piece_beat
 
 MAX_WORDS = 12
-EDIT = data.StructLayout({"set": 1, "byte": 8})
 
 
 def decided(m: Module, lanes: int, verdict: stream.Interface, done: Value) -> Value:
@@ -240,10 +240,10 @@ class SackEdges(wiring.Component):
         bits = (lanes - 1).bit_length()
         held, full = Signal(section_entry(lanes)), Signal()
         emit, complete, advance = Signal(), Signal(), Signal()
-        # Where the edges are is compared with the number of the beat to come; with the first, it is compared with 0.
+        # Where the edges are is compared with the number of the beat to come; of the first, the verdict tells.
         following = Signal(range(40 // lanes + 2), init=1)
         first, inside, final = Signal(init=1), Signal(), Signal()
-        within, ends = Mux(first, v.sack_first == 0, inside), Mux(first, v.sack_last == 0, final)
+        within, ends = Mux(first, v.sack_begins, inside), Mux(first, v.sack_ends, final)
         follows = Mux(held.last, 0, self.store.payload.data.as_value())
         window = Cat(held.data.as_value(), follows)
         shifted = Signal(data.ArrayLayout(8, lanes))

@@ -57,7 +57,7 @@ class Scrubber(wiring.Component):
         i: frames of any length; ``error`` on the last beat drops the frame.
         o: canonical frames, in order, never with ``error``.
         ids: for each frame that leaves, and before it does, where its addresses are in the table; of no meaning for ARP and
-            neighbour discovery. More than a few that are not taken hold frames back.
+            neighbour discovery. The next frame waits until they are taken.
         judged: the verdict on each frame, before it leaves.
         policy: held stable while frames are inside.
         address_valid, address; vlan_valid, vlan: writes into the address table and the VLAN table.

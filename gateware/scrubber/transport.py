@@ -199,18 +199,15 @@ class TransportLayer(wiring.Component):
         edits: Edits = {
             1: (icmp & ~error, 0),
             **dict.fromkeys((2, 3), (icmp, 0)),
-            4: (neighbour, reserved),
             5: (neighbour, 0),
             **dict.fromkeys((6, 7), (udp | neighbour, 0)),
             12: (tcp, 0),
-            13: (tcp, new_flags),
-            14: (tcp, high),
-            15: (tcp, low),
             **dict.fromkeys(range(16, 20), (tcp, 0)),
         }
         quotes = error & kinds[Transport.ICMP]
         edits = either(edits, error_edits(c, quotes, error & kinds[Transport.ICMPV6], self.policy.ttl))
-        write_section(m, split, self.section, Mux(meta.transport == Transport.NONE, 0, split.length), edits)
+        own: Edits = {4: (neighbour, reserved), 13: (tcp, new_flags), 14: (tcp, high), 15: (tcp, low)}
+        write_section(m, split, self.section, Mux(meta.transport == Transport.NONE, 0, split.length), edits, own)
         self._sum_section(m, split, tcp, quotes)
 
     def _sum_section(self, m: Module, split: HeaderSplit, tcp: Value, quotes: Value) -> None:

@@ -123,6 +123,8 @@ class Verdict(wiring.Component):
             verdict.sack_start.eq(found.sack_start),
             verdict.has_sack.eq(has_sack),
             verdict.sack_first.eq(found.sack_start >> bits),
+            verdict.sack_begins.eq(verdict.sack_first == 0),
+            verdict.sack_ends.eq(verdict.sack_last == 0),
             verdict.quotes.eq(icmp & t.error),
             verdict.sack_last.eq((found.sack_start >> bits) + (((found.sack_blocks << 3) - 1) >> bits)),
         ]

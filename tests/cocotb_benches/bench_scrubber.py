@@ -18,7 +18,7 @@ from tests.cocotb_benches.codecs import FrameCodec, lanes_of
 from tests.cocotb_benches.designs import design_under_test
 from tests.cocotb_benches.tb import TB, Agent
 from tests.frames import POLICY
-from tests.gateware.stream.bench import PAUSES, Frame
+from tests.gateware.stream.bench import PAUSES, Frame, Pause
 
 QUIET_CYCLES = 500
 """No frame takes longer from its last beat to its verdict, nor from there to the first beat that leaves."""
@@ -53,27 +53,34 @@ def ids_of(frame: bytes) -> Ids | None:
 
 
 class Verdicts(Agent):
-    """Collects the verdicts, and takes the ids."""
+    """Collects the verdicts, and takes the ids, which must be there before their frame leaves."""
 
-    def __init__(self, dut: Any) -> None:
+    def __init__(self, dut: Any, stall: Pause) -> None:
         self.dut = dut
+        self.stall = stall
         self.judged: list[Judged] = []
         self.ids: list[Ids] = []
+        self.left = 0
 
     def sample(self) -> None:
         if self.dut.judged_valid.value == 1:
             reason = Reason(int(self.dut.judged_reason.value))
             self.judged.append(Judged(reason, int(self.dut.judged_altered.value)))
+        told = len(self.ids) + int(self.dut.ids_valid.value)
         if self.dut.ids_valid.value == 1 and self.dut.ids_ready.value == 1:
             payload = self.dut.ids_payload_source, self.dut.ids_payload_destination
             self.ids.append(Ids(*(int(part.value) for part in payload)))
+        if self.dut.o_valid.value == 1:
+            assert self.left < told, "a frame leaves before its ids"
+            self.left += int(self.dut.o_ready.value) & int(self.dut.o_payload_last.value)
 
     def drive(self) -> None:
-        self.dut.ids_ready.value = 1
+        self.dut.ids_ready.value = not self.stall()
 
     def restart(self) -> None:
         self.judged.clear()
         self.ids.clear()
+        self.left = 0
         self.dut.ids_ready.value = 0
 
 
@@ -87,7 +94,7 @@ class Bench:
         lanes = lanes_of(dut.i_payload_data)
         self.i = self.tb.source("i", FrameCodec(lanes, self.tb.seed()))
         self.o = self.tb.sink("o", FrameCodec(lanes, self.tb.seed()))
-        self.verdicts = Verdicts(dut)
+        self.verdicts = Verdicts(dut, PAUSES[stall](self.tb.seed()))
         self.tb.add(self.verdicts)
         self.writer = AddressWriter(self.tb, dut.address_valid, "address")
         self.expected: list[Judged] = []
