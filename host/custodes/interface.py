@@ -24,7 +24,7 @@ VLAN_VALID, VLAN_TPID_VALID = 1 << 4, 1 << 6
 LARGEST_BYTES = 1 << 17
 """More than what segments are merged into, but for jumbograms."""
 ROOM_BYTES = 1 << 16
-"""Of the kernel's queue of frames that wait for the device, which takes the double of it: what is more would only make them
+"""Of frames that wait for the device, as `custodes live` has it: what is more would only make them
 late, and a simulated device is slow. A frame that is merged from segments is let in as long as there is any room."""
 NO_OFFLOAD = bytes(HEADER.size)
 GONE = (errno.ENETDOWN, errno.ENODEV, errno.ENXIO)
@@ -37,13 +37,18 @@ class Interface:
     What is merged from segments is cut into them again, and checksums that were left to hardware are completed: `cut` and
     `completed` count.
 
+    Args:
+        name: of the interface.
+        room_bytes: of the kernel's queue of frames that have arrived, which takes the double of it.
+
     Raises:
         UsageError: there is no such interface, or it cannot be a port of a warden.
         InterfaceError: it may not be opened, or is down; from `receive` and `send` also: it has gone down.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, room_bytes: int = ROOM_BYTES) -> None:
         self.name = name
+        self._room_bytes = room_bytes
         self.cut = 0
         """Frames that were merged from segments."""
         self.completed = 0
@@ -81,7 +86,7 @@ class Interface:
         for option in (VNET_HDR, AUXDATA, IGNORE_OUTGOING):
             self._socket.setsockopt(SOL_PACKET, option, 1)
         self._socket.setsockopt(SOL_PACKET, ADD_MEMBERSHIP, _membership(name))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM_BYTES)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._room_bytes)
         self._socket.bind((name, ALL_PROTOCOLS))
 
     def fileno(self) -> int:

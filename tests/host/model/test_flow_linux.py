@@ -31,6 +31,8 @@ __all__ = ["cables"]
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "")
 PORT = 8080
 WAIT_S = 60
+ROOM_BYTES = 1 << 24
+"""So that none is lost in front of the specification, however slow it is."""
 SERVERS = {4: Cables.ip4(Cables.SERVER), 6: Cables.ip6(Cables.SERVER)}
 
 
@@ -66,7 +68,9 @@ class Between:
         self._waiting: dict[Port, bytes] = {}
         self._overtaken: dict[Port, list[bytes]] = {port: [] for port in Port}
         with cables.between.inside():
-            self._ports = {port: Interface(name) for port, name in zip(Port, ("inner", "outer"), strict=True)}
+            self._ports = {
+                port: Interface(name, ROOM_BYTES) for port, name in zip(Port, ("inner", "outer"), strict=True)
+            }
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
