@@ -17,6 +17,8 @@ INPUT = "mutant"
 """The port that is added to the design, and the number of the mutant that the design then is; 0: of none."""
 FLATTEN = "proc; flatten; opt_expr; opt_clean; opt_dff; opt_clean -purge"
 """No mutant is spent on what drives no port."""
+CHANGEABLE = "t:$meminit* %n"
+"""What a memory holds before the first cycle is constant, and must stay so."""
 MODES = ("inv", "const0", "const1")
 """Those of Yosys' `mutate` that let no bit depend on another that it did not depend on: nothing can begin to oscillate."""
 SPARE = 3
@@ -53,7 +55,7 @@ def mutate(work: Path, mutants: Mutants, yosys: Callable[[str], object]) -> list
     Clocks are left alone: a simulation without clocks shows nothing that a simulation of another device would not.
     """
     drawn = SPARE * mutants.count
-    listing = f"mutate -list {drawn} -seed {mutants.seed} -o drawn.txt device"
+    listing = f"mutate -list {drawn} -seed {mutants.seed} -o drawn.txt {CHANGEABLE}"
     yosys(f"read_rtlil device.il; {FLATTEN}; {listing}; write_rtlil plain.il")
     found = [*_usable((work / "drawn.txt").read_text())][: mutants.count]
     if len(found) < mutants.count:
