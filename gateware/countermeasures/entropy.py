@@ -61,7 +61,7 @@ COINS = (
         tuple(f"{ENTROPY}/{unit}.py" for unit in ("coin", "modes", "words")),
         (f"{_FLIPS}::test_every_flip_of_one_or_two_bits_is_a_fault",),
         (
-            f"{_FLIPS}::test_every_flip_withdraws_words_in_the_same_cycle",
+            f"{_FLIPS}::test_every_flip_withdraws_words_in_the_next_cycle_and_one_of_the_state_at_once",
             f"{_FLIPS}::test_a_flip_voids_the_epoch_and_the_next_goes_well",
         ),
     ),

@@ -22,7 +22,8 @@ WAVEFORM_LOST = -2
 BUFFER_BYTES = 4 * MAX_SEALED_BYTES
 """More than any frame that leaves."""
 CYCLES_PER_FRAME = 1 << 14
-"""Far more than any frame spends inside, also where a flow table is cleared before it: a device that needs longer is stuck."""
+"""Far more than any frame spends inside, also where a flow table is cleared before it: a device that needs longer is
+stuck."""
 GLANCE_CYCLES = 256
 """From one look for what has come out to the next."""
 

@@ -306,7 +306,8 @@ async def clearing_frees_every_flow_and_ticks_those_that_are_not_used(dut: Any) 
     syns = [canonical(Port.WORLD, Ip4(Tcp(2, source=50000 + n), Port.WORLD)) for n in range(5)]
 
     async def used() -> tuple[int, int]:
-        await bench.tb.cycles(4 * FLOWS)
+        # Longer than a round of the sweep, which looks at a slot in 4 cycles or a few more.
+        await bench.tb.cycles(16 * FLOWS)
         return int(dut.in_use_cluster.value), int(dut.in_use_world.value)
 
     expected = specification(FLOWS)
