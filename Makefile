@@ -6,7 +6,7 @@ READY := .venv/ready
 .PHONY: demo test bench prove mutate fuzz sim bitstream boards registers lint format setup clean
 
 demo: $(READY)
-	@$(BIN)/python -m sim --lanes 1
+	@$(BIN)/python -m sim --device warden processor border --lanes 1
 	@$(BIN)/custodes demo --capture tests/captures/mixed.pcap --out build/demo
 
 test: $(READY)

@@ -53,6 +53,8 @@ class Board:
         leds: resources of the platform, each with its number, that show a device's status, in its order. Of three colours
             the green one does.
         tamper: resource of the platform, and its number, that says that somebody tampers.
+        flows: slots of the flow table of a border.
+        store_bytes: of frames that wait for their slot or window in a border.
     """
 
     name: str
@@ -64,3 +66,5 @@ class Board:
     ports: tuple[EthernetPort, ...] = ()
     leds: tuple[tuple[str, int], ...] = ()
     tamper: tuple[str, int] | None = None
+    flows: int = 0
+    store_bytes: int = 0

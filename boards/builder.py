@@ -15,7 +15,7 @@ from boards import colorlight_5a75b, ecpix5, icebreaker, ulx3s, versa_ecp5, vers
 from boards.board import Board
 from boards.clock_report import Clock, read_clocks
 from boards.toolchain import BITSTREAMS, Run, prepare
-from boards.top import CLOCK_HZ, CONTROL_HZ, ControlTop, NicTop, WardenTop
+from boards.top import CLOCK_HZ, CONTROL_HZ, BorderTop, ControlTop, NicTop, WardenTop
 from firmware import image
 from gateware.control.system import SECRET_BYTES
 
@@ -43,6 +43,7 @@ class Contents:
 DEVICES: dict[str, Callable[[Board, Contents], Any]] = {
     "warden": lambda board, contents: WardenTop(board, contents.writes),
     "loop": lambda board, contents: WardenTop(board, contents.writes),
+    "border": lambda board, contents: BorderTop(board, contents.writes, contents.build_id),
     "nic": lambda board, contents: NicTop(board, image.build().data, contents.secret, contents.build_id),
     "control": lambda board, contents: ControlTop(board),
 }
@@ -95,7 +96,7 @@ def expected_clocks(board: Board, device: str) -> list[int]:
     its control."""
     if board.pll is None:
         return [int(board.platform().default_clk_frequency)]
-    return [CLOCK_HZ] * (2 + len(board.ports)) + [CONTROL_HZ] * (device == "nic")
+    return [CLOCK_HZ] * (2 + len(board.ports)) + [CONTROL_HZ] * (device in ("border", "nic"))
 
 
 def build(

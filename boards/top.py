@@ -16,6 +16,7 @@ from custodes.macsec import Side
 from gateware.control.cpu import PICORV32
 from gateware.control.spi import SpiPinsInterface
 from gateware.devices.control import Control
+from gateware.devices.ethernet_border import EthernetBorder
 from gateware.devices.ethernet_nic import EthernetNic
 from gateware.devices.ethernet_warden import EthernetWarden
 from gateware.devices.nic import CLOCK_HZ as CONTROL_HZ
@@ -105,6 +106,36 @@ class WardenTop(_EthernetTop):
             self._port(m, platform, f"rx_{port.name.lower()}", wired, device.pins[port], device.management[port])
         _leds(m, platform, board, device.leds)
         _output(m, "uart_tx", platform.request("uart", 0, dir="-").tx, Const(1))
+        return m
+
+
+class BorderTop(_EthernetTop):
+    """An `EthernetBorder`, with both ports, a UART, a flow table and a store of the sizes that the board has room for.
+
+    Args:
+        writes, build_id: see `EthernetBorder`.
+    """
+
+    def __init__(self, board: Board, writes: Sequence[tuple[int, int]], build_id: bytes) -> None:
+        self.writes = writes
+        self.build_id = build_id
+        super().__init__(board)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        board = self.board
+        self._clocks(m, platform, control=True)
+        delays = [port.delays for port in board.ports]
+        m.submodules.device = device = EthernetBorder(
+            delays, self.writes, self.build_id, flows=board.flows, store_bytes=board.store_bytes
+        )
+        for number, (name, wired) in enumerate(zip(("cluster", "world"), board.ports, strict=True)):
+            self._port(m, platform, f"rx_{name}", wired, device.pins[number], device.management[number])
+        _leds(m, platform, board, device.leds)
+        uart = platform.request("uart", 0, dir="-")
+        m.submodules.uart_rx = rx = io.Buffer(io.Direction.Input, uart.rx)
+        m.d.comb += device.rx.eq(rx.i)
+        _output(m, "uart_tx", uart.tx, device.tx)
         return m
 
 

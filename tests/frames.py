@@ -227,6 +227,25 @@ class Frame:
         return frame.ljust(60, b"\0") if self.padding is None else frame + self.padding
 
 
+def icmp_error(
+    packet: Ip4 | Ip6,
+    kind: int | None = None,
+    code: int = 0,
+    unused: bytes = bytes(4),
+    more: int = 0,
+    source: bytes | None = None,
+) -> Frame:
+    """An error about ``packet``, from where that was going or from ``source``: by default that there was nobody. It quotes
+    the IP header and 8 bytes, and so many bytes ``more``."""
+    kept = (20 + len(packet.options) if isinstance(packet, Ip4) else 40) + 8 + more
+    quote, port = packet.pack()[:kept], packet.port.other
+    if isinstance(packet, Ip4):
+        message = Icmp(3 if kind is None else kind, code, unused + quote)
+        return Frame(Ip4(message, port, source=source, destination=packet.source))
+    message = Icmp(1 if kind is None else kind, code, unused + quote, ICMPV6)
+    return Frame(Ip6(message, port, source=source, destination=packet.source))
+
+
 def solicited_node(target: bytes) -> bytes:
     return bytes.fromhex("ff0200000000000000000001ff") + target[13:]
 

@@ -10,8 +10,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 VOCABULARY = {
+    "custodes.border_registers",
+    "custodes.address_table",
+    "custodes.coin_registers",
     "custodes.control_registers",
     "custodes.ethernet",
+    "custodes.fingerprint",
+    "custodes.flow_table",
     "custodes.lifecycle",
     "custodes.macsec",
     "custodes.mailbox",
@@ -19,9 +24,17 @@ VOCABULARY = {
     "custodes.processor_registers",
     "custodes.register_map",
     "custodes.registers",
+    "custodes.retimer",
+    "custodes.retimer_registers",
+    "custodes.seed_registers",
     "custodes.serial_frames",
     "custodes.table",
 }
+SPECIFICATION = {
+    f"custodes.{name}"
+    for name in ("address_table", "fingerprint", "flow_table", "keys", "macsec", "policy", "retimer", "table")
+}
+"""What it may see besides itself."""
 POLICY = {"custodes.errors", "custodes.policy", "custodes.registers"}
 """What a board needs to build a policy into a bitstream."""
 ALLOWED = {
@@ -29,6 +42,7 @@ ALLOWED = {
         "custodes",
         "cbor2",
         "cryptography",
+        "distributed",
         "matplotlib",
         "pydantic",
         "rich",
@@ -80,22 +94,22 @@ def test_room_imports_only_what_it_may(room: str):
 def test_specification_does_not_see_registers_or_devices():
     for path in (ROOT / "host" / "custodes" / "model").glob("*.py"):
         own = {name for name in imported(path) if name.startswith("custodes")}
-        assert own <= {f"custodes.{name}" for name in ("keys", "macsec", "policy", "table")} | {
-            name for name in own if name.startswith("custodes.model")
-        }
+        assert own <= SPECIFICATION | {name for name in own if name.startswith("custodes.model")}
 
 
 def test_every_import_of_the_wheel_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["demo"]]
+    extras = project["optional-dependencies"]
+    declared = [*project["dependencies"], *extras["cluster"], *extras["demo"]]
     names = {IMPORT_NAMES.get(name := entry.split(">")[0], name) for entry in declared}
     assert names == ALLOWED["host/custodes"] - {"custodes"}
 
 
-def test_only_the_demo_imports_scapy():
+@pytest.mark.parametrize(("package", "user"), [("scapy", "sealed_leg.py"), ("distributed", "watch_run.py")])
+def test_an_extra_is_imported_in_one_place_only(package: str, user: str):
     files = sorted((ROOT / "host" / "custodes").rglob("*.py"))
-    users = [path.name for path in files if any(name.partition(".")[0] == "scapy" for name in imported(path))]
-    assert users == ["sealed_leg.py"]
+    users = [path.name for path in files if any(name.partition(".")[0] == package for name in imported(path))]
+    assert users == [user]
 
 
 def test_every_source_file_names_its_licence():

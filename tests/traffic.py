@@ -119,6 +119,33 @@ def _neighbour(r: random.Random, port: Port) -> Frame:
     )()
 
 
+ERROR_TYPES = {4: (3, 3, 11, 12, 4), 6: (1, 2, 3, 4, 100)}
+ELSEWHERE = {4: bytes((198, 51, 100, 77)), 6: bytes.fromhex("20010db80001") + bytes(9) + b"\3"}
+"""Another station of the world."""
+
+
+def _error(r: random.Random, port: Port, version: int) -> Frame:
+    """About what the other side sent: to this station, to another one or, rarely, to nobody."""
+    packet = KINDS[f"{r.choice(('tcp', 'udp', 'echo'))}{version}"](r, port.other).packet
+    assert isinstance(packet, Ip4 | Ip6)
+    if isinstance(packet, Ip4) and r.random() < 0.9:
+        packet.options, packet.fragment = b"", packet.fragment & 0xC000
+    if isinstance(packet.transport, Icmp) and r.random() < 0.8:
+        packet.transport.kind &= ~1 if version == 6 else 8
+    if isinstance(packet.transport, Udp) and r.random() < 0.9:
+        packet.transport.surplus = b""
+    if r.random() < 0.3:
+        packet.destination = r.choice((ELSEWHERE[version], ELSEWHERE[version], r.randbytes(len(ELSEWHERE[version]))))
+    return frames.icmp_error(
+        packet,
+        r.choice(ERROR_TYPES[version]),
+        r.choice((0, 0, 0, 1, 4, r.randrange(256))),
+        r.choice((bytes(4), r.randbytes(4))),
+        r.choice((0, 0, 1, 2, 100, r.randrange(-20, 500))),
+        r.choice((None, None, ELSEWHERE[version])),
+    )
+
+
 KINDS: dict[str, Callable[[random.Random, Port], Frame]] = {
     "tcp4": lambda r, port: Frame(_ip4(r, port, _tcp(r))),
     "tcp6": lambda r, port: Frame(_ip6(r, port, _tcp(r))),
@@ -126,6 +153,8 @@ KINDS: dict[str, Callable[[random.Random, Port], Frame]] = {
     "udp6": lambda r, port: Frame(_ip6(r, port, _udp(r))),
     "echo4": lambda r, port: Frame(_ip4(r, port, _echo(r.choice((0, 8)), frames.ICMP)(r))),
     "echo6": lambda r, port: Frame(_ip6(r, port, _echo(128, ICMPV6)(r))),
+    "error4": lambda r, port: _error(r, port, 4),
+    "error6": lambda r, port: _error(r, port, 6),
     "arp": _arp,
     "nd": _neighbour,
 }

@@ -8,11 +8,13 @@ fail ``tests/test_countermeasures.py``.
 """
 
 from gateware.countermeasures.control import CONTROLS
+from gateware.countermeasures.entropy import COINS
 from gateware.countermeasures.entry import Countermeasure
 from gateware.countermeasures.firmware import IN_FIRMWARE
+from gateware.countermeasures.flow import FLOWS
 from gateware.countermeasures.session import SESSIONS
 from gateware.countermeasures.trng import RANDOM
 
 __all__ = ["COUNTERMEASURES", "Countermeasure"]
 
-COUNTERMEASURES = (*SESSIONS, *CONTROLS, *RANDOM, *IN_FIRMWARE)
+COUNTERMEASURES = (*SESSIONS, *CONTROLS, *RANDOM, *COINS, *FLOWS, *IN_FIRMWARE)

@@ -66,7 +66,7 @@ class EthernetWarden(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.warden = warden = Warden(lanes=1)
+        m.submodules.warden = warden = Warden(lanes=1, flows=0)
         m.submodules.boot = boot = BootWrites(registers.REGISTERS, self.writes)
         wiring.connect(m, wiring.flipped(self.bus), boot.i)
         macs = {

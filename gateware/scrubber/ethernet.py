@@ -57,7 +57,7 @@ class EthernetLayer(wiring.Component):
         m.submodules.split = split = HeaderSplit(lanes, NOTHING, 18, (14, 18))
         tagged = self._guard(m, split)
         m.d.comb += split.length.eq(Mux(tagged, 18, 14))
-        write_section(m, split, self.section, split.length, {14: (tagged, split.captured[14] & 0x0F)})
+        write_section(m, split, self.section, split.length, {}, {14: (tagged, split.captured[14] & 0x0F)})
 
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
         with m.If(split.found_valid):

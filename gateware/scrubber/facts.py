@@ -7,6 +7,7 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data
 
+from gateware.scrubber.icmp_error import code_known, quote_fault, quoted_udp
 from gateware.scrubber.layouts import TRANSPORT, NeighbourKind, Network, Transport
 from gateware.scrubber.match import same_bytes
 from gateware.scrubber.network import UNFIT
@@ -15,10 +16,28 @@ from gateware.scrubber.split import HeaderSplit, captured_value
 FIN, SYN, RST, PSH, ACK, URG = range(6)
 LEGAL_FLAGS = ((SYN,), (SYN, ACK), (ACK,), (FIN, ACK), (RST,), (RST, ACK))
 
-EARLY = data.StructLayout({"header": 6, "covered": 11, "udp_length": 1, "lookup": 1, "neighbour": 1, "target": 1})
+EARLY = data.StructLayout(
+    {
+        "header": 6,
+        "covered": 11,
+        "udp_short": 1,
+        "udp_long": 1,
+        "lookup": 1,
+        "neighbour": 1,
+        "target": 1,
+        "error": 1,
+        "code": 1,
+        "group": 1,
+        "strays": 1,
+        "quote": 1,
+        "quoted_udp": 1,
+    }
+)
 """What is worked out along with `HeaderSplit.found` already: the bytes of a TCP header, options included; those that the UDP
-length covers, and whether it cannot be; whether addresses are looked up; an admitted neighbour discovery message; a
-solicitation to a group, which is for its target."""
+length covers, and whether that is too short or too long; whether addresses are looked up; an admitted neighbour discovery
+message; a solicitation to a group, which is for its target; an ICMP error, whether it has a ``code`` that is known, whether
+what it quotes is wrong in itself, and whether that is UDP; of ICMPv6, whether it is to a ``group``, and to one or from
+nobody (``strays``)."""
 
 
 def tcp_header(byte_12: Value) -> Value:
@@ -33,26 +52,42 @@ def udp_lengths(captured: data.View) -> tuple[Value, Value]:
     return length, Mux(length[11:].any(), UNFIT, length[:11])
 
 
-def anticipate(m: Module, captured: data.View, meta: data.View, neighbour: Value) -> data.View:
-    """The `EARLY` of a frame whose header is about to be split off, without a register."""
-    early, c = Signal(EARLY), captured
+def anticipate(
+    m: Module, captured: data.View, meta: data.View, neighbour: Value, error: Value, quoted: Value
+) -> data.View:
+    """The `EARLY` of a frame whose header is about to be split off, without a register; ``quoted``: `quoted_payload`."""
+    early, c, ipv4 = Signal(EARLY), captured, meta.transport == Transport.ICMP
     udp_length, covered = udp_lengths(c)
+    group = (meta.transport == Transport.ICMPV6) & (meta.addresses[16] == 0xFF)
     m.d.comb += [
         early.header.eq(tcp_header(c[12])),
         early.covered.eq(covered),
-        early.udp_length.eq((udp_length < 8) | (udp_length > meta.length)),
+        early.udp_short.eq(udp_length < 8),
+        early.udp_long.eq(udp_length > meta.length),
         early.lookup.eq(Mux(meta.ethernet.network == Network.ARP, ~meta.arp_fields, meta.transport != Transport.NONE)),
         early.neighbour.eq(neighbour),
-        early.target.eq(neighbour & (c[0] == 135) & (meta.addresses[16] == 0xFF)),
+        early.target.eq(neighbour & (c[0] == 135) & group),
+        early.error.eq(error),
+        early.code.eq(code_known(c, meta.transport)),
+        early.group.eq(group),
+        early.strays.eq(group | ((meta.transport == Transport.ICMPV6) & meta.unspecified)),
+        early.quote.eq(quote_fault(c, ipv4, meta.length, quoted)),
+        early.quoted_udp.eq(quoted_udp(c, ipv4)),
     ]
     return early
 
 
 def compare(
-    m: Module, split: HeaderSplit, source: Sequence[Value], destination: Sequence[Value], policy: data.View
+    m: Module,
+    split: HeaderSplit,
+    source: Sequence[Value],
+    destination: Sequence[Value],
+    quoted: Value,
+    policy: data.View,
 ) -> dict[str, Value]:
     """What is the same as something else in the header of `HeaderSplit.found`: ``source`` and ``destination`` as a neighbour
-    discovery message's target, and the last bytes of both; an option at byte 8 or 24 as one with the sender's own
+    discovery message's target, and the last bytes of both; the frame's destination as the source of a quoted packet;
+    ``quoted``, which is `quoted_payload`, as a quoted UDP length; an option at byte 8 or 24 as one with the sender's own
     link-layer address; a UDP port as one of those that are denied."""
     mac, kind = split.meta.ethernet.source_mac, split.captured[0]
     own = [Mux(kind == 136, 2, 1), 1, *(mac[k] for k in range(6))]
@@ -65,6 +100,10 @@ def compare(
         "from_target": same_bytes(m, split, 8, source),
         "to_target": same_bytes(m, split, 8, destination),
         "to_solicited": same_bytes(m, split, 21, destination[13:]),
+        "quoted_4": same_bytes(m, split, 20, source[8:12]),
+        "quoted_6": same_bytes(m, split, 16, destination),
+        "fits_4": same_bytes(m, split, 32, [quoted[8:], quoted[:8]]),
+        "fits_6": same_bytes(m, split, 52, [quoted[8:], quoted[:8]]),
         "owned_8": same_bytes(m, split, 8, own),
         "owned_24": same_bytes(m, split, 24, own),
         "denied": Cat(*denied).any(),
@@ -75,7 +114,7 @@ def describe(m: Module, found: data.View, early: data.View, same: dict[str, Valu
     """The `TRANSPORT` of a frame whose header has been split off, without a register.
 
     Args:
-        found: what `HeaderSplit` captured: the first 32 bytes of the transport layer, and the `NETWORK` as ``meta``.
+        found: what `HeaderSplit` captured: the first bytes of the transport layer, and the `NETWORK` as ``meta``.
         early: the `EARLY` of the same frame.
         same: what `compare` says of it.
     """
@@ -83,15 +122,13 @@ def describe(m: Module, found: data.View, early: data.View, same: dict[str, Valu
     o = Signal(TRANSPORT)
     arp = meta.ethernet.network == Network.ARP
     mac = meta.ethernet.destination_mac
-    group = meta.addresses[16] == 0xFF
-    icmpv6 = meta.transport == Transport.ICMPV6
     m.d.comb += [
         o.network.eq(meta),
         o.lookup.eq(early.lookup),
         o.link_group.eq(
-            Mux(arp, meta.request & mac.as_value().all(), icmpv6 & group & meta.group_mac),
+            Mux(arp, meta.request & mac.as_value().all(), early.group & meta.group_mac),
         ),
-        o.group.eq(icmpv6 & group),
+        o.group.eq(early.group),
     ]
     with m.Switch(meta.transport):
         with m.Case(Transport.TCP):
@@ -99,10 +136,13 @@ def describe(m: Module, found: data.View, early: data.View, same: dict[str, Valu
         with m.Case(Transport.UDP):
             _udp(m, found, o, early, policy.deny & same["denied"])
         with m.Case(Transport.ICMP, Transport.ICMPV6):
-            _icmp(m, found, o, policy, early, same, group)
+            _icmp(m, found, o, policy, early, same)
     with m.If(meta.ethernet.network == Network.IPV6):
         m.d.comb += o.network.altered.ipv6_hop_limit.eq(meta.hop_limit != Mux(early.neighbour, 255, policy.ttl))
-    m.d.comb += [o.target_address[k].eq(found.captured[8 + k]) for k in range(16)]
+    c, quotes_ipv4 = found.captured, meta.transport == Transport.ICMP
+    for k in range(16):
+        quoted = Mux(quotes_ipv4, c[12 + k], c[32 + k])
+        m.d.comb += o.target_address[k].eq(Mux(early.error, quoted, c[8 + k]))
     return o
 
 
@@ -140,7 +180,7 @@ def _udp(m: Module, found: data.View, o: data.View, early: data.View, denied: Va
         o.section.eq(8),
         o.payload.eq(early.covered - 8),
         o.unchecked.eq(Cat(c[6], c[7]) == 0),
-        o.transport_length.eq((meta.length < 8) | early.udp_length),
+        o.transport_length.eq((meta.length < 8) | early.udp_short | early.udp_long),
         o.network.altered.udp_surplus.eq(meta.length > early.covered),
         o.udp_port.eq(denied),
     ]
@@ -153,7 +193,6 @@ def _icmp(
     policy: data.View,
     early: data.View,
     same: dict[str, Value],
-    group: Value,
 ) -> None:
     c, meta, a, nd = found.captured, found.meta, o.network.altered, o.nd
     kind = c[0]
@@ -166,20 +205,25 @@ def _icmp(
         echo.eq(
             Mux(
                 icmpv6,
-                (kind[1:] == 128 >> 1) & policy.icmpv6 & ~group & ~meta.unspecified,
+                (kind[1:] == 128 >> 1) & policy.icmpv6 & ~early.strays,
                 (kind == 0) | (kind == 8),
             )
         ),
     ]
+    quoted_source = Mux(icmpv6, same["quoted_6"], same["quoted_4"])
+    quoted_fits = Mux(icmpv6, same["fits_6"], same["fits_4"])
     fixed, above_fixed = Mux(solicits_router, 8, 24), Mux(solicits_router, meta.above_8, meta.above_24)
     m.d.comb += [
         o.section.eq(found.length),
         o.payload.eq(meta.length - 8),
-        o.trim.eq(neighbour),
+        o.trim.eq(neighbour | early.error),
+        o.blank.eq(echo),
+        o.error.eq(early.error),
+        o.quote.eq(early.quote | ~quoted_source | (early.quoted_udp & ~quoted_fits)),
         o.neighbour.eq(neighbour),
         o.target.eq(early.target),
         o.transport_length.eq((meta.length < 8) | (neighbour & (meta.length < fixed))),
-        o.icmp_type.eq(~echo & ~neighbour),
+        o.icmp_type.eq(~echo & ~neighbour & ~(early.error & early.code & ~early.strays)),
         nd.from_target.eq(same["from_target"]),
         nd.to_target.eq(same["to_target"]),
         nd.to_nodes.eq(meta.all_nodes),
@@ -189,6 +233,7 @@ def _icmp(
         nd.owned.eq(Mux(solicits_router, same["owned_8"], same["owned_24"])),
         nd.fields.eq((meta.hop_limit != 255) | c[1].any() | (nd.given & (meta.length < fixed + 8))),
         a.icmp_code.eq(echo & c[1].any()),
+        a.icmp_error.eq(early.error),
         a.nd_reserved.eq(neighbour & (Mux(advertises, c[4][:5], c[4]).any() | Cat(c[5], c[6], c[7]).any())),
         a.nd_options.eq(neighbour & (meta.length > found.length)),
     ]

@@ -4,6 +4,7 @@
 from amaranth import unsigned
 from amaranth.lib import data, enum
 
+from custodes.flow_table import ADDRESS_ID_BITS
 from custodes.table import SCRUBBED
 
 
@@ -123,6 +124,9 @@ TRANSPORT = data.StructLayout(
         "target_address": data.ArrayLayout(unsigned(8), 16),
         "transport_length": 1,
         "icmp_type": 1,
+        "blank": 1,
+        "error": 1,
+        "quote": 1,
         "nd": data.StructLayout(
             {
                 "kind": NeighbourKind,
@@ -143,12 +147,13 @@ TRANSPORT = data.StructLayout(
         "lookup": 1,
     }
 )
-"""``section``, ``options`` and ``payload`` are bytes; the first is the canonical transport header without options.
-``target``: the destination to look up is a neighbour solicitation's ``target_address``. ``unchecked``: a UDP checksum of
-zero. ``nd``: of neighbour discovery, who sends to whom, whether a link-layer address is ``given``
-and is the sender's own (``owned``), and ``fields``: a hop limit, code or length is wrong. ``udp_port``: a port is
-denied. ``link_group``: the destination MAC is the group that the frame must go to. ``lookup``: addresses are
-looked up."""
+"""``section``, ``options`` and ``payload`` are bytes; the first is the canonical transport header without options, with what
+an ICMP error quotes. ``target``: the destination to look up is a neighbour solicitation's ``target_address``. ``blank``: the
+payload leaves as zeros. ``error``: an ICMP error, whose ``target_address`` is the destination of the packet that it quotes,
+an IPv4 one in the last four bytes; ``quote``: what it quotes is not as it must be. ``unchecked``: a UDP checksum of zero.
+``nd``: of neighbour discovery, who sends to whom, whether a link-layer address is ``given`` and is the sender's own
+(``owned``), and ``fields``: a hop limit, code or length is wrong. ``udp_port``: a port is denied. ``link_group``: the
+destination MAC is the group that the frame must go to. ``lookup``: addresses are looked up."""
 
 OPTIONS = data.StructLayout(
     {
@@ -175,11 +180,27 @@ edges included; ``sack_high`` and ``sack_low`` are byte sums of the edges by wor
 FOUND = data.StructLayout({"ingress": 1, "egress": 1, "station": 8})
 """An address in the table: behind which port, bound to which station; all zero where it is not there."""
 
-LOOKUP = data.StructLayout({"source_mac": FOUND, "destination_mac": FOUND, "source": FOUND, "destination": FOUND})
+IDS = data.StructLayout({"source": ADDRESS_ID_BITS, "destination": ADDRESS_ID_BITS})
+"""Between which two addresses a frame's flow is. For an ICMP error ``source`` is the destination of the packet that it
+quotes: the flow is with that one, whoever reports the error."""
+
+LOOKUP = data.StructLayout(
+    {
+        "source_mac": FOUND,
+        "destination_mac": FOUND,
+        "source": FOUND,
+        "destination": FOUND,
+        "quoted": 1,
+        "ids": IDS,
+    }
+)
+"""What the address table says of a frame; ``quoted``: the destination of the packet that an ICMP error quotes is behind the
+ingress port."""
 
 VERDICT = data.StructLayout(
     {
         "drop": 1,
+        "ids": IDS,
         "network": Network,
         "transport": Transport,
         "tagged": 1,
@@ -200,18 +221,23 @@ VERDICT = data.StructLayout(
         "has_sack": 1,
         "sack_first": 6,
         "sack_last": 6,
+        "sack_begins": 1,
+        "sack_ends": 1,
+        "quotes": 1,
+        "quoted_checksum": 16,
     }
 )
 """All that the rewriter needs beside the sections: ``length`` is the IP length field, ``words`` the bytes of rebuilt TCP
 options including SACK edges; ``sack_start`` the byte of the options at which the edges start, ``sack_first`` and
-``sack_last`` the beats of the options with which their beats start."""
+``sack_last`` the beats of the options with which their beats start, ``sack_begins`` and ``sack_ends``: that is the first;
+``quotes``: there is a quoted IPv4 header, to get ``quoted_checksum``."""
 
 VERDICTS = {
     piece: data.StructLayout({name: VERDICT[name].shape for name in ("drop", *names)})
     for piece, names in {
-        "ethernet": ("tagged",),
+        "ethernet": ("tagged", "ids"),
         "network": ("network", "neighbour", "length", "ip_checksum"),
-        "transport": ("transport", "no_ack", "section", "words", "checksum"),
+        "transport": ("transport", "no_ack", "section", "words", "checksum", "quotes", "quoted_checksum"),
         "words": (
             "has_mss",
             "has_sack_permitted",
@@ -221,9 +247,8 @@ VERDICTS = {
             "sack_blocks",
             "has_sack",
         ),
-        "edges": ("sack_blocks", "sack_start", "has_sack", "sack_first", "sack_last"),
+        "edges": ("sack_blocks", "sack_start", "has_sack", "sack_first", "sack_last", "sack_begins", "sack_ends"),
         "payload": (),
     }.items()
 }
-"""What the rewriter needs of a `VERDICT` for each piece of a frame, in the order of the wire: little enough for the words of
-one block RAM."""
+"""What the rewriter needs of a `VERDICT` for each piece of a frame, in the order of the wire."""

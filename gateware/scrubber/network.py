@@ -101,7 +101,7 @@ class NetworkLayer(wiring.Component):
         for at, byte in {0: 0x60, 1: 0, 2: 0, 3: 0}.items():
             edits[at] = (ipv4 | ipv6, Mux(ipv6, byte, edits[at][1]))
         canonical_length = Mux(ipv6, 40, Mux(arp, 28, 20))
-        write_section(m, split, self.section, canonical_length, edits)
+        write_section(m, split, self.section, canonical_length, edits, {})
 
         self._sums(m, split, ipv4, ipv6)
         if self.lanes == 1:

@@ -65,7 +65,7 @@ class OptionsLayer(wiring.Component):
         )
         wiring.connect(m, wiring.flipped(self.i), split.i)
         m.d.comb += split.length.eq(split.meta.options)
-        write_section(m, split, self.section, split.length, {})
+        write_section(m, split, self.section, split.length, {}, {})
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
         with m.If(split.found_valid):
             m.d.sync += self.o.meta.eq(split.found.meta)

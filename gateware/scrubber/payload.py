@@ -26,7 +26,7 @@ class PayloadLayer(wiring.Component):
 
     Members:
         i: frames from the payload on, with the `TRANSPORT` found.
-        section: the payload that will leave; empty where it is trimmed.
+        section: the payload that will leave; empty where it is trimmed, zeros where it is blank.
         begins: a frame's first beat is here; ``i.meta`` is its description.
         sum_valid, sum: one sum per frame over the payload as it came.
         end_valid, end: how the frame ended, once per frame.
@@ -69,10 +69,16 @@ class PayloadLayer(wiring.Component):
 
         # How much is left comes late: the beat is cut a cycle later.
         count = Countdown(m, "payload", self.lanes, self.i.valid, first, self.i.meta.payload)
-        valid, beat, starts, trim = Signal(), Signal(layer_beat(self.lanes)), Signal(), Signal()
-        m.d.sync += [valid.eq(self.i.valid), beat.eq(i), starts.eq(first), trim.eq(self.i.meta.trim)]
+        valid, beat, starts, trim, blank = Signal(), Signal(layer_beat(self.lanes)), Signal(), Signal(), Signal()
+        m.d.sync += [
+            valid.eq(self.i.valid),
+            beat.eq(i),
+            starts.eq(first),
+            trim.eq(self.i.meta.trim),
+            blank.eq(self.i.meta.blank),
+        ]
         done, write, last = Signal(), Signal(), Signal()
-        length = Signal(self.lanes.bit_length())
+        length = Signal(self.lanes.bit_length())  # nothing is written once it is negative
         m.d.comb += [
             last.eq(trim | count.ends | beat.last),
             write.eq(valid & (starts | ~done)),
@@ -82,7 +88,7 @@ class PayloadLayer(wiring.Component):
         with m.If(write):
             m.d.sync += [
                 done.eq(last),
-                self.section.payload.data.eq(beat.data),
+                self.section.payload.data.eq(Mux(blank, 0, beat.data.as_value())),
                 self.section.payload.count.eq(Mux(trim, 0, length)),
                 self.section.payload.last.eq(last),
             ]

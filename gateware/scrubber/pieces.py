@@ -8,10 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import section_entry
 from gateware.scrubber.layouts import VERDICTS, Network, Transport
+from gateware.scrubber.split import EDIT
 from gateware.stream.join import masked, piece_beat
 
 MAX_WORDS = 12
-EDIT = data.StructLayout({"set": 1, "byte": 8})
 
 
 def decided(m: Module, lanes: int, verdict: stream.Interface, done: Value) -> Value:
@@ -133,7 +133,7 @@ def network_edits(verdict: data.View, ttl: Value) -> dict[int, tuple[ValueLike, 
 
 
 def transport_edits(verdict: data.View) -> dict[int, tuple[ValueLike, ValueLike]]:
-    """Checksum, TCP data offset, the acknowledgement number that acknowledges nothing."""
+    """Checksums, TCP data offset, the acknowledgement number that acknowledges nothing."""
     tcp, udp = verdict.transport == Transport.TCP, verdict.transport == Transport.UDP
     icmp = ~tcp & ~udp
     high, low = verdict.checksum[8:], verdict.checksum[:8]
@@ -146,6 +146,8 @@ def transport_edits(verdict: data.View) -> dict[int, tuple[ValueLike, ValueLike]
         12: (tcp, Cat(Const(0, 4), (verdict.words + 20)[2:6])),
         16: (tcp, high),
         17: (tcp, low),
+        18: (verdict.quotes, verdict.quoted_checksum[8:]),
+        19: (verdict.quotes, verdict.quoted_checksum[:8]),
     }
 
 
@@ -237,12 +239,11 @@ class SackEdges(wiring.Component):
         lanes, v, out = self.lanes, self.verdict.payload, self.o.payload
         bits = (lanes - 1).bit_length()
         held, full = Signal(section_entry(lanes)), Signal()
-        index = Signal(range(40 // lanes + 2))
         emit, complete, advance = Signal(), Signal(), Signal()
-        # Where the edges are is compared with the number of the beat to come; with the first, it is compared with 0.
+        # Where the edges are is compared with the number of the beat to come; of the first, the verdict tells.
+        following = Signal(range(40 // lanes + 2), init=1)
         first, inside, final = Signal(init=1), Signal(), Signal()
-        within, ends = Mux(first, v.sack_first == 0, inside), Mux(first, v.sack_last == 0, final)
-        following = Signal.like(index)
+        within, ends = Mux(first, v.sack_begins, inside), Mux(first, v.sack_ends, final)
         follows = Mux(held.last, 0, self.store.payload.data.as_value())
         window = Cat(held.data.as_value(), follows)
         shifted = Signal(data.ArrayLayout(8, lanes))
@@ -256,7 +257,6 @@ class SackEdges(wiring.Component):
         m.d.comb += [
             complete.eq(full & decided(m, lanes, self.verdict, advance & held.last) & (held.last | self.store.valid)),
             emit.eq(~v.drop & Mux(v.has_sack, within, held.last)),
-            following.eq(index + 1),
             self.o.valid.eq(complete & emit),
             advance.eq(complete & (~emit | self.o.ready)),
             out.count.eq(Mux(v.has_sack, min(lanes, 32) if lanes < 16 else v.sack_blocks << 3, 0)),
@@ -269,7 +269,7 @@ class SackEdges(wiring.Component):
         with m.If(advance):
             m.d.sync += [
                 first.eq(held.last),
-                index.eq(Mux(held.last, 0, following)),
+                following.eq(Mux(held.last, 1, following + 1)),
                 inside.eq((following >= v.sack_first) & (following <= v.sack_last)),
                 final.eq(following == v.sack_last),
             ]

@@ -10,13 +10,14 @@ from amaranth.lib.wiring import In, Out
 from custodes.table import MIN_FRAME_BYTES
 from gateware.mask import lanes_before
 from gateware.scrubber.beat import section_entry
-from gateware.scrubber.layouts import POLICY, VERDICTS, Network
+from gateware.scrubber.layouts import IDS, POLICY, VERDICTS, Network
 from gateware.scrubber.pieces import OptionWords, SackEdges, Section, drive_edits, network_edits, transport_edits
 from gateware.scrubber.serial_join import SerialJoin
+from gateware.scrubber.transport import LENGTHS
 from gateware.stream import FrameSignature, SkidBuffer
 from gateware.stream.join import Join, piece_beat
 
-JOINED = {"ethernet": (14, 18), "network": (20, 28, 40), "transport": (0, 8, 16, 20, 24, 32)}
+JOINED = {"ethernet": (14, 18), "network": (20, 28, 40), "transport": (0, *LENGTHS)}
 """The sections in the order in which they leave, and how long they can be."""
 STORES = ("ethernet", "network", "transport", "options", "payload")
 
@@ -28,6 +29,7 @@ class Rewriter(wiring.Component):
         store_<section>: the section's entries.
         verdict_<piece>: of the same verdicts, what is for the piece, from a queue of its own.
         o: canonical frames, padded with zeros to 60 bytes.
+        ids: of each frame of ``o``, where its addresses are in the table; it does not begin to leave before they are here.
         dropped: a frame has been thrown away.
 
     Latency from idle 3 cycles with one lane, 15 with 64; as many beats out as the bytes need, one per cycle.
@@ -46,6 +48,7 @@ class Rewriter(wiring.Component):
     verdict_payload: stream.Interface
     policy: data.View
     o: stream.Interface
+    ids: stream.Interface
     dropped: Signal
 
     def __init__(self, lanes: int) -> None:
@@ -56,6 +59,7 @@ class Rewriter(wiring.Component):
                 **{f"verdict_{name}": In(stream.Signature(layout)) for name, layout in VERDICTS.items()},
                 "policy": In(POLICY),
                 "o": Out(FrameSignature(lanes)),
+                "ids": Out(stream.Signature(IDS)),
                 "dropped": Out(1),
             }
         )
@@ -63,12 +67,15 @@ class Rewriter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes = self.lanes
-        sizes = {"ethernet": 18, "network": 40, "transport": 32, "payload": 0}
+        sizes = {"ethernet": 18, "network": 40, "transport": max(LENGTHS), "payload": 0}
         section: dict[str, Section] = {}
         for name, size in sizes.items():
             m.submodules[name] = section[name] = Section(lanes, VERDICTS[name], size)
             wiring.connect(m, wiring.flipped(getattr(self, f"store_{name}")), section[name].store)
-            wiring.connect(m, wiring.flipped(getattr(self, f"verdict_{name}")), section[name].verdict)
+            if name == "ethernet":
+                self._tell(m, section[name].verdict)
+            else:
+                wiring.connect(m, wiring.flipped(getattr(self, f"verdict_{name}")), section[name].verdict)
         m.submodules.words = words = OptionWords(lanes)
         m.submodules.edges = edges = SackEdges(lanes)
         wiring.connect(m, wiring.flipped(self.verdict_words), words.verdict)
@@ -109,6 +116,25 @@ class Rewriter(wiring.Component):
         wiring.connect(m, joined.o, pad.i)
         wiring.connect(m, pad.o, wiring.flipped(self.o))
         return m
+
+    def _tell(self, m: Module, verdict: stream.Interface) -> None:
+        """Hand on the verdict for a frame's first piece, of one that leaves once its ``ids`` are told: up to 8 lanes a cycle
+        after, so that nothing waits for ``ids.ready`` along with the stores."""
+        i, drop = self.verdict_ethernet, self.verdict_ethernet.payload.drop
+        told, free, tells = Signal(), Signal(), Signal()
+        m.d.comb += [
+            free.eq(~self.ids.valid | self.ids.ready),
+            tells.eq(i.valid & ~drop & ~told & free),
+            verdict.payload.eq(i.payload),
+            verdict.valid.eq(i.valid & (drop | told | (tells if self.lanes > 8 else 0))),
+            i.ready.eq(verdict.ready),
+        ]
+        with m.If(free):
+            m.d.sync += self.ids.valid.eq(tells)
+        with m.If(tells):
+            m.d.sync += [self.ids.payload.eq(i.payload.ids), told.eq(1)]
+        with m.If(i.valid & i.ready):
+            m.d.sync += told.eq(0)
 
     def _join(self, m: Module, pieces: list[tuple[stream.Interface, Iterable[int]]], o: stream.Interface) -> None:
         """From the back to the front, with a register slice before and behind every join."""

@@ -7,12 +7,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from custodes.registers import COUNTERS_PER_PORT, UNTAGGED_VID
+from custodes.registers import UNTAGGED_VID
 from custodes.table import SCRUBBED, Port, Reason
 from gateware.scrubber.beat import SectionInterface, begins, section_entry
-from gateware.scrubber.counters import Counters
 from gateware.scrubber.ethernet import EthernetLayer
-from gateware.scrubber.layouts import LOOKUP, POLICY, TRANSPORT, VERDICTS
+from gateware.scrubber.layouts import IDS, LOOKUP, POLICY, TRANSPORT, VERDICTS
 from gateware.scrubber.lookup import WRITE, Lookup
 from gateware.scrubber.network import NetworkLayer
 from gateware.scrubber.options import OptionsLayer
@@ -57,10 +56,11 @@ class Scrubber(wiring.Component):
     Members:
         i: frames of any length; ``error`` on the last beat drops the frame.
         o: canonical frames, in order, never with ``error``.
+        ids: for each frame that leaves, and before it does, where its addresses are in the table; of no meaning for ARP and
+            neighbour discovery. The next frame waits until they are taken.
         judged: the verdict on each frame, before it leaves.
         policy: held stable while frames are inside.
         address_valid, address; vlan_valid, vlan: writes into the address table and the VLAN table.
-        counter, count: a counter (a `Reason`, or 32 + row of the scrub table) and its value 2 cycles later.
         busy: frames are inside.
 
     Latency: a frame leaves whole frames at a time, after it has come in whole. Throughput: one beat per cycle in and out,
@@ -70,14 +70,13 @@ class Scrubber(wiring.Component):
 
     i: stream.Interface
     o: stream.Interface
+    ids: stream.Interface
     judged: JudgedInterface
     policy: data.View
     address_valid: Signal
     address: data.View
     vlan_valid: Signal
     vlan: data.View
-    counter: Signal
-    count: Signal
     busy: Signal
 
     def __init__(self, lanes: int, port: Port) -> None:
@@ -87,14 +86,13 @@ class Scrubber(wiring.Component):
             {
                 "i": In(FrameSignature(lanes)),
                 "o": Out(FrameSignature(lanes)),
+                "ids": Out(stream.Signature(IDS)),
                 "judged": Out(JUDGED),
                 "policy": In(POLICY),
                 "address_valid": In(1),
                 "address": In(WRITE),
                 "vlan_valid": In(1),
                 "vlan": In(VLAN_WRITE),
-                "counter": In(range(COUNTERS_PER_PORT)),
-                "count": Out(32),
                 "busy": Out(1),
             }
         )
@@ -117,6 +115,7 @@ class Scrubber(wiring.Component):
         wiring.connect(m, transport.o, options.i)
         wiring.connect(m, options.o, payload.i)
         wiring.connect(m, rewriter.o, wiring.flipped(self.o))
+        wiring.connect(m, rewriter.ids, wiring.flipped(self.ids))
         m.d.comb += [
             network.recall.eq(transport.recall),
             transport.source_byte.eq(network.source_byte),
@@ -148,6 +147,8 @@ class Scrubber(wiring.Component):
         m.d.sync += ethernet.admit.eq(~full & (inside < FRAMES_INSIDE[self.lanes]))
 
         vlan_valid, vlan = self._vlan(m, payload)
+        sums = Signal.like(verdict.i.section_sums)
+        m.d.comb += [sums.canonical.eq(transport.header_sum), sums.quoted.eq(transport.quoted_sum)]
         described, description = Signal(), Signal(TRANSPORT)
         m.d.sync += [described.eq(payload.begins), description.eq(payload.i.meta)]
         self._collect(
@@ -162,12 +163,11 @@ class Scrubber(wiring.Component):
                 "header_sum": (network.header_valid, network.header_sum),
                 "address_sum": (network.address_valid, network.address_sum),
                 "all_sum": (transport.all_valid, transport.all_sum),
-                "canonical_sum": (transport.header_valid, transport.header_sum),
+                "section_sums": (transport.header_valid, sums),
                 "payload_sum": (payload.sum_valid, payload.sum),
             },
             (lookup.o_valid, lookup.o),
         )
-        self._count(m, verdict)
         m.d.comb += [
             self.judged.valid.eq(verdict.o_valid),
             self.judged.reason.eq(verdict.reason),
@@ -262,14 +262,4 @@ class Scrubber(wiring.Component):
             queue.o.ready.eq(take & asked),
             complete.eq(Cat(*ready).all() & (queue.o.valid | ~asked)),
             verdict.valid.eq(take),
-        ]
-
-    def _count(self, m: Module, verdict: Verdict) -> None:
-        m.submodules.counters = counters = Counters(-(-MIN_FORWARDED_BYTES // self.lanes))
-        m.d.comb += [
-            counters.valid.eq(verdict.o_valid),
-            counters.reason.eq(verdict.reason),
-            counters.altered.eq(verdict.altered),
-            counters.address.eq(self.counter),
-            self.count.eq(counters.value),
         ]

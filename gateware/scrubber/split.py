@@ -12,6 +12,7 @@ from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterf
 
 Edits = dict[int, tuple[ValueLike, ValueLike]]
 """Position in a header -> (whether to replace the byte there, by which)."""
+EDIT = data.StructLayout({"set": 1, "byte": 8})
 
 
 class HeaderSplit(wiring.Component):
@@ -191,11 +192,13 @@ class HeaderSplit(wiring.Component):
         return Mux(self.index < whole, ~exact, (self.index == whole) & inside)
 
 
-def write_section(m: Module, split: HeaderSplit, port: SectionInterface, length: ValueLike, edits: Edits) -> None:
+def write_section(
+    m: Module, split: HeaderSplit, port: SectionInterface, length: ValueLike, edits: Edits, own: Edits
+) -> None:
     """Write the first ``length`` bytes of every frame into a store, one cycle after they are held.
 
-    ``edits`` may depend on captured bytes up to the end of the beat that they change. A frame that ends early, or whose
-    length is 0, still writes one last entry.
+    ``edits`` may depend on captured bytes before the one that they change, and ``own`` on that, too; no two are to be made
+    at the same position of one header. A frame that ends early, or whose length is 0, still writes one last entry.
     """
     lanes = split.lanes
     length = Value.cast(length)
@@ -203,13 +206,15 @@ def write_section(m: Module, split: HeaderSplit, port: SectionInterface, length:
     write = Signal()
     done = Signal()
     for lane in range(lanes):
-        replace, byte = Signal(name=f"replace_{lane}"), Signal(8, name=f"byte_{lane}")
-        with m.Switch(split.index):
-            for at in range(lane, split.capture, lanes):
-                if at in edits:
-                    with m.Case(at // lanes):
-                        m.d.comb += [replace.eq(edits[at][0]), byte.eq(edits[at][1])]
-        m.d.comb += entry.data[lane].eq(Mux(replace, byte, split.held.data[lane]))
+        if lanes == 1:
+            # What a byte is replaced by is chosen as it comes in, where it does not depend on it.
+            coming, ahead = _chosen(m, split.coming, lanes, lane, edits, "edit_coming"), Signal(EDIT)
+            with m.If(split.i.valid):
+                m.d.sync += ahead.eq(coming)
+            edit = EDIT(ahead.as_value() | _chosen(m, split.index, lanes, lane, own, "edit_own").as_value())
+        else:
+            edit = _chosen(m, split.index, lanes, lane, either(edits, own), f"edit_{lane}")
+        m.d.comb += entry.data[lane].eq(Mux(edit.set, edit.byte, split.held.data[lane]))
     last = Signal()
     m.d.comb += [
         last.eq((((split.index + 1) << (lanes - 1).bit_length()) >= length) | split.held.last),
@@ -219,6 +224,28 @@ def write_section(m: Module, split: HeaderSplit, port: SectionInterface, length:
     m.d.sync += port.valid.eq(write)
     with m.If(write):
         m.d.sync += [port.payload.eq(entry), done.eq(last)]
+
+
+def _chosen(m: Module, beat: Value, lanes: int, lane: int, edits: Edits, name: str) -> data.View:
+    """The edit of a lane in a beat; zero where there is none."""
+    chosen = Signal(EDIT, name=name)
+    with m.Switch(beat):
+        for at, (replace, byte) in edits.items():
+            if at % lanes == lane:
+                with m.Case(at // lanes):
+                    m.d.comb += [chosen.set.eq(replace), chosen.byte.eq(Mux(replace, byte, 0))]
+    return chosen
+
+
+def either(edits: Edits, others: Edits) -> Edits:
+    """``edits`` and ``others``, of which no two are to be made at the same position of one header."""
+    never: tuple[ValueLike, ValueLike] = (0, 0)
+    made: Edits = {}
+    for at in sorted({*edits, *others}):
+        (replace, byte), (other, other_byte) = edits.get(at, never), others.get(at, never)
+        other = Value.cast(other)
+        made[at] = (Value.cast(replace) | other, Mux(other, other_byte, byte))
+    return made
 
 
 def captured_value(captured: data.View, positions: Sequence[int]) -> Value:

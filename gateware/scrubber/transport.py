@@ -17,8 +17,19 @@ from gateware.scrubber.beat import (
 )
 from gateware.scrubber.bytesum import ByteSum, sum_layout
 from gateware.scrubber.facts import ACK, EARLY, FIN, RST, SYN, anticipate, compare, describe, tcp_header, udp_lengths
+from gateware.scrubber.icmp_error import (
+    IPV4_MESSAGE,
+    IPV6_MESSAGE,
+    QUOTED_IPV4,
+    error_edits,
+    is_error,
+    quoted_payload,
+)
 from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
-from gateware.scrubber.split import Edits, HeaderSplit, write_section
+from gateware.scrubber.split import Edits, HeaderSplit, either, write_section
+
+LENGTHS = (8, 16, 20, 24, 32, IPV4_MESSAGE, IPV6_MESSAGE)
+"""Of a header: of UDP or echo, of TCP, of neighbour discovery, of ICMP errors with what they quote."""
 
 
 class TransportLayer(wiring.Component):
@@ -32,7 +43,9 @@ class TransportLayer(wiring.Component):
         section: the canonical header without options.
         o: the rest, with the `TRANSPORT` found.
         all_valid, all_sum: one sum per frame over the transport layer as it came.
-        header_valid, header_sum: one sum per frame over the canonical header, acknowledgement number left out.
+        header_valid, header_sum: one sum per frame over the canonical header, acknowledgement number and a quoted IPv4
+            header left out.
+        quoted_sum: along with ``header_sum``, that of a quoted IPv4 header as it will leave, without its checksum.
         recall, source_byte, destination_byte: see `NetworkLayer`.
 
     Latency 3 cycles, one beat per cycle.
@@ -46,6 +59,7 @@ class TransportLayer(wiring.Component):
     all_sum: data.View
     header_valid: Signal
     header_sum: data.View
+    quoted_sum: data.View
     recall: Signal
     source_byte: Signal
     destination_byte: Signal
@@ -62,6 +76,7 @@ class TransportLayer(wiring.Component):
                 "all_sum": Out(sum_layout(lanes)),
                 "header_valid": Out(1),
                 "header_sum": Out(sum_layout(lanes)),
+                "quoted_sum": Out(sum_layout(lanes)),
                 "recall": Out(4),
                 "source_byte": In(8),
                 "destination_byte": In(8),
@@ -70,26 +85,35 @@ class TransportLayer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.split = split = HeaderSplit(self.lanes, NETWORK, 32, (8, 16, 20, 24, 32), self.lanes == 1)
+        m.submodules.split = split = HeaderSplit(self.lanes, NETWORK, IPV6_MESSAGE, LENGTHS, self.lanes == 1)
         wiring.connect(m, wiring.flipped(self.i), split.i)
         c, meta = split.captured, split.meta
         kinds = {kind: Signal(name=kind.name.lower()) for kind in Transport if kind is not Transport.NONE}
         for kind, signal in kinds.items():
             m.d.comb += signal.eq(meta.transport == kind)
-        neighbour = self._measure(m, split)
+        neighbour, error = self._measure(m, split)
         covered = Signal(11)
         m.d.comb += covered.eq(meta.length)
         with m.If(kinds[Transport.UDP]):
             m.d.comb += covered.eq(udp_lengths(c)[1])
-        self._write(m, split, kinds, neighbour)
+        self._write(m, split, kinds, neighbour, error)
         self._sum_all(m, split, covered)
-        m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload), self.recall.eq(split.coming)]
+        m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
+        self._recall(m, split, error)
+        quoted = quoted_payload(c, kinds[Transport.ICMP])
+        if self.lanes <= 8:
+            # What is compared with it comes two beats later at least.
+            held = Signal.like(quoted)
+            m.d.sync += held.eq(quoted)
+            quoted = held
         early = Signal(EARLY)
-        m.d.sync += early.eq(anticipate(m, c, meta, neighbour))
-        same = compare(m, split, *self._addresses(split), self.policy)
+        m.d.sync += early.eq(anticipate(m, c, meta, neighbour, error, quoted))
+        same = compare(m, split, *self._addresses(split), quoted, self.policy)
         o = describe(m, split.found, early, same, self.policy)
         with m.If(split.found_valid):
             self._register(m, o)
+        if self.lanes == 1:
+            self._follow_target(m, split, error)
         return m
 
     def _addresses(self, split: HeaderSplit) -> tuple[list[Value], list[Value]]:
@@ -99,27 +123,45 @@ class TransportLayer(wiring.Component):
         addresses = split.meta.addresses
         return [addresses[k] for k in range(16)], [addresses[k] for k in range(16, 32)]
 
-    def _measure(self, m: Module, split: HeaderSplit) -> Value:
-        """Finds the header's length, and whether it is an admitted message of neighbour discovery, from its first byte as it
-        comes in: both are there along with the held beat."""
+    def _recall(self, m: Module, split: HeaderSplit, error: Value) -> None:
+        """Of what is compared with addresses, a quoted source is not where a target is: it is the frame's destination."""
+        moved = Mux(split.meta.transport == Transport.ICMP, 4, 8)
+        m.d.comb += self.recall.eq(split.coming[:4] ^ Mux(error, moved, 0))
+
+    def _follow_target(self, m: Module, split: HeaderSplit, error: Value) -> None:
+        """With one lane, the target of neighbour discovery or the quoted destination is shifted in as it comes."""
+        target, inside = self.o.meta.target_address.as_value(), Signal()
+        of_ipv4 = split.meta.transport == Transport.ICMP
+        places = ((~error, range(8, 24)), (error & of_ipv4, range(24, 28)), (error & ~of_ipv4, range(32, 48)))
+        m.d.sync += inside.eq(
+            Cat(*(when & (split.coming >= at.start) & (split.coming < at.stop) for when, at in places)).any()
+        )
+        with m.If(split.new & inside):
+            m.d.sync += target.eq(Cat(target, split.held.data[0])[8:])
+
+    def _measure(self, m: Module, split: HeaderSplit) -> tuple[Value, Value]:
+        """Finds the header's length, and whether it is an admitted message of neighbour discovery or an ICMP error, from its
+        first byte as it comes in: they are there along with the held beat."""
         i, kind = self.i, self.i.payload.data[0]
-        neighbour, length = Signal(), Signal.like(split.length)
+        neighbour, error, length = Signal(), Signal(), Signal.like(split.length)
         solicits_router = kind == 133
         # The link-layer address is kept where there is one and the source address is not the unspecified one.
         given = Mux(solicits_router, i.meta.above_8, i.meta.above_24) & ~i.meta.unspecified
         admitted = (
             (i.meta.transport == Transport.ICMPV6) & self.policy.nd & (solicits_router | (kind == 135) | (kind == 136))
         )
-        tcp = i.meta.transport == Transport.TCP
+        reports = is_error(kind, i.meta.transport, self.policy.icmpv6)
+        message = Mux(i.meta.transport == Transport.ICMP, IPV4_MESSAGE, IPV6_MESSAGE)
         with m.If(i.valid & begins(m, i)):
-            m.d.sync += [
-                neighbour.eq(admitted),
-                length.eq(
-                    Mux(tcp, 20, Mux(admitted, Mux(solicits_router, Mux(given, 16, 8), Mux(given, 32, 24)), 8)),
-                ),
-            ]
+            m.d.sync += [neighbour.eq(admitted), error.eq(reports), length.eq(8)]
+            with m.If(i.meta.transport == Transport.TCP):
+                m.d.sync += length.eq(20)
+            with m.Elif(admitted):
+                m.d.sync += length.eq(Mux(solicits_router, Mux(given, 16, 8), Mux(given, 32, 24)))
+            with m.Elif(reports):
+                m.d.sync += length.eq(message)
         m.d.comb += split.length.eq(length)
-        return neighbour
+        return neighbour, error
 
     def _register(self, m: Module, o: data.View) -> None:
         """The addresses stay for the look-up, which takes a few cycles, until the next frame that asks for one."""
@@ -129,15 +171,18 @@ class TransportLayer(wiring.Component):
             m.d.sync += [
                 *(meta.network.ethernet[key].eq(ethernet[key]) for key in held),
                 meta.network.addresses.eq(network.addresses),
-                meta.target_address.eq(o.target_address),
             ]
+            if self.lanes > 1:
+                m.d.sync += meta.target_address.eq(o.target_address)
         m.d.sync += [
             *(meta.network.ethernet[key].eq(ethernet[key]) for key in ETHERNET.members if key not in held),
             *(meta.network[key].eq(network[key]) for key in NETWORK.members if key not in {"ethernet", "addresses"}),
             *(meta[key].eq(o[key]) for key in TRANSPORT.members if key not in {"network", "target_address"}),
         ]
 
-    def _write(self, m: Module, split: HeaderSplit, kinds: dict[Transport, Signal], neighbour: Value) -> None:
+    def _write(
+        self, m: Module, split: HeaderSplit, kinds: dict[Transport, Signal], neighbour: Value, error: Value
+    ) -> None:
         c, meta = split.captured, split.meta
         tcp, udp = kinds[Transport.TCP], kinds[Transport.UDP]
         icmp = kinds[Transport.ICMP] | kinds[Transport.ICMPV6]
@@ -152,32 +197,43 @@ class TransportLayer(wiring.Component):
             m.d.comb += [high.eq(_top_bit(c[14])), low.eq(Mux(c[14].any(), 0, _top_bit(c[15])))]
         reserved = Mux(c[0] == 136, c[4] & 0xE0, 0)
         edits: Edits = {
-            **dict.fromkeys((1, 2, 3), (icmp, 0)),
-            4: (neighbour, reserved),
+            1: (icmp & ~error, 0),
+            **dict.fromkeys((2, 3), (icmp, 0)),
             5: (neighbour, 0),
             **dict.fromkeys((6, 7), (udp | neighbour, 0)),
             12: (tcp, 0),
-            13: (tcp, new_flags),
-            14: (tcp, high),
-            15: (tcp, low),
             **dict.fromkeys(range(16, 20), (tcp, 0)),
         }
-        write_section(m, split, self.section, Mux(meta.transport == Transport.NONE, 0, split.length), edits)
-        m.submodules.header_sum = unit = ByteSum(self.lanes)
-        mask = Signal(self.lanes)
+        quotes = error & kinds[Transport.ICMP]
+        edits = either(edits, error_edits(c, quotes, error & kinds[Transport.ICMPV6], self.policy.ttl))
+        own: Edits = {4: (neighbour, reserved), 13: (tcp, new_flags), 14: (tcp, high), 15: (tcp, low)}
+        write_section(m, split, self.section, Mux(meta.transport == Transport.NONE, 0, split.length), edits, own)
+        self._sum_section(m, split, tcp, quotes)
+
+    def _sum_section(self, m: Module, split: HeaderSplit, tcp: Value, quotes: Value) -> None:
+        """With its checksum, a quoted IPv4 header adds up to nothing: only the checksum needs the sum of the rest."""
+        m.submodules.header_sum, m.submodules.quoted_sum = header, quoted = ByteSum(self.lanes), ByteSum(self.lanes)
+        bits = (self.lanes - 1).bit_length()
         for lane in range(self.lanes):
-            with m.Switch(split.index):
-                for at in range(lane, split.capture, self.lanes):
-                    with m.Case(at // self.lanes):
-                        m.d.comb += mask[lane].eq((at < split.length) & (~tcp if 8 <= at < 12 else 1))
-        with m.If(split.new):
-            m.d.sync += unit.mask.eq(mask)
+            position = Cat(Const(lane, bits), split.index) if bits else split.index
+            acknowledges = (position >= 8) & (position < 12)
+            inside = (position >= QUOTED_IPV4.start) & (position < QUOTED_IPV4.stop)
+            left_out = (tcp & acknowledges) | (quotes & inside)
+            with m.If(split.new):
+                m.d.sync += [
+                    header.mask[lane].eq((position < split.length) & ~left_out),
+                    quoted.mask[lane].eq(quotes & inside),
+                ]
+        for unit in (header, quoted):
+            m.d.comb += [
+                unit.valid.eq(self.section.valid),
+                unit.bytes.eq(self.section.payload.data),
+                unit.last.eq(self.section.payload.last),
+            ]
         m.d.comb += [
-            unit.valid.eq(self.section.valid),
-            unit.bytes.eq(self.section.payload.data),
-            unit.last.eq(self.section.payload.last),
-            self.header_valid.eq(unit.o_valid),
-            self.header_sum.eq(unit.o),
+            self.header_valid.eq(header.o_valid),
+            self.header_sum.eq(header.o),
+            self.quoted_sum.eq(quoted.o),
         ]
 
     def _sum_all(self, m: Module, split: HeaderSplit, covered: Value) -> None:

@@ -31,7 +31,8 @@ PROTOCOLS = {Transport.TCP: 6, Transport.UDP: 17, Transport.ICMPV6: 58}
 
 
 def findings(lanes: int) -> data.StructLayout:
-    """All that is known of one frame; ``vlan``: the VLAN is admitted."""
+    """All that is known of one frame; ``vlan``: the VLAN is admitted; ``section_sums``: of the canonical transport header
+    and of a quoted IPv4 header in it."""
     return data.StructLayout(
         {
             "transport": TRANSPORT,
@@ -40,7 +41,8 @@ def findings(lanes: int) -> data.StructLayout:
             "tail": TAIL,
             "end": END,
             "vlan": 1,
-            **{f"{what}_sum": sum_layout(lanes) for what in ("header", "address", "all", "canonical", "payload")},
+            "section_sums": data.StructLayout({"canonical": sum_layout(lanes), "quoted": sum_layout(lanes)}),
+            **{f"{what}_sum": sum_layout(lanes) for what in ("header", "address", "all", "payload")},
         }
     )
 
@@ -100,9 +102,11 @@ class Verdict(wiring.Component):
             altered.tcp_timestamps.eq(found.timestamps),
             altered.tcp_options.eq(found.other),
             altered.tcp_layout.eq(tcp & (found.words != t.options)),
+            altered.icmp_payload.eq(t.blank & i.payload_sum.as_value().any()),
         ]
         verdict = Signal(VERDICT)
         m.d.comb += [
+            verdict.ids.eq(i.lookup.ids),
             verdict.network.eq(n.ethernet.network),
             verdict.transport.eq(n.transport),
             verdict.tagged.eq(n.ethernet.tagged),
@@ -119,6 +123,9 @@ class Verdict(wiring.Component):
             verdict.sack_start.eq(found.sack_start),
             verdict.has_sack.eq(has_sack),
             verdict.sack_first.eq(found.sack_start >> bits),
+            verdict.sack_begins.eq(verdict.sack_first == 0),
+            verdict.sack_ends.eq(verdict.sack_last == 0),
+            verdict.quotes.eq(icmp & t.error),
             verdict.sack_last.eq((found.sack_start >> bits) + (((found.sack_blocks << 3) - 1) >> bits)),
         ]
         stage = _Pipeline(m)
@@ -142,6 +149,7 @@ class Verdict(wiring.Component):
                 fixed_part,
                 words,
             ],
+            "quoted": [take("quoted", _plain(i.section_sums.quoted))],
             "in": [
                 take("all", _plain(i.all_sum)),
                 take("in_length", Mux(icmp, 0, Mux(udp, t.payload + 8, n.length))),
@@ -149,9 +157,9 @@ class Verdict(wiring.Component):
                 pseudo_address,
             ],
             "out": [
-                take("canonical", _plain(i.canonical_sum)),
+                take("canonical", _plain(i.section_sums.canonical)),
                 take("acknowledged", t.ack_words[:16] + t.ack_words[16:]),
-                take("payload", Mux(t.trim, 0, _plain(i.payload_sum))),
+                take("payload", Mux(t.trim | t.blank, 0, _plain(i.payload_sum))),
                 take("mss", Mux(found.has_mss, Cat(mss, Const(0x0204, 16)), 0)),
                 take("offset", Mux(tcp, Cat(Const(0, 12), (found.words + 20)[2:6]), 0)),
                 take("words_fixed", self._fixed_words(found, has_sack)),
@@ -183,14 +191,15 @@ class Verdict(wiring.Component):
             kept = [carry(f"keep_{level}_{number}", value) for number, value in enumerate(kept)]
             length = carry(f"length_{level}", length)
             valid = stage(f"valid_{level}", valid)
-        header, ip, total_in, total_out = (sums[name][0][:16] for name in ("header", "ip", "in", "out"))
+        header, ip, quoted, total_in, total_out = (sums[name][0][:16] for name in sums)
         is_ipv4, is_udp, is_checked, unchecked, failures, altered, carried = kept
 
         flags = [failures[number] for number in range(len(Reason))]
         flags[Reason.IP_CHECKSUM] = is_ipv4 & (header != 0xFFFF)
         flags[Reason.TRANSPORT_CHECKSUM] = is_checked & ((total_in != 0xFFFF) | (is_udp & unchecked))
         failed = stage("failed", Cat(*flags))
-        checksum, ip, valid = stage("checksum", ~total_out), stage("last_ip", ~ip), stage("last_valid", valid)
+        checksum, ip, quoted = stage("checksum", ~total_out), stage("last_ip", ~ip), stage("last_quoted", ~quoted)
+        valid = stage("last_valid", valid)
         is_udp, length = carry("last_is_udp", is_udp), carry("last_length", length)
         carried, altered = carry("carried", carried), carry("last_altered", altered)
         lowest = Signal(Reason)
@@ -203,6 +212,7 @@ class Verdict(wiring.Component):
             self.o.eq(carry("decided_carried", carried)),
             self.o.length.eq(carry("decided_length", length)),
             self.o.ip_checksum.eq(stage("decided_ip", ip)),
+            self.o.quoted_checksum.eq(stage("decided_quoted", quoted)),
             self.o.checksum.eq(stage("decided_checksum", Mux(is_udp & (checksum == 0), 0xFFFF, checksum))),
             self.o.drop.eq(drop),
             self.reason.eq(lowest),
@@ -272,6 +282,7 @@ class Verdict(wiring.Component):
             Reason.TCP_AUTHENTICATED: i.options.authenticated,
             Reason.TCP_OPTION: i.options.malformed,
             Reason.UDP_PORT: t.udp_port,
+            Reason.ICMP_QUOTE: t.error & (t.quote | ~found.quoted),
         }
         return Cat(*(Value.cast(flags.get(reason, 0))[0] for reason in Reason))
 

@@ -4,11 +4,11 @@
 What depends on a byte alone is worked out one cycle before the walk comes to it, so that a step takes a few bits of it.
 """
 
-from collections.abc import Iterable
-
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data
+
+from gateware.pick import among
 
 NUMBERS = {
     "mss": (2,),
@@ -87,7 +87,7 @@ START = STATE.const({"at_kind": 1})
 def decode(m: Module, value: Value, inside: ValueLike, following: ValueLike, name: str = "byte") -> data.View:
     """A `BYTE`, one cycle later."""
     byte = Signal(BYTE, name=name)
-    kinds = {kind: _among(value, numbers) for kind, numbers in NUMBERS.items()}
+    kinds = {kind: among(value, numbers) for kind, numbers in NUMBERS.items()}
     # An option longer than the rest runs into the end, so that only what `remaining` cannot hold is told here.
     plausible = value[1:6].any() & ~value[6:].any()
     with m.If(~Value.cast(inside)):
@@ -106,12 +106,8 @@ def decode(m: Module, value: Value, inside: ValueLike, following: ValueLike, nam
         for kind in KINDS.members:
             if kind in kinds:
                 m.d.sync += byte.kind[kind].eq(kinds[kind])
-            m.d.sync += byte.fits[kind].eq(_among(value, LENGTHS[kind]) if kind in LENGTHS else plausible)
+            m.d.sync += byte.fits[kind].eq(among(value, LENGTHS[kind]) if kind in LENGTHS else plausible)
     return byte
-
-
-def _among(value: Value, numbers: Iterable[int]) -> Value:
-    return Cat(*(value == number for number in numbers)).any()
 
 
 def step(m: Module, before: data.View, byte: data.View, name: str = "after") -> data.View:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn, ParamSpec
 
@@ -27,12 +29,14 @@ Exit codes:
   0    done
   1    internal error
   2    wrong usage
-  3    the capture or the bitstream is bad, or the output cannot be written
+  3    the capture or the bitstream is bad, the output cannot be written, or an interface cannot be used
   4    the policy or the provisioning file is bad, or the keys are
   5    the device does not answer, refuses, or contradicts itself
   6    the device disagrees with the specification, or a self-test of it fails
+  7    an epoch of a coin flip is void
   130  interrupted
 """
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 P = ParamSpec("P")
 
 
@@ -85,6 +89,18 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
 def screen(quiet: bool, verbose: bool = False) -> Screen:
     """Where a command with these options prints."""
     return Screen(-1 if quiet else int(verbose))
+
+
+@contextmanager
+def ended() -> Iterator[list[int]]:
+    """Signals that have asked for the end, in place of what they do otherwise."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in ENDING}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def apart(written: Path | None, *others: Path | None) -> None:

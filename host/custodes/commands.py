@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 import os
 import sys
@@ -12,8 +13,9 @@ from typing import Annotated
 
 import typer
 
-from custodes import order_commands, register_commands
+from custodes import coin_commands, order_commands, register_commands
 from custodes.admission import Admission, admit_capture, admit_file
+from custodes.border_leg import cross_border
 from custodes.capture import Capture
 from custodes.command_line import (
     EXIT_CODES,
@@ -35,17 +37,24 @@ from custodes.control_commands import log, selftest, status
 from custodes.counter_commands import counters
 from custodes.device import open_warden
 from custodes.errors import CaptureError, UsageError
+from custodes.fingerprint_command import fingerprint
 from custodes.flash import TARGETS, Loader, plan
 from custodes.info_command import info, version
+from custodes.leak import judge_leaks, measure_all
 from custodes.link import DIALECTS
+from custodes.live_command import live
+from custodes.output import output_file
 from custodes.provision_commands import key, provision
+from custodes.records_command import records
 from custodes.report import Report
 from custodes.scrub import scrub_capture
 from custodes.sealed_leg import need_scapy, seal_scrubbed
+from custodes.seeds import KNOWN_SEED, load_seed
 from custodes.serve_command import serve
 from custodes.session_commands import open_frames, seal
 from custodes.simlink import built_lanes
 from custodes.terminal import Screen, policy_line, shown
+from custodes.watch_command import watch
 
 INSTALLED_CAPTURE = Path(sys.prefix) / "share" / "custodes" / "demo.pcap"
 
@@ -70,18 +79,22 @@ def _run(
     lanes: int,
     check: bool,
     waveform: Path | None = None,
+    seed: str | None = None,
 ) -> Report:
     """Scrub ``source`` into ``output``, with a progress bar."""
     apart(output, policy)
     apart(waveform, policy, source, output)
+    words = KNOWN_SEED if seed is None else load_seed(seed)
     capture = Capture(source)
     admission = admit_file(policy) if policy else admit_capture(capture)
-    report = Report(shown(source), shown(output), device, lanes, check, admission)
+    report = Report(shown(source), shown(output), device, lanes, check, admission, seed)
     if policy is None:
         display.note(f"policy: {policy_line(report)}")
     display.detail("\n".join(_admitted(admission)))
     with open_warden(device, lanes, waveform) as warden, display.progress(capture.size, "scrubbing") as progress:
-        scrub_capture(capture, output, admission, warden, report, progress)
+        if seed is not None and not warden.flows:
+            raise UsageError(f"{device} has no flow table: nothing is made of a seed")
+        scrub_capture(capture, output, admission, warden, report, progress, words)
     return report
 
 
@@ -104,6 +117,12 @@ def scrub(
         Path | None,
         typer.Option("--policy", metavar="FILE", help="What is admitted (TOML). Without: the addresses in IN."),
     ] = None,
+    seed: Annotated[
+        str | None,
+        typer.Option(
+            "--seed", metavar="FILE", help="What words are made of: 64 hexadecimal digits. Without: all of them 0."
+        ),
+    ] = None,
     device: DeviceOption = "sim:warden",
     lanes: LanesOption = 1,
     check: CheckOption = False,
@@ -118,11 +137,15 @@ def scrub(
     frame enters at the world port if its source MAC address is only among the policy's world stations; without, the
     first station to send is the cluster. OUT is not written where the device disagrees with the specification.
 
+    A capture shows what stations heard without a warden. One with a flow table, as sim:warden, is sent what they would have
+    answered to what it lets out; sim:scrubber has none. Flows grow old by the times in IN, and what stands for ports and
+    sequence numbers is made of the seed: the same IN, policy and seed give the same OUT.
+
     In the report, what became of each frame is the device's word; which fields it carries, and so the bits per field,
     is what the specification says of the same frame.
     """
     display = screen(quiet, verbose)
-    report = _run(display, source, output, policy, device, lanes, check, waveform)
+    report = _run(display, source, output, policy, device, lanes, check, waveform, seed)
     if as_json:
         display.json(report.to_json())
     else:
@@ -136,11 +159,16 @@ app.command(epilog=EXIT_CODES)(status)
 app.command(epilog=EXIT_CODES)(counters)
 app.command(epilog=EXIT_CODES)(selftest)
 app.command(epilog=EXIT_CODES)(log)
+app.add_typer(coin_commands.app, name="coin")
 app.add_typer(order_commands.app, name="order")
 app.add_typer(register_commands.app, name="reg")
 app.command(epilog=EXIT_CODES)(seal)
 app.command("open", epilog=EXIT_CODES)(open_frames)
 app.command(epilog=EXIT_CODES)(serve)
+app.command(epilog=EXIT_CODES)(live)
+app.command(epilog=EXIT_CODES)(records)
+app.command(epilog=EXIT_CODES)(fingerprint)
+app.command(epilog=EXIT_CODES)(watch)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -156,16 +184,20 @@ def demo(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Scrub, seal and check a recorded capture; the report is a page.
+    """Scrub, seal, retime and check a recorded capture; the report is a page.
 
-    What leaves for the world is sealed by the simulated processor under fresh random keys, and scapy opens it again.
-    Every frame is compared with the specification.
+    What leaves for the world is sealed by the simulated processor under fresh random keys, and scapy opens it again. Then
+    the capture crosses the simulated border: prover and verifier flip a coin for its words, frames leave by the schedule,
+    and both watch it with `custodes watch`; once as it should be, and once with a bit of a field changed, which both must
+    find. What a retimer leaves of timing channels is measured.
     """
     need_scapy()
     # Whatever this environment says of matplotlib: it shows no window, and where it caches fonts is nobody's concern.
     os.environ["MPLBACKEND"] = "svg"
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    from custodes.page import write_page  # matplotlib is slow to import
+    from custodes.border_page import border_section  # matplotlib is slow to import
+    from custodes.leak_page import leak_section
+    from custodes.page import write_page
 
     display = screen(quiet, verbose)
     source = capture or INSTALLED_CAPTURE
@@ -181,17 +213,33 @@ def demo(
     scrubbed, sealed = (out / f"{source.stem}-{what}{suffix}" for what in ("scrubbed", "sealed"))
     report = _run(display, source, scrubbed, None, device, lanes, check=True)
     leg = seal_scrubbed(scrubbed, sealed, report.admission, lanes, display) if report.agrees else None
-    write_page(page, report, leg)
+    border = cross_border(source, out / "border", report.admission, display, lanes) if leg and leg.agrees else None
+    leaks = measure_all()
+    write_page(page, report, leg, [*([border_section(border)] if border else []), leak_section(leaks)])
+    found = report.to_json() | {
+        "sealed": leg and leg.to_json(),
+        "border": border and border.to_json(),
+        "leaks": [leak.to_json() for leak in leaks],
+        "page": shown(page),
+    }
+    with output_file(out / "demo.json") as file:
+        file.write(f"{json.dumps(found, indent=2)}\n".encode())
     if as_json:
-        display.json(report.to_json() | {"sealed": leg and leg.to_json(), "page": shown(page)})
+        display.json(found)
     else:
         display.report(report)
         if leg:
             display.result(leg.verdict)
+        if border:
+            display.facts(border.facts())
+            display.result(border.verdict)
         display.result(f"report: {shown(page)}")
     judge(report)
     if leg:
         leg.judge()
+    if border:
+        border.judge()
+    judge_leaks(leaks)
 
 
 @app.command("list", epilog=EXIT_CODES)

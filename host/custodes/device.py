@@ -9,19 +9,25 @@ from pathlib import Path
 from typing import TypeVar
 
 from custodes.errors import DeviceError
+from custodes.flow_table import TICK_CYCLES
 from custodes.link import Link, open_link
 from custodes.output import output_path
 from custodes.policy import Policy
 from custodes.registers import (
+    FLOW_CONTROL,
+    FLOW_TICK,
+    FLOWS_REGISTER,
     IDENTITY,
     IDENTITY_VALUE,
     LANES,
+    TICK,
     VOCABULARY,
     VOCABULARY_VALUE,
     field_counter,
     policy_writes,
     reason_counter,
 )
+from custodes.seed_registers import MOST_WORDS, seed_writes
 from custodes.table import SCRUBBED, Port, Reason
 
 COUNTER_NAMES: dict[int, str] = {
@@ -29,6 +35,8 @@ COUNTER_NAMES: dict[int, str] = {
     **{field_counter(port, i): f"{port.name.lower()} {row.key}" for port in Port for i, row in enumerate(SCRUBBED)},
 }
 """Address of every counter -> what it counts."""
+TICK_UNIT_NS = TICK_CYCLES * 8
+"""Of the period of a policy's ticks, in a device whose clock is that of 1 Gbit/s."""
 _READINGS = 16
 T = TypeVar("T")
 
@@ -74,6 +82,25 @@ class Warden:
         """Put a policy into the device. Raises `PolicyError` where its table cannot hold it."""
         for address, value in list(policy_writes(policy)):
             self.link.write(address, value)
+
+    @property
+    def flows(self) -> int:
+        """Slots of its flow table; 0: it has none, and what only the state of a flow can scrub passes as it is."""
+        return self.link.read(FLOWS_REGISTER)
+
+    def seed(self, seed: bytes, limit: int = MOST_WORDS) -> None:
+        """Give a warden that has flows, but no coin, the words of entropy that ``seed`` makes, so many for each side, from
+        the first one on. Flows that there are keep theirs."""
+        for address, value in seed_writes(seed, limit):
+            self.link.write(address, value)
+
+    def hold_ticks(self) -> None:
+        """Let flows grow no older by the device's clock, until a policy is loaded."""
+        self.link.write(FLOW_TICK, 0)
+
+    def tick(self) -> None:
+        """Every flow is a tick older."""
+        self.link.write(FLOW_CONTROL, TICK)
 
     def counters(self) -> dict[int, int]:
         """Every counter by address, once they have come to rest."""

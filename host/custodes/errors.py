@@ -25,6 +25,12 @@ class CaptureError(CustodesError):
     exit_code = 3
 
 
+class InterfaceError(CustodesError):
+    """A network interface may not be opened, is down, or has gone."""
+
+    exit_code = 3
+
+
 class BitstreamError(CustodesError):
     """The file is not a bitstream for the board."""
 

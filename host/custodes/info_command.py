@@ -55,7 +55,7 @@ def info(
         if isinstance(found, Nic):
             wait("the device proves who it is" if prove else "the device answers")
             found.booted()
-        does = _warden_facts() if isinstance(found, Warden) else _processor_facts(found)
+        does = _warden_facts(found) if isinstance(found, Warden) else _processor_facts(found)
         does |= _nic_facts(found, prove) if isinstance(found, Nic) else {}
     facts = {
         "version": version(),
@@ -107,8 +107,9 @@ def _processor_facts(found: Processor | Nic) -> dict[str, Any]:
     }
 
 
-def _warden_facts() -> dict[str, Any]:
-    policy = Policy()
+def _warden_facts(warden: Warden) -> dict[str, Any]:
+    policy, flows = Policy(), warden.flows
+    passed = {row.key for row in (*SCRUBBED, *PASSED) if row in PASSED or (row.stateful and not flows)}
     return {
         "policy_defaults": {
             "ethertypes": sorted(policy.ethertypes),
@@ -118,14 +119,15 @@ def _warden_facts() -> dict[str, Any]:
             "tcp_mss": policy.tcp.mss,
             "udp_deny_ports": list(policy.udp.deny_ports),
             "addresses": f"at most {MAX_ADDRESSES}",
+            "flow_slots": flows,
         },
         "table": [
             {
                 "key": row.key,
                 "title": row.title,
-                "action": "passes" if row.stateful else row.action.name.lower(),
+                "action": "passes" if row.key in passed else row.action.name.lower(),
                 "bits": row.bits,
-                "after": row.after,
+                "after": row.bits if row.key in passed else row.after,
                 "breaks": row.breaks,
             }
             for row in (*SCRUBBED, *PASSED)

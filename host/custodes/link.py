@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import abc
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
@@ -43,6 +43,8 @@ class Dialect(NamedTuple):
 
 DIALECTS = {
     "warden": Dialect(Port, (Reason, Reason)),
+    "scrubber": Dialect(Port, (Reason, Reason)),
+    "border": Dialect(Port, (Reason, Reason)),
     "processor": Dialect(Side, (Sealing, Opening)),
     "nic": Dialect(Side, (Sealing, Opening)),
 }
@@ -74,6 +76,11 @@ class Link(abc.ABC):
     @abc.abstractmethod
     def exchange(self, frames: Sequence[Ingress[Any]]) -> list[Outcome[Any]]:
         """Send ``frames``, those of one port in order and back to back, and wait for the outcome of each."""
+
+    def outcomes(self, frames: Sequence[Ingress[P]]) -> Iterator[tuple[P, Outcome[Any]]]:
+        """As `exchange`, but each outcome comes, with the port of its frame, as soon as it is there."""
+        for sent, outcome in zip(frames, self.exchange(frames), strict=True):
+            yield sent.port, outcome
 
     def wait(self, seconds: float) -> None:
         """Let this much time pass in the device, or less."""
@@ -113,10 +120,13 @@ def open_link(name: str, lanes: int = 1, waveform: Path | None = None) -> Link:
     if kind != "sim":
         names = " or ".join(f"sim:{known}" for known in DIALECTS)
         raise DeviceError(f"{name}: no such device; try {names} or serial:PORT")
-    from custodes.simlink import SimLink
+    from custodes.simborder import SimBorder
+    from custodes.simlink import SimLink, lanes_of
     from custodes.simnic import SimNic
 
     which, _, flash = which.partition(":")
     if which == "nic" and lanes == 1:
         return SimNic(Path(flash) if flash else None, waveform)
+    if which == "border" and lanes in lanes_of(which):
+        return SimBorder(lanes, waveform)
     return SimLink(which, lanes, waveform)

@@ -3,20 +3,33 @@
 
 from __future__ import annotations
 
+from custodes.border_registers import BORDER_BLOCK, BORDER_CONTROL_BLOCK, FINGERPRINT_BLOCK, RETIMER_BLOCK
+from custodes.coin_registers import COIN_BLOCK
 from custodes.control_registers import CONTROL_BLOCK, FIRMWARE_BLOCK
 from custodes.macsec import Side
 from custodes.processor_registers import PROCESSOR_BLOCK
 from custodes.register_map import Block, RegisterMap
 from custodes.registers import WARDEN_BLOCK, port_registers
+from custodes.seed_registers import SEED_BLOCK
 
 PORTS_BLOCK = Block("ports", 0x1200, "The Ethernet ports of a processor on a board.", port_registers(Side, 0))
 
-WARDEN = RegisterMap("warden", "The warden: scrubbers between a cluster and the world.", (WARDEN_BLOCK,))
+WARDEN = RegisterMap(
+    "warden",
+    "The warden: scrubbers between a cluster and the world, where it has flows their translator, and in simulation what its"
+    " words are made of.",
+    (WARDEN_BLOCK, SEED_BLOCK),
+)
 PROCESSOR = RegisterMap("processor", "The processor's datapath alone: sessions.", (PROCESSOR_BLOCK,))
 NIC = RegisterMap(
     "nic",
     "The whole processor, as its host sees it: sessions, Ethernet ports and control.",
     (PROCESSOR_BLOCK, CONTROL_BLOCK, PORTS_BLOCK),
 )
+BORDER = RegisterMap(
+    "border",
+    "The whole warden: scrubbers, retimer, fingerprints and coin, and on a board its serial link.",
+    (WARDEN_BLOCK, RETIMER_BLOCK, FINGERPRINT_BLOCK, COIN_BLOCK, BORDER_BLOCK, BORDER_CONTROL_BLOCK),
+)
 FIRMWARE = RegisterMap("firmware", "What the control CPU of a nic has besides that device's map.", (FIRMWARE_BLOCK,))
-MAPS = (WARDEN, PROCESSOR, NIC, FIRMWARE)
+MAPS = (WARDEN, BORDER, PROCESSOR, NIC, FIRMWARE)

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 
+from custodes import markup
 from custodes.macsec import Sealing, Side
 from custodes.output import output_file
 from custodes.plots import Bar, bars
@@ -15,7 +16,7 @@ from custodes.report import Erased, Report
 from custodes.sealed_leg import SealedLeg
 from custodes.session_report import OCTETS_TITLES, AssociationCounts
 from custodes.table import RESIDUAL_NOTE
-from custodes.terminal import bits, carries, plural, policy_line
+from custodes.terminal import bits, carries, flows_line, plural, policy_line
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2530; --paper: #fbfbf9; --soft: #5a6572; --line: #d9dcd6;
@@ -60,7 +61,7 @@ PAGE = Template("""<!doctype html>
 <body>
 <main>
 <h1>What the warden let through</h1>
-<p class="soft">$input, sent through $device.<br>Policy: $policy.</p>
+<p class="soft">$input, sent through $device.<br>Policy: $policy.<br>Flows: $flows.</p>
 <div class="$verdict_class" role="status">$verdict$mismatches</div>
 <dl>$figures</dl>
 
@@ -89,26 +90,28 @@ $drops
 $passed
 <p>Headers do not show, and this device does not change: $residual.</p>
 $sealed
+$more
 </main>
 </body>
 </html>
 """)
 
 
-def write_page(path: Path, report: Report, leg: SealedLeg | None) -> None:
+def write_page(path: Path, report: Report, leg: SealedLeg | None, more: Sequence[str] = ()) -> None:
     """Write the page; raises `CaptureError` where it cannot be written."""
     with output_file(path) as file:
-        file.write(page(report, leg).encode())
+        file.write(page(report, leg, more).encode())
 
 
-def page(report: Report, leg: SealedLeg | None = None) -> str:
-    """The page as text; ``leg``: what became of the frames that were sealed afterwards."""
+def page(report: Report, leg: SealedLeg | None = None, more: Sequence[str] = ()) -> str:
+    """The page as text; ``leg``: what became of the frames that were sealed afterwards; ``more``: sections after that."""
     erased = sorted((entry for entry in report.erased if carries(entry)), key=lambda entry: -entry.before)
     return PAGE.substitute(
         style=STYLE,
         input=escape(report.input),
         device=escape(f"{report.device} with {plural(report.lanes, 'lane')}"),
         policy=escape(policy_line(report)),
+        flows=escape(flows_line(report)),
         verdict_class="verdict" if report.agrees else "verdict bad",
         verdict=escape(report.verdict),
         mismatches=_list([*(mismatch.describe() for mismatch in report.shown), *report.counters]),
@@ -120,6 +123,7 @@ def page(report: Report, leg: SealedLeg | None = None) -> str:
         passed=_passed(report),
         residual=escape(RESIDUAL_NOTE),
         sealed="" if leg is None else _sealed(leg),
+        more="\n".join(more),
     )
 
 
@@ -158,7 +162,7 @@ def _drops(report: Report) -> str:
         f"Frames dropped by reason. {text}",
         [Bar(title, count, 0, f"{count:,}") for title, count in report.drop_titles],
     )
-    table = _table(("Reason", "Frames"), [(title, f"{count:,}") for title, count in report.drop_titles])
+    table = markup.table(("Reason", "Frames"), [(title, f"{count:,}") for title, count in report.drop_titles])
     return f"<figure>{plot}</figure><details><summary>The same as a table</summary>{table}</details>"
 
 
@@ -166,8 +170,8 @@ def _passed(report: Report) -> str:
     rows = [(entry.row.title, f"{entry.frames:,}", bits(entry.after)) for entry in report.passed if entry.frames]
     if not rows:
         return ""
-    table = _table(("Field", "Frames", "Bits, at most"), rows)
-    return f"<p>These fields need state per flow. They pass unchanged, and carry at most:</p>{table}"
+    table = markup.table(("Field", "Frames", "Bits, at most"), rows)
+    return f"<p>These fields pass unchanged, and carry at most:</p>{table}"
 
 
 def _sealed(leg: SealedLeg) -> str:
@@ -179,7 +183,7 @@ def _sealed(leg: SealedLeg) -> str:
 for each peer. Every frame was compared with the executable specification and then opened by another implementation.</p>
 <div class="{"verdict" if leg.agrees else "verdict bad"}">{escape(leg.verdict)}
 {_list([*(mismatch.describe() for mismatch in report.shown), *report.counters])}</div>
-{_table(("Association, or why dropped", "Frames", "Octets"), rows)}"""
+{markup.table(("Association, or why dropped", "Frames", "Octets"), rows)}"""
 
 
 def _sent(counts: AssociationCounts) -> tuple[int, int]:
@@ -197,18 +201,7 @@ def _field_table(report: Report) -> str:
         if carries(e)
     ]
     rows.append(("all scrubbed fields", "", "", "", bits(report.bits_before), bits(report.bits_after)))
-    return _table(("Field", "Treatment", "Frames", "Altered", "Bits before", "Bits after"), rows, words=2)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
-    """A table whose first ``words`` columns are words and the others numbers."""
-    kinds = ["" if i < words else ' class="n"' for i in range(len(heads))]
-    head = "".join(f'<th scope="col"{kind}>{escape(text)}</th>' for kind, text in zip(kinds, heads, strict=True))
-    body = "".join(
-        f"<tr>{''.join(f'<td{kind}>{escape(text)}</td>' for kind, text in zip(kinds, row, strict=True))}</tr>\n"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return markup.table(("Field", "Treatment", "Frames", "Altered", "Bits before", "Bits after"), rows, words=2)
 
 
 def _list(lines: Sequence[str]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from custodes.capture import Capture, CaptureWriter, Format, Packet
+from custodes.capture import Capture, CaptureWriter, Format
 from custodes.errors import CaptureError
 from custodes.link import Ingress, Link, Outcome
 from custodes.macsec import Opening, Sealing, Side
@@ -154,8 +154,16 @@ def written(capture: Capture, output: Path) -> Iterator[CaptureWriter]:
         yield CaptureWriter(file, Format.of_name(output, capture.format))
 
 
+class Captured(NamedTuple):
+    """A frame of a capture, by its place there, from 1, and as it enters the device."""
+
+    number: int
+    time_ns: int
+    enters: Ingress[Any]
+
+
 class Passed(NamedTuple):
-    """A frame that has been through a device; ``number`` is its place in the capture, from 1."""
+    """A frame that has been through a device, ``sent`` as it has entered there."""
 
     number: int
     time_ns: int
@@ -163,35 +171,52 @@ class Passed(NamedTuple):
     outcome: Outcome[Any]
 
 
+class Course:
+    """How frames of a capture get through a device: as they are, and as many at once as it takes."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    def together(self, first: Captured, later: Captured) -> bool:
+        """Whether two frames may enter in one batch, those between them too."""
+        return True
+
+    def exchange(self, batch: Sequence[Captured]) -> list[tuple[Ingress[Any], Outcome[Any]]]:
+        """Send a batch; what has been sent, and what became of it."""
+        sent = [frame.enters for frame in batch]
+        return list(zip(sent, self.link.exchange(sent), strict=True))
+
+
 def passed(
     capture: Capture,
-    link: Link,
+    course: Course,
     enter: Callable[[bytes], Ingress[Any] | None],
     passage: Passage,
     progress: Callable[[int], None],
 ) -> Iterator[Passed]:
     """Send a capture through a device, in batches, and give what became of each frame, in order.
 
-    Frames that were not captured whole are never sent, and counted.
+    Frames that were not captured whole are never sent, and counted. A batch is sent when all that became of the one before
+    has been given.
 
     Args:
         enter: how a frame is sent; None: it is none of this device's, and not counted.
         passage: takes in frames, bytes and seconds on the way in.
         progress: called now and then with the bytes of the capture that have been read.
     """
-    for batch in _batches(capture, enter, passage):
+    for batch in _batches(capture, course, enter, passage):
         started = time.perf_counter()
-        outcomes = link.exchange([frame for _, _, frame in batch])
+        outcomes = course.exchange(batch)
         passage.seconds += time.perf_counter() - started
-        for (number, packet, sent), outcome in zip(batch, outcomes, strict=True):
-            yield Passed(number, packet.time_ns, sent, outcome)
+        for frame, (sent, outcome) in zip(batch, outcomes, strict=True):
+            yield Passed(frame.number, frame.time_ns, sent, outcome)
         progress(capture.position)
 
 
 def _batches(
-    capture: Capture, enter: Callable[[bytes], Ingress[Any] | None], passage: Passage
-) -> Iterator[list[tuple[int, Packet, Ingress[Any]]]]:
-    batch: list[tuple[int, Packet, Ingress[Any]]] = []
+    capture: Capture, course: Course, enter: Callable[[bytes], Ingress[Any] | None], passage: Passage
+) -> Iterator[list[Captured]]:
+    batch: list[Captured] = []
     size = 0
     for number, packet in enumerate(capture, 1):
         sent = enter(packet.frame)
@@ -202,10 +227,11 @@ def _batches(
             passage.not_whole += 1
             continue
         passage.bytes_in += len(packet.frame)
-        batch.append((number, packet, sent))
-        size += len(packet.frame)
-        if len(batch) >= BATCH_FRAMES or size >= BATCH_BYTES:
+        frame = Captured(number, packet.time_ns, sent)
+        if len(batch) >= BATCH_FRAMES or size >= BATCH_BYTES or (batch and not course.together(batch[0], frame)):
             yield batch
             batch, size = [], 0
+        batch.append(frame)
+        size += len(packet.frame)
     if batch:
         yield batch

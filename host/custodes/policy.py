@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from custodes.errors import PolicyError
+from custodes.flow_table import MAPPED, MAX_WINDOW_SCALE
 from custodes.table import Port
 
 MAX_DENIED_UDP_PORTS = 8
@@ -96,6 +97,18 @@ class Tcp(Strict):
     """Largest MSS that passes, in bytes."""
 
 
+class Flow(Strict):
+    """What the flow table does."""
+
+    ephemeral_from: Annotated[Number, Field(ge=1, le=MAPPED)] = MAPPED
+    """TCP and UDP ports from here on are mapped where they begin a flow; those below stay."""
+    window_scale: Annotated[Number, Field(ge=0, le=MAX_WINDOW_SCALE)] = 7
+    """TCP window scale that leaves, where one is offered."""
+    tick: Annotated[Number, Field(ge=0, lt=1 << 24)] = 1 << 17
+    """Period of ticks, in 2^16 cycles of the datapath (at 125 MHz the default is 69 seconds); 0: flows do not grow old. A
+    flow that has not been used is freed at the third tick."""
+
+
 class Policy(Strict):
     """What is admitted. ``cluster`` and ``world`` list the stations behind each port; a station may be behind both."""
 
@@ -107,6 +120,7 @@ class Policy(Strict):
     ttl: Annotated[Number, Field(ge=1, le=255)] = 64
     tcp: Tcp = Tcp()
     udp: Udp = Udp()
+    flow: Flow = Flow()
     cluster: tuple[Station, ...] = ()
     world: tuple[Station, ...] = ()
 

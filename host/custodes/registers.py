@@ -4,12 +4,21 @@
 from __future__ import annotations
 
 import enum
-import random
 import zlib
 from collections.abc import Iterator
 
-from custodes.errors import PolicyError
+from custodes.address_table import (
+    BOUND_BITS,
+    ROW_BITS,
+    TABLES,
+    WORD_BITS,
+    address_key,
+    place_addresses,
+    row_words,
+    table_row,
+)
 from custodes.ethernet import LinkSpeed, PortEvent
+from custodes.flow_table import TURNS as FLOW_TURNS
 from custodes.policy import UNTAGGED, Policy
 from custodes.register_map import DATAPATH_WORDS, Access, Block, Field, Register
 from custodes.table import SCRUBBED, Port, Reason
@@ -20,17 +29,9 @@ UNTAGGED_VID = 4095
 """Reserved by IEEE 802.1Q, so that no tagged frame can mean it."""
 DENIED_PORTS = 8
 
-KIND_MAC, KIND_IPV4, KIND_IPV6 = 1, 2, 3
-TABLES = 2
-ROW_BITS = 9
-ROW_WORDS = 8
-WORD_BITS = 16
-BOUND_BITS = 2
-"""A row is eight words, each with 16 bits of the address and 2 of what goes with it: kind, ports, station."""
-
 PORT_REGISTERS = 0x20
 """Of each Ethernet port; a device whose frames come from a simulation has none."""
-_COUNTERS, _COUNTERS_PER_PORT, _ALTERED = 0x100, 0x40, 0x20
+_COUNTERS, _COUNTERS_PER_PORT, _ALTERED = 0x100, 0x80, 0x40
 
 
 def identity_registers(kind: str, identity_value: int) -> tuple[Register, ...]:
@@ -140,6 +141,30 @@ WARDEN_BLOCK = Block(
             count=DENIED_PORTS,
         ),
         Register(
+            "FLOW_POLICY",
+            0x013,
+            Access.WRITE,
+            "What flows become.",
+            (
+                Field("EPHEMERAL_FROM", 0, 16, "TCP and UDP ports from here on are mapped where they begin a flow."),
+                Field("WINDOW_SCALE", 16, 4, "TCP window scale that leaves, where one is offered."),
+            ),
+        ),
+        Register(
+            "FLOW_TICK",
+            0x014,
+            Access.WRITE,
+            "When flows grow older.",
+            (Field("PERIOD", 0, 24, "Of ticks, in 2^16 cycles of the datapath; 0: there are none."),),
+        ),
+        Register(
+            "FLOW_CONTROL",
+            0x015,
+            Access.WRITE,
+            "What is done to all flows at once. A bit that is 0 does nothing.",
+            (Field("TICK", 0, 1, "A tick now."), Field("CLEAR", 1, 1, "Every flow is freed.")),
+        ),
+        Register(
             "ROW",
             0x024,
             Access.WRITE,
@@ -159,6 +184,28 @@ WARDEN_BLOCK = Block(
             "Whether a VLAN is admitted.",
             (Field("VID", 0, 12, f"{UNTAGGED_VID}: frames without a tag."), Field("ADMITTED", 12, 1, "1: it is.")),
         ),
+        Register("FLOWS", 0x030, Access.READ, "Slots of the flow table.", reset=None),
+        Register(
+            "FLOWS_IN_USE",
+            0x031,
+            Access.READ,
+            "Slots that are taken; one that has become free may be among them until the next tick.",
+            (
+                Field("CLUSTER", 0, 16, "By flows that the cluster has begun."),
+                Field("WORLD", 16, 16, "By flows that the world has begun."),
+            ),
+        ),
+        Register(
+            "FLOW_ALARM",
+            0x032,
+            Access.READ_WRITE,
+            "What has kept a flow from beginning. Writing 1 to a bit clears it.",
+            (
+                Field("FULL", 0, 1, "No room in the flow table."),
+                Field("EMPTY", 1, 1, "No word of entropy."),
+            ),
+        ),
+        Register("FLOW_TICKS", 0x033, Access.READ, "Ticks since reset."),
         *(register for port in Port for register in _counters(port)),
         *port_registers(Port, 0x200),
     ),
@@ -170,9 +217,16 @@ VOCABULARY = WARDEN_BLOCK.address("VOCABULARY")
 ENABLES = WARDEN_BLOCK.address("ENABLES")
 TTL = WARDEN_BLOCK.address("TTL")
 MSS = WARDEN_BLOCK.address("MSS")
+FLOW_POLICY = WARDEN_BLOCK.address("FLOW_POLICY")
+FLOW_TICK = WARDEN_BLOCK.address("FLOW_TICK")
+FLOW_CONTROL = WARDEN_BLOCK.address("FLOW_CONTROL")
 DENY_PORTS = WARDEN_BLOCK.address("DENY_PORTS")
 ROW = WARDEN_BLOCK.address("ROW")
 VLAN = WARDEN_BLOCK.address("VLAN")
+FLOWS_REGISTER = WARDEN_BLOCK.address("FLOWS")
+FLOWS_IN_USE = WARDEN_BLOCK.address("FLOWS_IN_USE")
+FLOW_ALARM = WARDEN_BLOCK.address("FLOW_ALARM")
+FLOW_TICKS = WARDEN_BLOCK.address("FLOW_TICKS")
 COUNTERS = WARDEN_BLOCK.address("CLUSTER_FRAMES")
 COUNTERS_PER_PORT = WARDEN_BLOCK.address("WORLD_FRAMES") - COUNTERS
 FIELD_OFFSET = WARDEN_BLOCK.address("CLUSTER_ALTERED") - COUNTERS
@@ -183,93 +237,23 @@ PORT_EVENTS = WARDEN_BLOCK.address("CLUSTER_EVENTS") - PORTS
 REGISTERS = DATAPATH_WORDS
 NUMBER_SHIFT, ROW_SHIFT, TABLE_SHIFT = (WARDEN_BLOCK["ROW"].field(name).lowest for name in ("NUMBER", "ROW", "TABLE"))
 ADMITTED = WARDEN_BLOCK["VLAN"].field("ADMITTED").mask
-
-
-def _turns() -> tuple[tuple[int, ...], ...]:
-    """Which two or three bits of the row number each bit of a word turns over: at random, but so that any nine neighbours
-    are linearly independent. Addresses that are numbered in sequence then fall into rows of their own."""
-    rng = random.Random(112)
-    tables = []
-    for _ in range(TABLES):
-        turns: list[int] = []
-        while len(turns) < WORD_BITS:
-            turn = sum(1 << place for place in rng.sample(range(ROW_BITS), rng.choice((2, 3))))
-            if turn not in _sums(turns[1 - ROW_BITS :]):
-                turns.append(turn)
-        tables.append(tuple(turns))
-    return tuple(tables)
-
-
-def _sums(vectors: list[int]) -> set[int]:
-    """Every linear combination over GF(2)."""
-    sums = {0}
-    for vector in vectors:
-        sums |= {vector ^ other for other in sums}
-    return sums
-
-
-TURNS = _turns()
-
-
-def next_row(table: int, row: int, word: int) -> int:
-    """The row number after one more word of the address: linear over GF(2) in both, so that gateware can take several words
-    at once. It is multiplied in the field of x^9 + x^4 + 1, by x in the first table and x^2 in the second."""
-    for _ in range(table + 1):
-        row = row << 1 ^ (row >> ROW_BITS - 1) * 0b1000010001
-    for bit, turn in enumerate(TURNS[table]):
-        row ^= (word >> bit & 1) * turn
-    return row
-
-
-def address_key(address: bytes) -> int:
-    """The number the table compares: the address, its first byte the least significant, and its kind above."""
-    kind = {6: KIND_MAC, 4: KIND_IPV4, 16: KIND_IPV6}[len(address)]
-    return int.from_bytes(address, "little") | kind << 128
-
-
-def table_row(table: int, key: int) -> int:
-    """Where ``table`` keeps ``key`` if it does."""
-    row = key >> 128
-    for at in range(0, 128, WORD_BITS):
-        row = next_row(table, row, key >> at & 0xFFFF)
-    return row
+CLEAR = WARDEN_BLOCK["FLOW_CONTROL"].field("CLEAR").mask
+TICK = WARDEN_BLOCK["FLOW_CONTROL"].field("TICK").mask
 
 
 _ROWS = [table_row(table, 1 << bit) for table in range(TABLES) for bit in range(130)]
-VOCABULARY_VALUE = zlib.crc32(repr((_ROWS, ENABLE_BITS, [*Reason], [row.key for row in SCRUBBED])).encode())
-"""Of all that host and device must agree on, `table_row` included, which is linear: a device of another build reads
-differently."""
-
-
-def row_words(key: int, ports: int, station: int) -> list[int]:
-    """The words of a row."""
-    bound = key >> 128 | ports << 2 | station << 4
-    return [
-        (key >> WORD_BITS * word & 0xFFFF) | (bound >> BOUND_BITS * word & 3) << WORD_BITS for word in range(ROW_WORDS)
-    ]
-
-
-def place_addresses(keys: list[int]) -> dict[tuple[int, int], int]:
-    """Cuckoo placement: (table, row) -> key; raises `PolicyError` where there is none."""
-    placed: dict[tuple[int, int], int] = {}
-    for number, first in enumerate(keys):
-        key, table = first, number % TABLES
-        for _ in range(500):
-            slot = (table, table_row(table, key))
-            placed[slot], evicted = key, placed.get(slot)
-            if evicted is None:
-                break
-            key, table = evicted, 1 - table
-        else:
-            raise PolicyError(f"the device's table cannot place these {len(keys)} addresses")
-    return placed
+VOCABULARY_VALUE = zlib.crc32(repr((_ROWS, FLOW_TURNS, ENABLE_BITS, [*Reason], [row.key for row in SCRUBBED])).encode())
+"""Of all that host and device must agree on, with two functions that are linear, `custodes.address_table.table_row` and
+`custodes.flow_table.flow_set`: a device of another build reads differently."""
 
 
 def policy_writes(policy: Policy) -> Iterator[tuple[int, int]]:
-    """Register writes, (address, value), that put ``policy`` into a device and clear what was there before."""
+    """Register writes, (address, value), that put ``policy`` into a device and clear what was there before, every flow
+    with it: what a flow calls its addresses holds under one policy only."""
     deny = sorted(policy.udp.deny_ports)
     enabled = {*policy.ethertypes, *policy.protocols, *(["deny"] if deny else [])}
     yield ENABLES, 0
+    yield FLOW_CONTROL, CLEAR
     admitted = {UNTAGGED_VID if vlan == UNTAGGED else vlan for vlan in policy.vlans}
     for vid in range(4096):
         yield VLAN, vid | ADMITTED * (vid in admitted)
@@ -284,6 +268,13 @@ def policy_writes(policy: Policy) -> Iterator[tuple[int, int]]:
                 yield ROW, value | word << NUMBER_SHIFT | row << ROW_SHIFT | table << TABLE_SHIFT
     yield TTL, policy.ttl
     yield MSS, policy.tcp.mss
+    flow_policy = WARDEN_BLOCK["FLOW_POLICY"]
+    yield (
+        FLOW_POLICY,
+        flow_policy.field("EPHEMERAL_FROM").place(policy.flow.ephemeral_from)
+        | flow_policy.field("WINDOW_SCALE").place(policy.flow.window_scale),
+    )
+    yield FLOW_TICK, policy.flow.tick
     for k in range(DENIED_PORTS):
         yield DENY_PORTS + k, deny[k % len(deny)] if deny else 0
     yield ENABLES, sum(1 << bit for bit, name in enumerate(ENABLE_BITS) if name in enabled)

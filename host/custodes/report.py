@@ -5,8 +5,8 @@ Where the numbers come from: what became of each frame is the device's word. Whi
 has, and how many bytes were removed from it, is what the specification (`custodes.model`) says of the same frame.
 
 A row of the table with fixed capacity counts its ``bits`` before and ``after`` after for every forwarded frame that
-carries the field; a row without counts eight bits for every byte removed, and nothing after. Rows that need per-flow
-state pass whole: their capacity is an upper bound.
+carries the field; a row without counts eight bits for every byte removed, and nothing after. Rows that pass whole are
+listed as residual; where the device has no flow table, those that need one are among them.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ class Report(Passage):
     """The numbers of one run; `scrub.scrub_capture` fills them in."""
 
     admission: Admission
+    seed: str | None = None
+    """The file with what words are made of; None: everybody knows it."""
+    flows: int = field(default=0, init=False)
+    """Slots of the device's flow table."""
     frames_altered: int = field(default=0, init=False)
     _scopes: Counter[int] = field(default_factory=Counter, init=False)
     _altered: Counter[int] = field(default_factory=Counter, init=False)
@@ -59,6 +63,8 @@ class Report(Passage):
         """Every row that is scrubbed, in the order of the table."""
         found = []
         for i, row in enumerate(SCRUBBED):
+            if row.stateful and not self.flows:
+                continue
             altered = sum(count for mask, count in self._altered.items() if mask >> i & 1)
             frames = self._carrying(row)
             if row.bits is None:
@@ -69,9 +75,10 @@ class Report(Passage):
 
     @property
     def passed(self) -> list[Erased]:
-        """Every row that passes for want of per-flow state, in the order of the table."""
-        carried = [(row, self._carrying(row)) for row in PASSED]
-        return [Erased(row, n, 0, (row.bits or 0) * n, row.after * n) for row, n in carried]
+        """Every row that passes whole, in the order of the table."""
+        unknown = [] if self.flows else [row for row in SCRUBBED if row.stateful]
+        carried = [(row, (row.bits or 0) * self._carrying(row)) for row in (*unknown, *PASSED)]
+        return [Erased(row, self._carrying(row), 0, bits, bits) for row, bits in carried]
 
     def _carrying(self, row: Field) -> int:
         return sum(count for scope, count in self._scopes.items() if scope & row.scope == row.scope)
@@ -89,7 +96,8 @@ class Report(Passage):
     def to_json(self) -> dict[str, Any]:
         """The report as one JSON object.
 
-        Keys: ``input``, ``output``, ``device``, ``lanes``; ``policy`` (``source`` "file" or "capture", ``file``,
+        Keys: ``input``, ``output``, ``device``, ``lanes``; ``flows`` (``slots``, ``seed``: the file, or null for zeros), or
+        null where the device has no flow table; ``policy`` (``source`` "file" or "capture", ``file``,
         ``stations``, ``ip_addresses``, ``vlans``); ``frames`` (``in``, ``out``, ``dropped``, ``altered``,
         ``not_captured_whole``: the dropped include these); ``bytes`` (``in`` to the device, ``out`` of it); ``drops``
         (name of `Reason` -> frames); ``fields`` (per scrubbed row ``key``, ``title``, ``action``, ``frames`` that
@@ -104,6 +112,7 @@ class Report(Passage):
             "output": self.output,
             "device": self.device,
             "lanes": self.lanes,
+            "flows": {"slots": self.flows, "seed": self.seed} if self.flows else None,
             "policy": {
                 "source": "file" if policy.file else "capture",
                 "file": str(policy.file) if policy.file else None,

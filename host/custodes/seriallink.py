@@ -168,7 +168,12 @@ class SerialLink(Link):
     def _refused(self, verb: str, address: int) -> NoReturn:
         found = NIC.at(address)
         name = f"{found[0].name} ({address:#06x})" if found else f"the register at {address:#06x}"
-        state = self.read(NIC.address("LIFECYCLE"))
+        if address == NIC.address("LIFECYCLE"):
+            raise RefusedError(f"the device refuses to {verb} {name}")
+        try:
+            state = self.read(NIC.address("LIFECYCLE"))
+        except RefusedError:
+            raise RefusedError(f"the device refuses to {verb} {name}") from None
         known = [one.name.lower() for one in Lifecycle if one == NIC["LIFECYCLE"].field("STATE").of(state)]
         raise RefusedError(
             f"the device refuses to {verb} {name}: it is {known[0] if known else f'in the unknown state {state:#x}'}"

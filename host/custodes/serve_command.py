@@ -3,21 +3,16 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from custodes.command_line import QuietOption, VerboseOption, command, screen
+from custodes.command_line import QuietOption, VerboseOption, command, ended, screen
 from custodes.errors import UsageError
 from custodes.link import open_link
 from custodes.pty_server import PtyServer
 from custodes.simnic import CLOCK_HZ, SimNic
-
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @command
@@ -37,22 +32,10 @@ def serve(
     device sees every bit at the rate that the port is set to. Afterwards port and link are gone, and the flash is saved.
     """
     display = screen(quiet, verbose)
-    with _ended() as ended, open_link(device) as opened:
+    with ended() as stopping, open_link(device) as opened:
         if not isinstance(opened, SimNic):
             raise UsageError(f"{device} has no UART: serve sim:nic")
         with PtyServer(opened, CLOCK_HZ, link) as server:
             display.result(server.path)
             display.note(f"serving {device} as serial:{server.path}; Ctrl-C ends")
-            server.serve(lambda: bool(ended))
-
-
-@contextmanager
-def _ended() -> Iterator[list[int]]:
-    """Signals that have asked for the end, in place of what they do otherwise."""
-    came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in ENDING}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+            server.serve(lambda: bool(stopping))

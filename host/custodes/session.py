@@ -13,7 +13,7 @@ from custodes.link import Ingress, Outcome
 from custodes.macsec import ASSOCIATIONS, ASSOCIATIONS_PER_CHANNEL, MACS_BYTES, OVERHEAD_BYTES, Opening, Sealing, Side
 from custodes.model import Opener, Sealer
 from custodes.output import Abandon
-from custodes.passage import passed, written
+from custodes.passage import Course, passed, written
 from custodes.processor import OUTCOMES, Counts, Processor
 from custodes.session_report import OCTETS_TITLES, SessionReport, associated
 
@@ -51,7 +51,11 @@ def session_capture(
         processor.load(report.keys)
         before = processor.counters()
         for number, time_ns, sent, outcome in passed(
-            capture, processor.link, lambda frame: Ingress(side, frame) if chosen(frame) else None, report, progress
+            capture,
+            Course(processor.link),
+            lambda frame: Ingress(side, frame) if chosen(frame) else None,
+            report,
+            progress,
         ):
             report.take(outcome)
             outcomes[outcome.reason] += 1

@@ -6,7 +6,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from custodes.macsec import MAX_SEALED_BYTES, Side
 from custodes.table import Port
 
 LANES = (1, 8, 64)
-ABI = 2
+ABI = 3
 WAVEFORM_LOST = -2
 BUFFER_BYTES = 4 * MAX_SEALED_BYTES
 """More than any frame that leaves."""
-CYCLES_PER_FRAME = 4096
-"""Far more than any frame spends inside: a device that needs longer is stuck."""
+CYCLES_PER_FRAME = 1 << 14
+"""Far more than any frame spends inside, also where a flow table is cleared before it: a device that needs longer is
+stuck."""
+GLANCE_CYCLES = 256
+"""From one look for what has come out to the next."""
 
 _u32, _u64, _i32, _i64 = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_int32, ctypes.c_int64
 _bytes, _device = ctypes.c_char_p, ctypes.c_void_p
@@ -37,7 +41,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "custodes_run": (_i64, [_device, _u64]),
     "custodes_pending": (_u64, [_device, _u32]),
     "custodes_step": (None, [_device, _u64]),
-    "custodes_take": (_i64, [_device, _u32, ctypes.POINTER(_u32), ctypes.POINTER(_u32), ctypes.c_char_p, _u64]),
+    "custodes_take": (_i64, [_device, _u32, ctypes.POINTER(_u32), ctypes.POINTER(_u64), ctypes.c_char_p, _u64]),
 }
 _BUS: dict[str, tuple[Any, list[Any]]] = {
     "custodes_write": (None, [_device, _u32, _u32]),
@@ -47,6 +51,13 @@ _TAMPER: dict[str, tuple[Any, list[Any]]] = {"custodes_tamper": (None, [_device,
 _words = ctypes.POINTER(_u32)
 _OWN_PROTOTYPES: dict[str, dict[str, tuple[Any, list[Any]]]] = {
     "warden": _BUS,
+    "scrubber": _BUS,
+    "border": _BUS
+    | {
+        "custodes_settle": (_i64, [_device, _u64]),
+        "custodes_judged": (_u32, [_device, _u32, _words, ctypes.POINTER(_u64)]),
+        "custodes_left": (_i64, [_device, _u32, ctypes.POINTER(_u64), ctypes.c_char_p, _u64]),
+    },
     "processor": _BUS | _TAMPER,
     "nic": _TAMPER
     | {
@@ -64,7 +75,7 @@ _OWN_PROTOTYPES: dict[str, dict[str, tuple[Any, list[Any]]]] = {
     },
 }
 """Functions that not every device has."""
-_OWN_LANES = {"nic": (1,)}
+_OWN_LANES = {"nic": (1,), "border": (1, 8)}
 
 
 def lanes_of(which: str) -> tuple[int, ...]:
@@ -81,6 +92,10 @@ def library_path(which: str, lanes: int, trace: bool = False) -> Path:
 def built_lanes(which: str) -> list[int]:
     """The lane counts with which a device has been built."""
     return [lanes for lanes in lanes_of(which) if library_path(which, lanes).exists()]
+
+
+def _stuck(frames: int) -> DeviceError:
+    return DeviceError(f"the simulated device is stuck with {frames} frames inside")
 
 
 def _either(lanes: Sequence[int]) -> str:
@@ -140,13 +155,29 @@ class SimLink(Link):
         self._library.custodes_write(self._handle, address, value)
 
     def exchange(self, frames: Sequence[Ingress[Any]]) -> list[Outcome[Any]]:
+        outstanding = self.run(self._enter(frames))
+        if outstanding:
+            raise _stuck(outstanding)
+        return [self.take(frame.port) for frame in frames]
+
+    def outcomes(self, frames: Sequence[Ingress[Any]]) -> Iterator[tuple[Any, Outcome[Any]]]:
+        """See `Link.outcomes`: they are looked for every `GLANCE_CYCLES`."""
+        until = self.cycles + self._enter(frames)
+        expected = Counter(frame.port for frame in frames)
+        while expected.total():
+            outstanding = self.run(GLANCE_CYCLES)
+            for port in expected:
+                while expected[port] and (outcome := self._take(port)) is not None:
+                    expected[port] -= 1
+                    yield port, outcome
+            if expected.total() and (not outstanding or self.cycles > until):
+                raise _stuck(expected.total())
+
+    def _enter(self, frames: Sequence[Ingress[Any]]) -> int:
+        """Queue frames; returns in how many cycles they should have come through."""
         for frame in frames:
             self.send(frame)
-        beats = sum(len(frame.frame) for frame in frames) // self.lanes
-        outstanding = self.run(beats * 1024 + len(frames) * CYCLES_PER_FRAME)
-        if outstanding:
-            raise DeviceError(f"the simulated device is stuck with {outstanding} frames inside")
-        return [self.take(frame.port) for frame in frames]
+        return sum(len(frame.frame) for frame in frames) // self.lanes * 1024 + len(frames) * CYCLES_PER_FRAME
 
     def send(self, frame: Ingress[Any]) -> None:
         """Queue a frame; `run` moves it."""
@@ -163,12 +194,21 @@ class SimLink(Link):
 
     def take(self, port: Port | Side) -> Outcome[Any]:
         """The oldest outcome of the frames sent in at ``port``."""
-        reason, altered = ctypes.c_uint32(), ctypes.c_uint32()
+        outcome = self._take(port)
+        if outcome is None:
+            raise DeviceError("the simulated device lost a frame")
+        return outcome
+
+    def _take(self, port: Port | Side) -> Outcome[Any] | None:
+        """The same, or None: it is not there yet."""
+        reason, altered = ctypes.c_uint32(), ctypes.c_uint64()
         length = self._library.custodes_take(
             self._handle, port, ctypes.byref(reason), ctypes.byref(altered), self._buffer, len(self._buffer)
         )
+        if length == -1:
+            return None
         if length < 0:
-            raise DeviceError("the simulated device lost a frame" if length == -1 else "an egress frame is too long")
+            raise DeviceError("an egress frame is too long")
         try:
             verdict = self._reasons[port](reason.value)
         except ValueError:

@@ -31,7 +31,7 @@ class Action(enum.Enum):
     VERIFY = "V"
     REMOVE = "X"
     TRANSLATE = "T"
-    """Rewritten with per-flow state, which the stateless scrubber does not have: passes until the whole warden."""
+    """Rewritten with what is known of the flow."""
     RESIDUAL = "res"
 
 
@@ -63,6 +63,11 @@ class Reason(enum.IntEnum):
     TCP_OPTION = 22
     UDP_PORT = 23
     TRANSPORT_CHECKSUM = 24
+    ICMP_QUOTE = 25
+    FLOW_UNKNOWN = 26
+    FLOW_STATE = 27
+    FLOW_FULL = 28
+    ENTROPY_EMPTY = 29
 
     @property
     def title(self) -> str:
@@ -95,6 +100,11 @@ _REASON_TITLES = {
     Reason.TCP_OPTION: "malformed or duplicate TCP option",
     Reason.UDP_PORT: "UDP port denied (QUIC, DTLS)",
     Reason.TRANSPORT_CHECKSUM: "transport checksum",
+    Reason.ICMP_QUOTE: "malformed or foreign packet quoted by an ICMP error",
+    Reason.FLOW_UNKNOWN: "no such flow",
+    Reason.FLOW_STATE: "does not fit what its flow has sent",
+    Reason.FLOW_FULL: "no room in the flow table",
+    Reason.ENTROPY_EMPTY: "no entropy for a new flow",
 }
 
 
@@ -114,6 +124,8 @@ class Scope(enum.IntFlag):
     TCP_NO_ACK = 1 << 9
     UDP = 1 << 10
     ARP = 1 << 11
+    ICMP_ERROR = 1 << 12
+    TCP_SACK = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +133,8 @@ class Field:
     """One row of the table.
 
     ``bits`` is the covert capacity per frame that carries the field; ``None`` where the capacity is measured, frame by
-    frame, as eight bits for every byte removed. ``after`` is what the stateless scrubber leaves of it.
+    frame, as eight bits for every byte removed. ``after`` is what the warden leaves of it; ``stateful``: with what it
+    knows of the flow.
     """
 
     key: str
@@ -144,8 +157,8 @@ def _sl(
     return Field(key, title, scope, bits, after, action, False, breaks)
 
 
-def _st(key: str, title: str, scope: Scope, bits: int, breaks: str = "nothing") -> Field:
-    return Field(key, title, scope, bits, bits, Action.TRANSLATE, True, breaks)
+def _st(key: str, title: str, scope: Scope, bits: int, breaks: str = "nothing", after: float = 0) -> Field:
+    return Field(key, title, scope, bits, after, Action.TRANSLATE, True, breaks)
 
 
 _A, _S = Action, Scope
@@ -188,23 +201,38 @@ SCRUBBED: tuple[Field, ...] = (
     ),
     _sl("tcp_layout", "TCP option order and padding", _S.TCP, None, _A.REMOVE),
     _sl("udp_surplus", "Bytes past the UDP length", _S.UDP, None, _A.REMOVE, "UDP options (RFC 9868)"),
+    _st(
+        "icmp_id_seq",
+        "ICMP echo identifier and sequence number (sixteen may be answered)",
+        _S.ECHO,
+        32,
+        "nothing",
+        4,
+    ),
+    _sl("icmp_payload", "ICMP echo payload", _S.ECHO, None, _A.ZERO, "ping that checks what comes back"),
+    _sl(
+        "icmp_error",
+        "ICMP errors: unused words, what is quoted past a header and 8 bytes",
+        _S.ICMP_ERROR,
+        None,
+        _A.REMOVE,
+        "the path MTU, which is always 1280",
+    ),
+    _st("tcp_source_port", "TCP source port, if ephemeral", _S.TCP_SYN, 16, "applications that fix a high port"),
+    _st("tcp_isn", "TCP initial sequence number", _S.TCP_SYN, 32, "TCP-MD5, TCP-AO"),
+    _st("tcp_window_scale", "TCP window scale, SACK-permitted (whether offered)", _S.TCP_SYN, 5, after=2),
+    _st("tcp_sack", "TCP SACK edges (inside the last 2^24 bytes sent)", _S.TCP_SACK, 256, after=192),
 )
 """Rows with a counter: bit ``i`` of an *altered* mask and counter ``i`` are row ``i``."""
 
 PASSED: tuple[Field, ...] = (
-    _st("icmp_id_seq", "ICMP echo identifier and sequence number", _S.ECHO, 32),
-    _st("nd_flags", "Neighbour advertisement R, S, O", _S.ND, 3),
-    _st("tcp_source_port", "TCP source port", _S.TCP_SYN, 16, "applications that fix the port"),
-    _st("tcp_isn", "TCP initial sequence number", _S.TCP_SYN, 32, "TCP-MD5, TCP-AO"),
-    _st("tcp_window_scale", "TCP window scale, SACK-permitted", _S.TCP_SYN, 5),
-    _st("tcp_sack", "TCP SACK edges", _S.TCP, 256, "loss recovery if stripped instead"),
+    Field("nd_flags", "Neighbour advertisement R, S, O", _S.ND, 3, 3, _A.RESIDUAL, False, "nothing"),
 )
-"""Rows that need per-flow state: they pass and are reported as residual."""
+"""Rows that pass whole and are reported as residual."""
 
 INDEX: dict[str, int] = {row.key: i for i, row in enumerate(SCRUBBED)}
 RESIDUAL_NOTE = (
-    "packet size, segmentation, choice to retransmit, ACK choice, destination, order, number of flows, timing, "
-    "ICMP echo payload"
+    "packet size, segmentation, choice to retransmit, ACK choice, destination, order, number of flows, timing"
 )
 
 MIN_FRAME_BYTES = 60

@@ -163,7 +163,7 @@ class Screen:
         parts: list[RenderableType] = [_summary(report), *_dropped(report), _fields(report)]
         passed = [entry for entry in report.passed if entry.frames]
         if passed:
-            table = _table("Residual: passes until per-flow state is scrubbed", "frames", "bits, at most")
+            table = _table("Residual: passes as it is", "frames", "bits, at most")
             for entry in passed:
                 table.add_row(entry.row.title, f"{entry.frames:,}", bits(entry.after))
             parts.append(table)
@@ -242,6 +242,7 @@ def _summary(report: Report) -> RenderableType:
     grid.add_row("capture", report.input)
     grid.add_row("device", f"{report.device}, {plural(report.lanes, 'lane')}")
     grid.add_row("policy", policy_line(report))
+    grid.add_row("flows", flows_line(report))
     altered = f"{report.frames_altered:,} of them altered"
     counts = f"{report.frames_in:,} in, {report.frames_out:,} out ({altered}), {report.frames_dropped:,} dropped"
     grid.add_row("frames", counts)
@@ -280,6 +281,14 @@ def policy_line(report: Report) -> str:
     if policy.file is not None:
         return f"{shown(policy.file)}: {size}"
     return f"none given: admitted the {size} found in the capture; the first station is the cluster"
+
+
+def flows_line(report: Report) -> str:
+    """Whether the device knows flows, and what their words are made of."""
+    if not report.flows:
+        return "no flow table: ports, identifiers and initial sequence numbers leave as stations choose them"
+    seed = "zeros, which everybody knows" if report.seed is None else report.seed
+    return f"{report.flows:,} slots; words are made of {seed}"
 
 
 def _table(title: str, *numbers: str) -> Table:

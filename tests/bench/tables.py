@@ -53,6 +53,8 @@ def tables(results: Mapping[str, Any], targets: Iterable[Target]) -> Iterator[Ta
     if results["specification"]:
         rows = [[row["frames"], f"{row['count']:,}", f"{row['frames_per_s']:,}"] for row in results["specification"]]
         yield Table("Specification, one core", ["frames", "count", "frames/s"], rows)
+    if results["audits"]:
+        yield _audits(results["audits"])
     yield _targets(targets)
     if results["not_measured"]:
         rows = [[row["what"], row["reason"]] for row in results["not_measured"]]
@@ -73,10 +75,26 @@ def _pivot(
     return Table(title, ["frame bytes", *columns.values()], body, left=0)
 
 
+def _audits(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The ratio is to one process without workers."""
+    alone = next((row["frames_per_s"] for row in rows if row["workers"] is None), 0)
+    body = [
+        [
+            "none" if row["workers"] is None else str(row["workers"]),
+            f"{row['epochs']:,}",
+            f"{row['frames']:,}",
+            f"{row['frames_per_s']:,}",
+            f"{row['frames_per_s'] / alone:.2f}" if alone else "-",
+        ]
+        for row in rows
+    ]
+    return Table("Audits with `custodes watch`", ["workers", "epochs", "frames", "frames/s", "ratio"], body)
+
+
 def _cycles(rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = {(lanes,): lanes_text(lanes) for lanes in dict.fromkeys(row["lanes"] for row in rows)}
-    title = "Warden: beats per cycle, frames back to back · latency in cycles, first beat in to last out"
-    return _pivot(title, rows, columns, ["lanes"], "{beats_per_cycle:.3f} · {latency_cycles:5}")
+    columns = {(row["device"], row["lanes"]): f"{row['device']}, {lanes_text(row['lanes'])}" for row in rows}
+    title = "Beats per cycle, frames back to back · latency in cycles, first beat in to last out"
+    return _pivot(title, rows, columns, ["device", "lanes"], "{beats_per_cycle:.3f} · {latency_cycles:5}")
 
 
 def _simulation(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
+from .speed import DEVICES
 from .units import OPENING, lanes_text
 
 LINE_CLOCK_MHZ = {1: 125.0, 8: 156.25, 64: 195.3125}
@@ -66,13 +67,16 @@ def targets(results: Results) -> list[Target]:
         ),
         Target("clock of the scrubber, 8 lanes, LFE5U-85F-8", "MHz", True, 156.25, _scrubber(results, 8, "fmax_mhz")),
         *_costs(results),
-        *(_line_rate(results, lanes) for lanes in LINE_CLOCK_MHZ),
+        *(_line_rate(results, device, lanes) for device in DEVICES for lanes in LINE_CLOCK_MHZ),
         *_curve(results),
         *_sessions(results),
         Target("clock of SHA-256, LFE5U-25F-6", "MHz", True, 100.0, _unit(results, "Sha256", 1, "fmax_mhz")),
         Target("LUT4 cells of SHA-256", "LUT4", False, 2500, _unit(results, "Sha256", 1, "lut4")),
         Target("clock of the control, LFE5U-25F-6", "MHz", True, 62.5, _unit(results, "ControlSystem", 1, "fmax_mhz")),
         Target("clock of the TRNG, LFE5U-25F-6", "MHz", True, 62.5, _unit(results, "Trng", 1, "fmax_mhz")),
+        Target(
+            "clock of the translator, LFE5UM-45F-8", "MHz", True, 125.0, _unit(results, "Translator", 1, "fmax_mhz")
+        ),
         Target("simulation, 1 lane, slowest frame size, one direction", "MB/s", True, 4.0, _simulation(results)),
         Target("specification, slower of its two inputs", "frames/s", True, 20000, _specification(results)),
     ]
@@ -106,10 +110,10 @@ def _costs(results: Results) -> Iterator[Target]:
         yield Target(f"LUT4 cells per Gbit/s, {lanes} lanes against {fewer}", "LUT4", False, costs[fewer], costs[lanes])
 
 
-def _line_rate(results: Results, lanes: int) -> Target:
-    rates = {(row["lanes"], row["frame_bytes"]): row["beats_per_cycle"] for row in results["cycles"]}
-    what = f"smallest frames back to back, {lanes_text(lanes)}"
-    return Target(what, "beats per cycle", True, 1.0, rates.get((lanes, MIN_FRAME_BYTES)))
+def _line_rate(results: Results, device: str, lanes: int) -> Target:
+    rates = {(row["device"], row["lanes"], row["frame_bytes"]): row["beats_per_cycle"] for row in results["cycles"]}
+    what = f"smallest frames back to back, {device}, {lanes_text(lanes)}"
+    return Target(what, "beats per cycle", True, 1.0, rates.get((device, lanes, MIN_FRAME_BYTES)))
 
 
 def _curve(results: Results) -> Iterator[Target]:

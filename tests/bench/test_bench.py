@@ -16,7 +16,7 @@ from tests.bench.fabric import Cost, complaint, count_cells, digest, lacking, re
 from tests.bench.speed import CYCLE_SIZES, frames
 from tests.bench.tables import Table, tables
 from tests.bench.targets import Target, lut4_per_gbit, targets
-from tests.bench.units import LARGE, NAMES, OPENING, SEALING, SMALL, Unit, engines, units
+from tests.bench.units import BORDER, LARGE, NAMES, OPENING, SEALING, SMALL, Unit, engines, units
 
 
 def results(**sections: Any) -> dict[str, Any]:
@@ -26,6 +26,7 @@ def results(**sections: Any) -> dict[str, Any]:
         "curve": [],
         "simulation": [],
         "specification": [],
+        "audits": [],
         "not_measured": [],
     } | sections
 
@@ -70,11 +71,11 @@ def test_targets_take_the_slowest_measurement():
 
 def test_line_rate_is_judged_at_the_smallest_frame():
     rows = [
-        {"lanes": 8, "frame_bytes": size, "beats_per_cycle": rate, "latency_cycles": 9}
-        for size, rate in ((60, 0.9), (64, 1))
+        {"device": device, "lanes": 8, "frame_bytes": size, "beats_per_cycle": rate, "latency_cycles": 9}
+        for device, size, rate in (("scrubber", 60, 1.0), ("warden", 60, 0.9), ("warden", 64, 1.0))
     ]
     verdicts = [target.verdict for target in targets(results(cycles=rows)) if target.unit == "beats per cycle"]
-    assert verdicts == ["not measured", "missed", "not measured"]
+    assert verdicts == ["not measured", "met", "not measured", "not measured", "missed", "not measured"]
 
 
 def test_cost_per_gbit_is_compared_with_the_next_smaller_lane_count():
@@ -157,6 +158,17 @@ def test_engines_of_up_to_four_lanes_are_placed_on_the_small_part():
     ]
 
 
+def test_what_only_a_border_has_is_placed_on_its_part():
+    found = units([1, 8], ["Scrubber", "Fingerprint", "Coin"])
+    assert [(unit.name, unit.lanes, unit.part) for unit in found] == [
+        ("Scrubber", 1, SMALL),
+        ("Scrubber", 8, LARGE),
+        ("Fingerprint", 1, BORDER),
+        ("Fingerprint", 8, LARGE),
+        ("Coin", 1, BORDER),
+    ]
+
+
 def test_markdown_table_has_a_rule_and_as_many_columns_in_every_line():
     table = Table("Title", ["name", "number"], [["a|b", "1"]])
     assert table.markdown() == "## Title\n\n| name | number |\n| --- | ---: |\n| a/b | 1 |\n"
@@ -164,7 +176,7 @@ def test_markdown_table_has_a_rule_and_as_many_columns_in_every_line():
 
 def test_every_section_becomes_a_table_that_can_be_printed():
     full = results(
-        cycles=[{"lanes": 1, "frame_bytes": 60, "beats_per_cycle": 1.0, "latency_cycles": 141}],
+        cycles=[{"device": "warden", "lanes": 1, "frame_bytes": 60, "beats_per_cycle": 1.0, "latency_cycles": 141}],
         units=[
             scrubber(1, lut4=3400, fmax_mhz=100.5, slowest_path="a to b"),
             scrubber(64, status="not measured", reason="too large"),
@@ -172,6 +184,10 @@ def test_every_section_becomes_a_table_that_can_be_printed():
         curve=[engine(16, lut4=20000, bram=170, fmax_mhz=156.25), engine(64, lut4=70000)],
         simulation=[{"lanes": 1, "frame_bytes": 60, "directions": 2, "mbytes_per_s": 1.5}],
         specification=[{"frames": "mixed.pcap", "count": 10, "frames_per_s": 30000}],
+        audits=[
+            {"workers": workers, "epochs": 4, "frames": 800, "frames_per_s": speed}
+            for workers, speed in ((None, 1000), (2, 1500))
+        ],
         not_measured=[{"what": "Scrubber, 64 lanes", "reason": "too large"}],
     )
     console = Console(width=160, record=True, quiet=True)
@@ -179,7 +195,7 @@ def test_every_section_becomes_a_table_that_can_be_printed():
     for table in shown:
         console.print(table.rich())
     text = "\n".join(table.markdown() for table in shown)
-    assert len(shown) == 8
+    assert len(shown) == 9
     for part in (
         "1.000 ·   141",
         "| 3,400 |",
@@ -188,6 +204,7 @@ def test_every_section_becomes_a_table_that_can_be_printed():
         "| 170 | 156.2 | 125 | 20.00 | 1.000 |",
         "too large",
         "30,000",
+        "| 2 | 4 | 800 | 1,500 | 1.50 |",
     ):
         assert part in text
 

@@ -17,8 +17,12 @@ from gateware.control.cpu import PICORV32
 from gateware.control.system import ControlSystem
 from gateware.control.uart_link import UartLink
 from gateware.devices.nic import CLOCK_HZ
+from gateware.entropy import Coin
 from gateware.ethernet import Mac
+from gateware.fingerprint import Fingerprint
+from gateware.flow import Translator
 from gateware.hash import Sha256
+from gateware.retimer import Retimer
 from gateware.scrubber import Scrubber
 from gateware.scrubber.counters import Counters
 from gateware.scrubber.ethernet import EthernetLayer
@@ -41,6 +45,9 @@ from sim.top import FlatTop
 LANES = (1, 8, 64)
 CURVE_LANES = (1, 2, 4, 8, 16, 32, 64)
 KEYS = 64
+RETIMER_STORE_BYTES = 32768
+BORDER_FLOWS = 2048
+"""Slots of the flow table of a border on the Versa board."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,8 @@ class Part:
 
 SMALL = Part("LFE5U-25F-6", ("--25k", "--speed", "6", "--package", "CABGA381"), 125.0, 24288, 56)
 LARGE = Part("LFE5U-85F-8", ("--85k", "--speed", "8", "--package", "CABGA381"), 156.25, 83640, 208)
+BORDER = Part("LFE5UM-45F-8", ("--um-45k", "--speed", "8", "--package", "CABGA381"), 125.0, 43848, 108)
+"""That of the Versa board, the smallest that has room for a border."""
 SMALL_LANES = 4
 """Up to so many lanes units are placed on the small part."""
 
@@ -66,17 +75,19 @@ def lanes_text(lanes: int) -> str:
 
 @dataclass(frozen=True)
 class Unit:
-    """One unit with parameters. ``lanes`` chooses the part; ``models`` are Verilog of what it has instances of."""
+    """One unit with parameters. ``lanes`` chooses the part, unless it is made ``only_for`` one; ``models`` are Verilog of
+    what it has instances of."""
 
     name: str
     lanes: int
     make: Callable[[], wiring.Component]
     models: tuple[Path, ...] = ()
     clock_mhz: float | None = None
+    only_for: Part | None = None
 
     @property
     def part(self) -> Part:
-        part = SMALL if self.lanes <= SMALL_LANES else LARGE
+        part = self.only_for or (SMALL if self.lanes <= SMALL_LANES else LARGE)
         return part if self.clock_mhz is None else replace(part, clock_mhz=self.clock_mhz)
 
     @property
@@ -109,6 +120,7 @@ _MAKERS: dict[str, Callable[[int], wiring.Component]] = {
     "Verdict": Verdict,
     "Rewriter": Rewriter,
     "Counters": lambda lanes: Counters(-(-MIN_FORWARDED_BYTES // lanes)),
+    "Fingerprint": lambda lanes: Fingerprint(lanes, Port.CLUSTER),
     "SkidBuffer": lambda lanes: SkidBuffer(beat_layout(lanes)),
     "FrameFIFO": lambda lanes: FrameFIFO(lanes, _store_beats(lanes)),
     "ClockCrossing": lambda lanes: ClockCrossing(lanes, i_domain="ingress", o_domain="egress"),
@@ -120,15 +132,20 @@ _FIXED: dict[str, tuple[int, Callable[[], wiring.Component]]] = {
     "Mac": (1, lambda: Mac(125_000_000, "rx", "tx")),
     "Sha256": (1, Sha256),
     "Trng": (1, Trng),
+    "Coin": (1, Coin),
     "UartLink": (1, lambda: UartLink(CLOCK_HZ)),
     "ControlSystem": (1, _control_system),
     "Sealer": (1, lambda: Sealer(1)),
     "Opener": (1, lambda: Opener(1)),
+    "Retimer": (1, lambda: Retimer(1, RETIMER_STORE_BYTES)),
+    "Translator": (1, lambda: Translator(1, BORDER_FLOWS)),
 }
 """Units of one lane count; a width converter counts as its wider side."""
 _MODELS = {"ControlSystem": (PICORV32,)}
 _CLOCKS_MHZ = {"ControlSystem": CLOCK_HZ / 1e6}
 """Of units that do not have the clock of the datapath."""
+_ONLY_FOR = {(name, 1): BORDER for name in ("Coin", "Retimer", "Fingerprint", "Translator")}
+"""Units at so many lanes that are of use in a border only."""
 NAMES = (*_MAKERS, *_FIXED)
 OPENING, SEALING = "Gcm opening", "Gcm sealing"
 _ENGINES: dict[str, tuple[tuple[int, ...], Callable[[int], wiring.Component]]] = {
@@ -144,7 +161,7 @@ def units(lanes: list[int], names: list[str]) -> list[Unit]:
         _unit(name, width, make) for name, make in _MAKERS.items() if name in names for width in LANES if width in lanes
     ]
     found += [
-        Unit(name, width, make, _MODELS.get(name, ()), _CLOCKS_MHZ.get(name))
+        Unit(name, width, make, _MODELS.get(name, ()), _CLOCKS_MHZ.get(name), _ONLY_FOR.get((name, width)))
         for name, (width, make) in _FIXED.items()
         if name in names and width in lanes
     ]
@@ -157,4 +174,4 @@ def engines(lanes: list[int]) -> list[Unit]:
 
 
 def _unit(name: str, lanes: int, make: Callable[[int], wiring.Component]) -> Unit:
-    return Unit(name, lanes, lambda: make(lanes))
+    return Unit(name, lanes, lambda: make(lanes), only_for=_ONLY_FOR.get((name, lanes)))

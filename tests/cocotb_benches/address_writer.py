@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from custodes.registers import address_key, place_addresses, row_words
+from custodes.address_table import address_key, place_addresses, row_words
 from tests.cocotb_benches.tb import TB
 
 

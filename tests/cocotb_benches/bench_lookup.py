@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`gateware.scrubber.lookup.Lookup`: four addresses per frame, against a dictionary."""
+"""`gateware.scrubber.lookup.Lookup`: four or five addresses per frame, against a dictionary."""
 
 import random
 from collections import deque
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import cocotb
 
+from custodes.address_table import ROW_BITS, address_key, place_addresses
 from gateware.scrubber.layouts import DESTINATIONS, SOURCES, Network
 from tests.cocotb_benches.address_writer import AddressWriter
 from tests.cocotb_benches.designs import design_under_test
@@ -19,7 +20,8 @@ Table = dict[bytes, tuple[int, int]]
 
 
 class Request(NamedTuple):
-    """The addresses of a frame; it asks where they are if ``lookup`` is 1; its destination is a target if ``target`` is."""
+    """The addresses of a frame; it asks where they are if ``lookup`` is 1; its destination is a target if ``target`` is; if
+    ``error`` is, it quotes a packet that was ``quoted`` somewhere."""
 
     network: Network
     source_mac: bytes
@@ -28,6 +30,8 @@ class Request(NamedTuple):
     destination: bytes
     lookup: int = 1
     target: int = 0
+    error: int = 0
+    quoted: bytes = b""
 
 
 class Found(NamedTuple):
@@ -38,7 +42,15 @@ class Found(NamedTuple):
     station: int
 
 
-NOWHERE = Found(0, 0, 0)
+class Answer(NamedTuple):
+    """On all addresses of a frame, and which rows two of them are in; ``quoted`` is None where nothing is."""
+
+    found: list[Found]
+    source_id: int
+    destination_id: int
+    quoted: int | None
+
+
 OUTPUTS = ("source_mac", "destination_mac", "source", "destination")
 
 
@@ -48,9 +60,9 @@ class Frames(Agent):
     def __init__(self, tb: TB, idle: Pause) -> None:
         self.tb = tb
         self.idle = idle
-        self.spacing = SPACING_CYCLES[design_under_test().lanes]
         self.requests: deque[Request] = deque()
-        self.answers: list[list[Found]] = []
+        self.errors: deque[int] = deque()
+        self.answers: list[Answer] = []
         self._wait = 0
 
     @property
@@ -61,7 +73,9 @@ class Frames(Agent):
         dut = self.tb.dut
         if dut.o_valid.value == 1:
             members = [[getattr(dut, f"o_{name}_{member}") for member in Found._fields] for name in OUTPUTS]
-            self.answers.append([Found(*(int(member.value) for member in found)) for found in members])
+            found = [Found(*(int(member.value) for member in output)) for output in members]
+            quoted = int(dut.o_quoted.value) if self.errors.popleft() else None
+            self.answers.append(Answer(found, int(dut.o_ids_source.value), int(dut.o_ids_destination.value), quoted))
 
     def drive(self) -> None:
         dut = self.tb.dut
@@ -75,9 +89,11 @@ class Frames(Agent):
         dut.i_lookup.value = request.lookup
         if not request.lookup:
             return
-        self._wait = self.spacing
+        self._wait = SPACING_CYCLES[design_under_test().lanes]
+        self.errors.append(request.error)
         dut.i_network_ethernet_network.value = request.network.value
         dut.i_target.value = request.target
+        dut.i_error.value = request.error
         for name, address in zip(("ethernet_source_mac", "ethernet_destination_mac"), request[1:3], strict=True):
             getattr(dut, f"i_network_{name}").value = int.from_bytes(address, "little")
         addresses, target = bytearray(self.tb.random.randbytes(32)), self.tb.random.randbytes(16)
@@ -88,11 +104,14 @@ class Frames(Agent):
             target = request.destination
         else:
             addresses[at : at + size] = request.destination
+        if request.error:
+            target = target[: 16 - len(request.quoted)] + request.quoted
         dut.i_network_addresses.value = int.from_bytes(addresses, "little")
         dut.i_target_address.value = int.from_bytes(target, "little")
 
     def restart(self) -> None:
         self.requests.clear()
+        self.errors.clear()
         self.answers.clear()
         self._wait = 0
         self.tb.dut.valid.value = 0
@@ -123,13 +142,22 @@ class Bench:
         self.frames.answers.clear()
 
 
-def answer(request: Request, table: Table) -> list[Found]:
+def answer(request: Request, table: Table) -> Answer:
     port = design_under_test().port
-    found = []
-    for address in request[1:5]:
+    placed = place_addresses([address_key(address) for address in table])
+    ids = {key: where << ROW_BITS | row for (where, row), key in placed.items()}
+
+    def found(address: bytes) -> Found:
         ports, station = table.get(address, (0, 0))
-        found.append(Found(ports >> port & 1, ports >> port.other & 1, station))
-    return found
+        return Found(ports >> port & 1, ports >> port.other & 1, station)
+
+    source, destination = request.quoted if request.error else request.source, request.destination
+    return Answer(
+        [found(address) for address in request[1:5]],
+        ids.get(address_key(source), 0),
+        ids.get(address_key(destination), 0),
+        found(request.quoted).ingress if request.error else None,
+    )
 
 
 def ask(source: random.Random, table: Table, hit_share: float = 0.7, lookup_share: float = 0.8) -> Request:
@@ -145,7 +173,8 @@ def ask(source: random.Random, table: Table, hit_share: float = 0.7, lookup_shar
     _, ip = SOURCES[network]
     target = source.getrandbits(1) if network is Network.IPV6 else 0
     asks = int(source.random() < lookup_share)
-    return Request(network, address(6), address(6), address(ip), address(ip), asks, target)
+    error = int(network is not Network.ARP and not target and source.random() < 0.3)
+    return Request(network, address(6), address(6), address(ip), address(ip), asks, target, error, address(ip))
 
 
 @cocotb.test()

@@ -17,6 +17,7 @@ from gateware.control.uart_link import UartLink
 from gateware.devices.control import BAUD, Control
 from gateware.devices.ethernet_warden import EthernetWarden
 from gateware.ethernet import Mac, RgmiiDelays
+from gateware.flow import Translator
 from gateware.hash import Sha256
 from gateware.scrubber import Scrubber
 from gateware.scrubber.bytesum import ByteSum
@@ -56,6 +57,8 @@ BLINK_CYCLES = 1000
 """Of the LEDs of a warden."""
 FIFO_DEPTHS = {1: 64, 8: 16}
 """Lanes -> beats."""
+FLOWS = 64
+"""Slots of a Translator."""
 SESSION_KEYS = 4
 """Of an AES-GCM engine and its parts."""
 AES_LANES = (1, 2, 4, 8, 16, 32)
@@ -88,6 +91,10 @@ def _scrubber(lanes: int, port: Port) -> Design:
 def _ethernet_warden() -> wiring.Component:
     delays = RgmiiDelays(rx_data_ps=2000, tx_clock_ps=2000)
     return EthernetWarden([delays, delays], list(initial_writes(POLICY)), BLINK_CYCLES)
+
+
+def _translator(lanes: int) -> Design:
+    return Design(lambda: Translator(lanes, FLOWS), "bench_translator", lanes)
 
 
 def _lookup(lanes: int, port: Port) -> Design:
@@ -142,6 +149,7 @@ DESIGNS: dict[str, Design] = {
     "mac": Design(lambda: Mac(125_000_000, "rx", "tx"), "bench_mac"),
     "scrubber_8_world": _scrubber(8, Port.WORLD),
     "scrubber_1_cluster": _scrubber(1, Port.CLUSTER),
+    **{f"translator_{lanes}": _translator(lanes) for lanes in (8, 1)},
     "lookup_64_world": _lookup(64, Port.WORLD),
     "lookup_8_cluster": _lookup(8, Port.CLUSTER),
     "lookup_1_world": _lookup(1, Port.WORLD),

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.frames import Frame, Icmp, Ip4, Udp
+from tests.frames import Arp, Frame, Ip4, Udp
 from tests.host.fake import PING, POLICY_TOML, write_capture
 
-FRAMES = [PING, Frame(Ip4(Udp(destination=443))).pack(), Frame(Ip4(Icmp(0))).pack()]
+FRAMES = [PING, Frame(Ip4(Udp(destination=443))).pack(), Frame(Arp()).pack()]
 """The first leaves altered, the second is dropped as QUIC, the third leaves as it is."""
 Files = tuple[Path, Path, Path]
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.host.conftest import FRAMES, Files
 from tests.host.fake import PING, POLICY_TOML, FakeLink, read_capture, write_capture
 
 ROOT = Path(__file__).parents[2]
+DEVICES = ("warden", "scrubber", "border", "processor", "nic")
 
 
 def custodes(*arguments: object) -> Result:
@@ -31,6 +33,18 @@ def fails(result: Result, code: int, message: str) -> None:
     assert (result.exit_code, result.stdout) == (code, "")
     lines = [line for line in result.stderr.splitlines() if not line.startswith("policy: none given")]
     assert len(lines) == 1 and lines[0].startswith("custodes: ") and message in lines[0], result.stderr
+
+
+@contextmanager
+def named_pipe(text: str) -> Iterator[str]:
+    """The name of an open descriptor from which this text is read once."""
+    read, write = os.pipe()
+    os.write(write, text.encode())
+    os.close(write)
+    try:
+        yield f"/dev/fd/{read}"
+    finally:
+        os.close(read)
 
 
 @pytest.fixture
@@ -59,6 +73,40 @@ def test_scrubs_and_reports_on_stdout(files: Files, device: Install) -> None:
     assert len(read_capture(output)) == 2
 
 
+def test_what_a_seed_makes_stays_the_same_and_another_makes_it_different(files: Files, device: Install) -> None:
+    source, output, policy = files
+    seed = "51" * 32
+
+    def scrubbed(*options: object) -> list[tuple[int, bytes]]:
+        device(FakeLink())
+        result = custodes("scrub", source, output, "--policy", policy, "--check", *options)
+        assert result.exit_code == 0
+        named = options[1] if options else "zeros, which everybody knows"
+        assert f"4,096 slots; words are made of {named}" in result.stdout
+        return read_capture(output)
+
+    with named_pipe(seed) as first, named_pipe(seed) as second:
+        own = scrubbed("--seed", first)
+        assert own == scrubbed("--seed", second)
+    assert scrubbed() == scrubbed() != own
+
+
+def test_a_bad_seed_is_exit_4(files: Files, device: Install) -> None:
+    source, output, policy = files
+    fails(custodes("scrub", source, output, "--policy", policy, "--seed", policy), 4, "64 hexadecimal digits")
+    assert not output.exists()
+
+
+def test_a_seed_for_a_device_without_flows_is_exit_2(files: Files, device: Install) -> None:
+    source, output, policy = files
+    device(FakeLink(flows=0))
+    with named_pipe("51" * 32) as seed:
+        result = custodes("scrub", source, output, "--policy", policy, "--seed", seed)
+    fails(result, 2, "has no flow table: nothing is made of a seed")
+    assert not output.exists()
+    assert "no flow table: ports" in custodes("scrub", source, output, "--policy", policy).stdout
+
+
 def test_says_what_it_admitted_when_no_policy_is_given(files: Files, device: Install) -> None:
     source, output, _ = files
     result = custodes("scrub", source, output)
@@ -76,6 +124,7 @@ def test_json_has_the_documented_keys(files: Files, device: Install) -> None:
     assert result.exit_code == 0
     assert found["input"] == str(source) and found["output"] == str(output)
     assert (found["device"], found["lanes"]) == ("sim:warden", 1)
+    assert found["flows"] == {"slots": 4096, "seed": None}
     assert found["policy"] == {
         "source": "file",
         "file": str(policy),
@@ -219,9 +268,9 @@ def test_help_documents_the_exit_codes() -> None:
 
 def test_list_shows_what_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "built_lanes", lambda which: [1, 8])
-    found = [{"name": f"sim:{which}", "lanes": [1, 8]} for which in ("warden", "processor", "nic")]
+    found = [{"name": f"sim:{which}", "lanes": [1, 8]} for which in DEVICES]
     assert json.loads(custodes("list", "--json").stdout) == {"devices": found}
-    assert custodes("list").stdout == "sim:warden  lanes 1, 8\nsim:processor  lanes 1, 8\nsim:nic  lanes 1, 8\n"
+    assert custodes("list").stdout == "".join(f"sim:{which}  lanes 1, 8\n" for which in DEVICES)
     monkeypatch.setattr(commands, "built_lanes", lambda which: [])
     result = custodes("list")
     assert (result.exit_code, result.stdout) == (0, "") and "make sim" in result.stderr
@@ -232,9 +281,19 @@ def test_info_shows_device_policy_and_table(device: Install) -> None:
     assert found["device"] == {"name": "sim:warden", "identity": "0x43555354", "lanes": 1}
     assert found["policy_defaults"]["ttl"] == 64
     assert [row["key"] for row in found["table"]] == [row.key for row in (*SCRUBBED, *PASSED)]
-    assert {row["action"] for row in found["table"] if row["key"] == "tcp_isn"} == {"passes"}
+    actions = {row["key"]: row["action"] for row in found["table"]}
+    assert (actions["tcp_isn"], actions["nd_flags"]) == ("translate", "passes")
+    assert found["policy_defaults"]["flow_slots"] == 4096
     text = custodes("info").stdout
     assert "identity 0x43555354" in text and "TCP initial sequence number" in text
+
+
+def test_info_says_what_passes_without_a_flow_table(device: Install) -> None:
+    device(FakeLink(flows=0))
+    found = json.loads(custodes("info", "--json").stdout)
+    assert found["policy_defaults"]["flow_slots"] == 0
+    passing = {row["key"]: row["after"] for row in found["table"] if row["action"] == "passes"}
+    assert passing == {row.key: row.bits for row in (*SCRUBBED, *PASSED) if row.stateful or row in PASSED}
 
 
 @pytest.mark.parametrize("lanes", LANES)

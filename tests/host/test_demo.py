@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from custodes import commands, sealed_leg
 from custodes.admission import admit_capture
 from custodes.capture import Format, Packet
+from custodes.leak import SLOT, measure
 from custodes.link import Link
 from custodes.macsec import CHANNELS, Sealing
 from custodes.model import Sealer
@@ -26,8 +27,10 @@ from custodes.report import Report
 from custodes.sealed_leg import seal_scrubbed
 from custodes.table import RESIDUAL_NOTE, Port
 from custodes.terminal import Screen
+from custodes.timing_channels import OnOff
 from tests.frames import MACS, Arp, Frame, Icmp, Ip4
 from tests.host.fake import ADMISSION, HAND, PING, FakeLink, read_capture, run, write_capture
+from tests.host.fake_leg import FINDING, leg
 from tests.host.fake_processor import KEY_A, KEY_B, KEYS_TOML, FakeProcessor, keys, plain
 
 PONG = Frame(Ip4(Icmp(0), Port.WORLD)).pack()
@@ -75,13 +78,16 @@ class Reader(HTMLParser):
 
 @pytest.fixture
 def link(monkeypatch: pytest.MonkeyPatch) -> Callable[[Link], None]:
-    """A warden with the policy that the capture of `PING` and `PONG` gives, and a processor that can be replaced."""
+    """A warden with the policy that the capture of `PING` and `PONG` gives, a processor that can be replaced, and a border
+    of which nothing but its report is there."""
     warden = FakeLink(admit_capture([Packet(0, frame, len(frame)) for frame in (PING, PONG)]).policy)
 
     def install(processor: Link) -> None:
         links = {"sim:warden": warden, "sim:processor": processor}
         monkeypatch.setattr("custodes.device.open_link", lambda name, *_: links[name])
 
+    monkeypatch.setattr(commands, "cross_border", lambda *_: leg())
+    monkeypatch.setattr(commands, "measure_all", lambda: [measure(OnOff, SLOT, 100)])
     install(FakeProcessor())
     return install
 
@@ -121,7 +127,7 @@ def test_the_page_is_the_same_for_the_same_report(tmp_path: Path) -> None:
 def test_the_page_shows_mismatches(tmp_path: Path) -> None:
     report = run(tmp_path, HAND, FakeLink(spoil=lambda o: o if o.frame is None else o._replace(frame=bytes(60))))
     found = Reader(page(report)).text
-    assert "5 mismatches against the specification" in found
+    assert "4 mismatches against the specification" in found
     assert "frame 1 from cluster: differs from byte 0 on" in found
 
 
@@ -136,12 +142,12 @@ def test_writes_the_page_and_the_capture(tmp_path: Path) -> None:
     out = tmp_path / "new" / "folder"
     result = CliRunner().invoke(commands.app, ["demo", "--capture", str(source), "--out", str(out)])
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.splitlines()[-3:] == [
-        "0 mismatches against the specification",
-        SEALED,
-        f"report: {out / 'warden.html'}",
-    ]
+    lines = result.stdout.splitlines()
+    assert lines[lines.index(SEALED) - 1] == "0 mismatches against the specification"
+    assert f"prover    1 mismatch, 0 missing; {FINDING}" in lines
+    assert lines[-2:] == [leg().verdict, f"report: {out / 'warden.html'}"]
     assert sorted(path.name for path in out.iterdir()) == [
+        "demo.json",
         "mixed-scrubbed.pcapng",
         "mixed-sealed.pcapng",
         "warden.html",
@@ -151,7 +157,9 @@ def test_writes_the_page_and_the_capture(tmp_path: Path) -> None:
     assert [(time, frame[:14], len(frame)) for time, frame in sealed] == [
         (time, frame[:12] + b"\x88\xe5", len(frame) + 32) for time, frame in scrubbed[:1]
     ], "only what leaves for the world is sealed"
-    assert SEALED in Reader((out / "warden.html").read_text()).text
+    page = Reader((out / "warden.html").read_text())
+    assert SEALED in page.text and FINDING in page.text and "on/off, slot" in page.text
+    assert all(load.startswith("#") for load in page.loads) and len(page.ids) == len(set(page.ids))
 
 
 @pytest.mark.usefixtures("link")
@@ -162,6 +170,9 @@ def test_json_names_the_page_and_what_was_sealed(tmp_path: Path) -> None:
     assert found["page"] == str(tmp_path / "warden.html")
     assert found["sealed"]["frames"] == {"in": 1, "out": 1, "dropped": 0, "not_captured_whole": 0}
     assert found["sealed"]["scapy"] == {"opened": 1}
+    assert found["border"] == json.loads(json.dumps(leg().to_json()))
+    assert [leak["within_bound"] for leak in found["leaks"]] == [True]
+    assert json.loads((tmp_path / "demo.json").read_text()) == found
 
 
 def test_every_peer_has_a_key_of_its_own_on_every_run(tmp_path: Path, link: Install) -> None:
@@ -194,7 +205,22 @@ def test_a_processor_that_differs_is_exit_6(tmp_path: Path, link: Install) -> No
     assert result.stdout.splitlines()[-2] == wrong
     text = Reader((tmp_path / "warden.html").read_text()).text
     assert wrong in text and "frame 1 from accelerator: differs from byte 0 on" in text
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-scrubbed.pcap", "a.pcap", "warden.html"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a-scrubbed.pcap",
+        "a.pcap",
+        "demo.json",
+        "warden.html",
+    ]
+
+
+@pytest.mark.usefixtures("link")
+def test_a_border_that_watchers_do_not_agree_with_is_exit_6(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = leg(honest=(True, False))
+    monkeypatch.setattr(commands, "cross_border", lambda *_: wrong)
+    source = write_capture(tmp_path / "a.pcap", [PING, PONG])
+    result = CliRunner().invoke(commands.app, ["demo", "--capture", str(source), "--out", str(tmp_path)])
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (6, f"custodes: {wrong.verdict}")
+    assert "The watchers do not agree with the device" in Reader((tmp_path / "warden.html").read_text()).text
 
 
 @pytest.mark.usefixtures("link")
@@ -258,10 +284,8 @@ def test_the_environment_of_matplotlib_does_not_matter(tmp_path: Path) -> None:
     ]
     result = subprocess.run(command, env=os.environ | nowhere, capture_output=True, text=True, check=False)
     assert result.returncode == 5
-    assert (
-        result.stderr.splitlines()[-1]
-        == "custodes: none: no such device; try sim:warden or sim:processor or sim:nic or serial:PORT"
-    )
+    known = " or ".join(f"sim:{name}" for name in ("warden", "scrubber", "border", "processor", "nic"))
+    assert result.stderr.splitlines()[-1] == f"custodes: none: no such device; try {known} or serial:PORT"
     assert len(result.stderr.splitlines()) == 2
 
 

@@ -26,6 +26,11 @@ BROKEN = {
     "truth for a number": ("ttl = true", "ttl: should be a whole number"),
     "fraction": ("[tcp]\nmss = 1000.0", "tcp.mss: should be a whole number"),
     "too small": ("[udp]\ndeny_ports = [0]", "udp.deny_ports.0: Input should be greater than or equal to 1"),
+    "scale too large": ("[flow]\nwindow_scale = 9", "flow.window_scale: Input should be less than or equal to 8"),
+    "ephemeral ports too high": (
+        "[flow]\nephemeral_from = 32769",
+        "flow.ephemeral_from: Input should be less than or equal to 32768",
+    ),
     "unknown protocol": ('protocols = ["sctp"]', "protocols.0: Input should be 'tcp'"),
     "text for a list": ('vlans = "untagged"', "vlans: should be a list"),
     "reserved VLAN": ("vlans = [4095]", 'vlans.0: 4095 is neither "untagged" nor a VLAN identifier from 0 to 4094'),

@@ -6,9 +6,10 @@ from random import Random
 
 import pytest
 
+from custodes.address_table import ROW_BITS, ROW_WORDS, TABLES, address_ids, address_key, place_addresses, table_row
 from custodes.errors import PolicyError
-from custodes.policy import MAX_ADDRESSES, Policy
-from custodes.registers import ROW, ROW_BITS, ROW_WORDS, TABLES, address_key, place_addresses, policy_writes, table_row
+from custodes.policy import MAX_ADDRESSES, Flow, Policy
+from custodes.registers import CLEAR, ENABLES, FLOW_CONTROL, FLOW_POLICY, FLOW_TICK, ROW, policy_writes
 from tests.frames import POLICY
 
 SETS: dict[str, Callable[[Random], bytes]] = {
@@ -47,3 +48,19 @@ def test_a_policy_overwrites_every_row():
     for policy in (POLICY, Policy()):
         words = [value >> 18 for address, value in policy_writes(policy) if address == ROW]
         assert sorted(words) == list(range(TABLES * ROW_WORDS << ROW_BITS))
+
+
+def test_a_policy_frees_every_flow_before_it_says_how_they_are_made():
+    policy = POLICY.model_copy(update={"flow": Flow(ephemeral_from=1024, window_scale=3, tick=5)})
+    writes = list(policy_writes(policy))
+    assert writes[:2] == [(ENABLES, 0), (FLOW_CONTROL, CLEAR)]
+    assert writes.count((FLOW_POLICY, 1024 | 3 << 16)) == writes.count((FLOW_TICK, 5)) == 1
+    assert writes[-1][0] == ENABLES
+
+
+def test_every_address_has_an_id_of_its_own_which_says_where_it_is():
+    ids = address_ids(POLICY)
+    assert ids.keys() == POLICY.addresses().keys()
+    assert len(set(ids.values())) == len(ids)
+    for address, number in ids.items():
+        assert number & (1 << ROW_BITS) - 1 == table_row(number >> ROW_BITS, address_key(address))

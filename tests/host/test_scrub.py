@@ -9,33 +9,73 @@ from pathlib import Path
 
 import pytest
 
-from custodes.capture import Capture, Format
-from custodes.device import Warden
+from custodes.capture import Capture, CaptureWriter, Format
+from custodes.device import TICK_UNIT_NS, Warden
 from custodes.errors import CaptureError
+from custodes.flow_table import UNUSED_TICKS
 from custodes.link import Outcome
+from custodes.model.entropy import fields, word
 from custodes.passage import BATCH_FRAMES
 from custodes.report import Report
 from custodes.scrub import scrub_capture
+from custodes.seed_registers import WORDS_USED
+from custodes.seeds import KNOWN_SEED
 from custodes.table import PASSED, SCRUBBED, Port, Reason
-from tests.host.fake import ADMISSION, HAND, PING, START_NS, WORLD, FakeLink, read_capture, run, write_capture
+from tests.frames import Frame, Ip4, Udp, neighbour_advertisement
+from tests.host.fake import ADMISSION, HAND, PING, POLICY, START_NS, WORLD, FakeLink, read_capture, run, write_capture
 
 
 def test_writes_what_leaves_with_the_times_of_the_input(tmp_path: Path) -> None:
     report = run(tmp_path, HAND)
     written = read_capture(tmp_path / "out.pcap")
     assert [time for time, _ in written] == [START_NS + i * 1001 for i in (0, 1, 3, 4, 5)]
-    assert written[0][1] == PING[:18] + bytes(2) + PING[20:24] + written[0][1][24:26] + PING[26:]
+    left = written[0][1]
+    assert left[:24] + left[26:36] == PING[:18] + bytes(2) + PING[20:24] + PING[26:36]
+    assert int.from_bytes(left[40:42]) == fields(word(KNOWN_SEED, Port.CLUSTER, 0)).echo_sequence
     assert (report.frames_in, report.frames_out, report.frames_dropped, report.frames_altered) == (7, 5, 2, 5)
     assert report.bytes_in == sum(map(len, HAND))
     assert report.bytes_out == sum(len(frame) for _, frame in written)
 
 
 def test_sends_each_frame_in_at_its_port_in_order(tmp_path: Path) -> None:
-    link = FakeLink()
+    link = FakeLink(flows=0)
     run(tmp_path, HAND, link)
     assert [(frame.port, frame.frame) for frame in link.sent] == [
         (Port.WORLD if frame[6:12] == WORLD else Port.CLUSTER, frame) for frame in HAND
     ]
+
+
+def test_a_station_answers_what_it_has_heard_of_a_warden_with_flows(tmp_path: Path) -> None:
+    link = FakeLink()
+    run(tmp_path, HAND, link)
+    ping, answer = link.sent[0].frame, link.sent[1].frame
+    asked = read_capture(tmp_path / "out.pcap")[0][1]
+    assert ping == PING
+    assert [frame.frame for frame in link.sent[2:]] == HAND[2:]
+    assert answer[38:42] == asked[38:42] != PING[38:42]
+    assert answer[:36] + answer[42:] == HAND[1][:36] + HAND[1][42:]
+
+
+def test_the_same_capture_and_seed_give_the_same_output(tmp_path: Path) -> None:
+    seeds = (KNOWN_SEED, KNOWN_SEED, bytes(range(32)))
+    first, again, other = (run(tmp_path, HAND, seed=seed) and read_capture(tmp_path / "out.pcap") for seed in seeds)
+    assert first == again != other
+
+
+def test_flows_grow_old_by_the_times_of_the_capture(tmp_path: Path) -> None:
+    """After two ticks there is one more use of the flow, after three more it is gone."""
+    tick_ns = POLICY.flow.tick * TICK_UNIT_NS
+    datagram = Frame(Ip4(Udp(b"there", source=40000))).pack()
+    source = tmp_path / "in.pcap"
+    with source.open("wb") as file:
+        writer = CaptureWriter(file, Format.PCAP)
+        for ticks in (0, 2, 4, 7, 6, 1000):
+            writer.write(START_NS + ticks * tick_ns, datagram)
+    link, report = FakeLink(), Report("in", "out", "fake", 1, True, ADMISSION)
+    scrub_capture(Capture(source), tmp_path / "out.pcap", ADMISSION, Warden(link), report)
+    assert report.agrees and report.frames_out == 6
+    assert [link.read(WORDS_USED + port) for port in Port] == [3, 0]
+    assert link.ticks == 2 + 2 + 3 + UNUSED_TICKS
 
 
 def test_counts_drops_by_reason(tmp_path: Path) -> None:
@@ -51,22 +91,34 @@ def test_counts_the_bits_of_every_field_that_frames_carry(tmp_path: Path) -> Non
     assert found["icmp_code"] == (2, 0, 16, 0)
     assert found["arp_target_ha"] == (1, 1, 48, 0)
     assert found["tcp_window"] == (2, 1, 32, pytest.approx(8.18))
-    assert found["tcp_mss"] == (1, 1, 16, 16)
+    assert found["tcp_mss"] == (2, 1, 32, 32)
+    assert found["tcp_isn"] == (2, 2, 64, 0)
+    assert found["tcp_source_port"] == (2, 2, 32, 0)
+    assert found["icmp_id_seq"] == (2, 2, 64, 8)
     assert found["vlan_priority"] == (0, 0, 0, 0)
     assert found["tcp_payload"] == (2, 1, 8 * len("hidden"), 0)
     assert found["tcp_timestamps"] == (2, 2, 8 * 20, 0)
     assert found["tcp_layout"] == (2, 2, 8 * 4, 0)
     assert list(found) == [row.key for row in SCRUBBED]
     assert report.bits_before == sum(before for _, _, before, _ in found.values())
-    assert report.bits_after == pytest.approx(8.18 + 16)
+    assert report.bits_after == pytest.approx(8.18 + 32 + 8 + 2 * 2)
 
 
 def test_states_the_fields_that_pass(tmp_path: Path) -> None:
-    report = run(tmp_path, HAND)
+    report = run(tmp_path, [*HAND, neighbour_advertisement().pack()])
     found = {entry.row.key: (entry.frames, entry.before, entry.after) for entry in report.passed}
-    assert found["icmp_id_seq"] == (2, 64, 64)
-    assert found["tcp_isn"] == (1, 32, 32)
+    assert found["nd_flags"] == (1, 3, 3)
     assert list(found) == [row.key for row in PASSED]
+
+
+def test_without_a_flow_table_the_fields_that_need_one_pass(tmp_path: Path) -> None:
+    report = run(tmp_path, HAND, FakeLink(flows=0))
+    assert report.agrees and report.frames_out == 5
+    found = {entry.row.key: (entry.frames, entry.before, entry.after) for entry in report.passed}
+    assert found["tcp_isn"] == (2, 64, 64)
+    assert found["icmp_id_seq"] == (2, 64, 64)
+    assert list(found) == [row.key for row in (*SCRUBBED, *PASSED) if row.stateful or row in PASSED]
+    assert not found.keys() & {entry.row.key for entry in report.erased}
 
 
 def test_never_sends_frames_that_were_not_captured_whole(tmp_path: Path) -> None:
@@ -129,7 +181,7 @@ def lengthen(outcome: Outcome) -> Outcome:
 @pytest.mark.parametrize(
     ("spoil", "count", "first"),
     [
-        (spoil_frame, 5, "frame 1 from cluster: differs from byte 20 on: 21 00 40 01"),
+        (spoil_frame, 4, "frame 1 from cluster: differs from byte 20 on: 21 00 40 01"),
         (launder, 1, "frame 3 from cluster: device says FORWARDED, specification UDP_PORT"),
         (hide_alteration, 1, "frame 1 from cluster: altered fields differ in ipv4_id"),
         (lengthen, 5, "frame 1 from cluster: differs from byte 60 on: 00, not the end (61 bytes, not 60)"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies of the units of sessions, each broken in one place: the proofs must refute them.
+"""Copies of the units of sessions, of the coin and of the flow table, each broken in one place: the proofs must refute them.
 
 A refutation is a run from reset to where a property does not hold; the lemmas that help the inductions are left out.
 """
@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+from gateware.entropy.coin import Coin
+from gateware.flow.allocator import Allocator
+from gateware.flow.rewriter import WordRewriter
+from gateware.flow.wide import BeatRewriter
 from gateware.session.associations import Associations
 from gateware.session.direction import Direction
 from gateware.session.gate import Gate
@@ -126,6 +130,61 @@ COPIES = (
         "_write",
         "(pushed == registers.KEY_WORDS)",
         "(pushed >= registers.KEY_WORDS // 2)",
+    ),
+    Broken(
+        "words before there is a seed",
+        "Coin",
+        6,
+        Coin,
+        "elaborate",
+        "drawn.eq(self._state == CoinState.DRAWN)",
+        "drawn.eq(~self.fault)",
+    ),
+    Broken(
+        "a second word for a flow",
+        "Allocator",
+        5,
+        Allocator,
+        "elaborate",
+        "[number.eq(number + 1), self.slot[:-1].eq(self.slot[:-1] + 1)]",
+        "state.eq(Seeking.WORD)",
+    ),
+    Broken("a flow without a word", "Allocator", 5, Allocator, "_take_word", "m.Elif(words.valid)", "m.Else()"),
+    Broken(
+        "a word of the other side",
+        "Allocator",
+        1,
+        Allocator,
+        "_take_word",
+        "m.If(self.side == side)",
+        "m.If(self.side != side)",
+    ),
+    Broken(
+        "lets dropped words out",
+        "WordRewriter",
+        3,
+        WordRewriter,
+        "elaborate",
+        "eq(settled & result.forward)",
+        "eq(settled)",
+    ),
+    Broken(
+        "does not wait for the result",
+        "WordRewriter",
+        3,
+        WordRewriter,
+        "elaborate",
+        "full & self.result.valid & ~leaves",
+        "full & ~leaves",
+    ),
+    Broken(
+        "lets dropped beats out",
+        "BeatRewriter",
+        3,
+        BeatRewriter,
+        "elaborate",
+        "moves.eq(full & self.result.valid & result.forward &",
+        "moves.eq(full & self.result.valid &",
     ),
     Broken("sends on after tampering", "Session cleared", 1, Session, "elaborate", "valid & ~tampered", "valid"),
 )

@@ -26,6 +26,9 @@ GATE = "nothing leaves but frames with good verdicts, as they came"
 VERDICT = "good only if the frame's own tag is right and its key still there"
 NONCE = "no nonce twice with a key, nothing sealed once it is zeroised"
 KEY = "no key is touched that a frame inside has"
+COIN = "no word before both shares have been checked in its epoch"
+WORD = "each flow that begins has a word of its own, of its side, and a slot that it says"
+DROPPED = "nothing leaves of a frame that was dropped, nor before its result is there"
 ERASED = "every row and power is overwritten, nothing of a key stays behind"
 
 
@@ -93,6 +96,10 @@ PROOFS = (
     Proof("Associations few", "every key is overwritten in time", bounded=16, bounded_z3=12, covered=20),
     Proof("Session", "keys, salts and SSCIs cannot be read", induction=2, covered=17),
     Proof("Session cleared", "nothing of a key waits for longer than its command", induction=3, covered=28),
+    Proof("Coin", COIN, induction=2, covered=64),
+    Proof("Allocator", f"{WORD}, for ever", induction=2, covered=16),
+    Proof("WordRewriter", DROPPED, bounded=14, bounded_z3=8, covered=20),
+    Proof("BeatRewriter", DROPPED, bounded=10, bounded_z3=7, covered=20),
     Proof("KeyLoader 1", ERASED, induction=2, covered=36),
     Proof("KeyLoader 8", ERASED, induction=2, covered=36),
     Proof("KeyLoader 64", ERASED, induction=2, covered=36),

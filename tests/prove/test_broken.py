@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""That the proofs of sessions hold, and that they can fail: the quick ones. All of them: ``python -m tests.prove``."""
+"""That the proofs of sessions and of the flow table hold, and that they can fail: the quick ones. All of them:
+``python -m tests.prove``."""
 
 from pathlib import Path
 
@@ -22,6 +23,17 @@ def test_broken_copy_is_refuted(tmp_path: Path, copy: Broken):
 def test_proof_of_keys_holds(tmp_path: Path, name: str):
     outcome = run(harness(name), Task("keys", "prove", 3, "yices"), tmp_path)
     assert outcome.passed, (tmp_path / "keys.log").read_text()
+
+
+def test_proof_of_words_holds(tmp_path: Path):
+    outcome = run(harness("Allocator"), Task("words", "prove", 2, "yices"), tmp_path)
+    assert outcome.passed, (tmp_path / "words.log").read_text()
+
+
+@pytest.mark.parametrize("name", ["WordRewriter", "BeatRewriter"])
+def test_nothing_leaves_of_a_frame_that_was_dropped(tmp_path: Path, name: str):
+    outcome = run(harness(name), Task("dropped", "bmc", 10, "yices"), tmp_path)
+    assert outcome.passed, (tmp_path / "dropped.log").read_text()
 
 
 def test_task_that_refutes_does_not_pass_without_a_failure(tmp_path: Path):

@@ -10,6 +10,8 @@ from amaranth.hdl import Value
 from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, StreamChecker, StreamRule, WidthConverter
 
 from .associations import associations_for_ever, few_associations
+from .coin import drawn
+from .flow import dropped_beats, dropped_words, words_once
 from .gate import gate
 from .harness import Harness, counter
 from .keys import key_loader
@@ -309,6 +311,10 @@ HARNESSES: dict[str, Callable[[Harness], None]] = {
     "KeyLoader 8": lambda h: key_loader(h, 8),
     "KeyLoader 64": lambda h: key_loader(h, 64),
     "Associations": associations_for_ever,
+    "Coin": drawn,
+    "Allocator": words_once,
+    "WordRewriter": dropped_words,
+    "BeatRewriter": dropped_beats,
 }
 
 

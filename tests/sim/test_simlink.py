@@ -10,7 +10,7 @@ from custodes.link import Ingress, open_link
 from custodes.registers import IDENTITY, IDENTITY_VALUE, LANES, VOCABULARY, VOCABULARY_VALUE
 from custodes.simlink import SimLink, built_lanes, library_path
 from custodes.table import Port, Reason
-from tests.compare import Pair
+from tests.compare import WholePair
 from tests.frames import POLICY, Frame, Ip4, Udp
 
 FRAME = Ingress(Port.CLUSTER, Frame(Ip4(Udp(b"payload"))).pack())
@@ -57,7 +57,7 @@ def test_a_broken_library_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_after_reset_it_knows_no_policy_and_forwards_nothing():
-    pair = Pair(POLICY, 1)
+    pair = WholePair(POLICY, 1)
     (before,) = pair.link.exchange([FRAME])
     pair.link.reset()
     (after,) = pair.link.exchange([FRAME])
@@ -67,6 +67,20 @@ def test_after_reset_it_knows_no_policy_and_forwards_nothing():
     assert after.frame is None
     assert again == before
     pair.link.close()
+
+
+def test_outcomes_come_while_other_frames_are_inside():
+    pair = WholePair(POLICY, 1)
+    frames = [Ingress(port, Frame(Ip4(Udp(bytes(1000)), port)).pack()) for port in (*Port, *Port, Port.WORLD)]
+    pair.link.exchange(frames)
+    wanted = pair.link.exchange(frames)
+    found = [(port, outcome, pair.link.cycles) for port, outcome in pair.link.outcomes(frames)]
+    pair.link.close()
+    for port in Port:
+        assert [outcome for at, outcome, _ in found if at is port] == [
+            outcome for frame, outcome in zip(frames, wanted, strict=True) if frame.port is port
+        ]
+    assert found[0][2] + 2 * 1000 <= found[-1][2], "two frames come after it"
 
 
 def test_nothing_to_take_is_an_error():

@@ -100,7 +100,7 @@ def test_units_are_scopes_and_fields_have_names(tmp_path: Path):
         pass
     names = Waveform(tmp_path / "run.vcd").codes
     for direction in ("cluster", "world"):
-        scope = f"{TOP}.device.{direction}"
+        scope = f"{TOP}.device.warden.{direction}"
         assert {f"{scope}.i__payload.data", f"{scope}.i__valid", f"{scope}.rewriter.i__valid"} <= names.keys()
         assert any(name.startswith(f"{scope}.verdict.i.") for name in names)
 

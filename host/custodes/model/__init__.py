@@ -3,5 +3,6 @@
 
 from custodes.model.scrubber import Result, Scrubber
 from custodes.model.session import Opener, OpenResult, Sealer, SealResult
+from custodes.model.warden import Warden
 
-__all__ = ["OpenResult", "Opener", "Result", "Scrubber", "SealResult", "Sealer"]
+__all__ = ["OpenResult", "Opener", "Result", "Scrubber", "SealResult", "Sealer", "Warden"]

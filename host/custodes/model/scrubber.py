@@ -223,6 +223,11 @@ class Scrubber:
         return scrub_icmp(ip, self, frame[6:12], port, trace)
 
     @property
+    def ttl(self) -> int:
+        """TTL and hop limit of what leaves."""
+        return self._ttl
+
+    @property
     def icmpv6_kinds(self) -> frozenset[str]:
         """Which of echo ("icmpv6") and neighbour discovery ("nd") the policy admits."""
         return frozenset(self._icmpv6)

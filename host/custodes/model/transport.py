@@ -26,7 +26,7 @@ OPTION_LENGTHS = {
 KEPT = frozenset((MSS, WINDOW_SCALE, SACK_PERMITTED, SACK))
 MAX_WINDOW_SHIFT = 14
 
-_TCP, _UDP = int(Scope.TCP), int(Scope.UDP)
+_TCP, _UDP, _SACK = int(Scope.TCP), int(Scope.UDP), int(Scope.TCP_SACK)
 _SYN, _RST, _NO_ACK = int(Scope.TCP_SYN), int(Scope.TCP_RST), int(Scope.TCP_NO_ACK)
 
 
@@ -106,6 +106,7 @@ def scrub_tcp(ip: Packet, mss_limit: int, trace: Trace) -> bytes:
     if SACK in found.kept:
         edges = found.kept[SACK]
         options += bytes((NOP, NOP, SACK, 2 + len(edges))) + edges
+        trace.scope |= _SACK
 
     payload = body[header_bytes:]
     if syn or rst:

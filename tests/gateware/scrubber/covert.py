@@ -4,7 +4,8 @@
 from collections.abc import Callable
 from random import Random
 
-from tests.frames import ICMPV6, VID, Arp, Frame, Icmp, Ip4, Ip6, Tcp, Udp, neighbour_solicitation
+from custodes.table import Port
+from tests.frames import ICMPV6, VID, Arp, Frame, Icmp, Ip4, Ip6, Tcp, Udp, icmp_error, neighbour_solicitation
 
 MSS, SACK_PERMITTED, WINDOW_SCALE, NOP = b"\x02\x04\x05\xa0", b"\x04\x02", b"\x03\x03\x07", b"\x01"
 SYN = 0x02
@@ -32,6 +33,18 @@ def _layout(r: Random) -> bytes:
     r.shuffle(options)
     region = b"".join(options)
     return region + b"\0" * (-len(region) % 4 + 4 * r.randrange(4))
+
+
+def _error4(r: Random) -> Frame:
+    """Of all that is quoted there is left which packet it was."""
+    packet = Ip4(Udp(r.randbytes(20)), Port.WORLD, r.randrange(256), r.randrange(1 << 16), ttl=r.randrange(256))
+    return icmp_error(packet, 3, 4, r.randbytes(4), r.randrange(21))
+
+
+def _error6(r: Random) -> Frame:
+    echo = Icmp(128, r.randrange(256), b"idsq" + r.randbytes(20), ICMPV6)
+    packet = Ip6(echo, Port.WORLD, r.randrange(256), r.randrange(1 << 20), r.randrange(256))
+    return icmp_error(packet, 4, 1, r.randbytes(4), r.randrange(21))
 
 
 COVERT: dict[str, Callable[[Random], Frame]] = {
@@ -62,4 +75,8 @@ COVERT: dict[str, Callable[[Random], Frame]] = {
     "tcp_options": lambda r: _tcp(options=bytes((r.choice((30, 34, 253)), 12)) + r.randbytes(10)),
     "tcp_layout": lambda r: _tcp(flags=SYN, options=_layout(r)),
     "udp_surplus": lambda r: Frame(Ip4(Udp(b"payload!", surplus=_some(r, 64)))),
+    "icmp_payload": lambda r: Frame(Ip4(Icmp(8, 0, b"idsq" + r.randbytes(32)))),
+    "icmp_error": _error4,
+    "icmp_error of IPv6": _error6,
 }
+"""The first word of a name is the key of its row."""

@@ -13,14 +13,14 @@ from tests.gateware.scrubber.covert import COVERT
 FRAMES = 24
 
 
-def test_every_row_has_covert_frames():
-    assert set(COVERT) == {row.key for row in SCRUBBED}
+def test_every_row_that_needs_no_flow_has_covert_frames():
+    assert {name.split()[0] for name in COVERT} == {row.key for row in SCRUBBED if not row.stateful}
 
 
-@pytest.mark.parametrize("key", COVERT)
-def test_frames_that_differ_in_one_field_come_out_identical(pair: Pair, key: str):
-    random = Random(key)
-    frames = [Ingress(Port.CLUSTER, COVERT[key](random).pack()) for _ in range(FRAMES)]
+@pytest.mark.parametrize("name", COVERT)
+def test_frames_that_differ_in_one_field_come_out_identical(pair: Pair, name: str):
+    random, key = Random(name), name.split()[0]
+    frames = [Ingress(Port.CLUSTER, COVERT[name](random).pack()) for _ in range(FRAMES)]
     outcomes = pair.link.exchange(frames)
     assert len({frame.frame for frame in frames}) > 1
     assert {outcome.reason for outcome in outcomes} == {Reason.FORWARDED}

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The border with its Ethernet ports and its serial link: what goes onto a board. It has no CPU."""
+
+from collections.abc import Sequence
+
+from amaranth import Cat, Const, DomainRenamer, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from custodes import registers
+from custodes.border_registers import BORDER_CONTROL_BLOCK
+from custodes.control_registers import CONTROL_IDENTITY_VALUE
+from custodes.ethernet import LinkSpeed
+from custodes.flow_table import FLOWS
+from custodes.maps import BORDER
+from custodes.register_map import DATAPATH_WORDS
+from custodes.table import Port, Reason
+from gateware.control.arbiter import PAGE_WORDS, Router
+from gateware.control.boot import BootWrites
+from gateware.control.bus import BusInterface, bus_signature
+from gateware.control.crossing import READ_CYCLES, BusCrossing
+from gateware.control.decoder import Decoder
+from gateware.control.uart_link import UartLink
+from gateware.devices.border import STORE_BYTES, Border
+from gateware.devices.ports import BLINK_CYCLES, add_port, connect_registers, shown
+from gateware.ethernet import RgmiiDelays
+from gateware.ethernet.mdio import MDIO, MdioInterface
+from gateware.ethernet.rgmii import RGMII, RgmiiInterface
+
+CONTROL_HZ = 62_500_000
+BUILD_ID_BYTES = 32
+
+
+class SerialControl(wiring.Component):
+    """A `UartLink` in the domain ``control``, the registers of `BORDER_CONTROL_BLOCK`, and the way to those in ``sync``.
+
+    Args:
+        build_id: what BUILD_ID reads.
+        clock_hz: of ``control``.
+
+    Members:
+        rx, tx: see `UartLink`.
+        bus: to the registers of the datapath, in ``sync``.
+
+    Reset both domains together: see `BusCrossing`.
+    """
+
+    rx: Signal
+    tx: Signal
+    bus: BusInterface
+
+    def __init__(self, build_id: bytes, clock_hz: int = CONTROL_HZ) -> None:
+        self.build_id = build_id
+        self.clock_hz = clock_hz
+        super().__init__({"rx": In(1), "tx": Out(1), "bus": Out(bus_signature(DATAPATH_WORDS))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        uart, router = UartLink(self.clock_hz), Router([BORDER_CONTROL_BLOCK.base // PAGE_WORDS])
+        own = Decoder([BORDER_CONTROL_BLOCK])
+        for name, unit in (("uart", uart), ("router", router), ("own", own)):
+            m.submodules[name] = DomainRenamer("control")(unit)
+        m.submodules.crossing = crossing = BusCrossing(
+            DATAPATH_WORDS, i_domain="control", o_domain="sync", read_cycles=READ_CYCLES + 1
+        )
+        wiring.connect(m, uart.access, router.i)
+        wiring.connect(m, router.o[0], crossing.i)
+        wiring.connect(m, router.o[1], own.access)
+        wiring.connect(m, crossing.bus, wiring.flipped(self.bus))
+        scratch = Signal(32)
+        m.d.comb += [
+            uart.rx.eq(self.rx),
+            self.tx.eq(uart.tx),
+            uart.i_divisor.eq(own["UART_DIVISOR"].data),
+            uart.write_divisor.eq(own["UART_DIVISOR"].writes),
+            own["UART_DIVISOR"].value.eq(uart.divisor),
+            own["CONTROL_IDENTITY"].value.eq(CONTROL_IDENTITY_VALUE),
+            own["CLOCK_HZ"].value.eq(self.clock_hz),
+            own["SCRATCH"].value.eq(scratch),
+        ]
+        with m.If(own["SCRATCH"].writes):
+            m.d.control += scratch.eq(own["SCRATCH"].data)
+        for name, digest in (("MAP_DIGEST", BORDER.digest), ("BUILD_ID", self.build_id)):
+            words = Const(int.from_bytes(digest, "little"), 8 * len(digest))
+            m.d.comb += own[name].value.eq(words.word_select(own[name].index, 32))
+        return m
+
+
+class EthernetBorder(wiring.Component):
+    """A `Border` between the cluster port and the world port, and its `SerialControl`.
+
+    Args:
+        delays: of the pins of the cluster port, and of the world port.
+        writes: pairs of register address and value, written after every reset; without any, nothing is forwarded until
+            a host writes a policy.
+        build_id, clock_hz: see `SerialControl`.
+        flows, store_bytes: see `Border`.
+        blink_cycles: how long an LED shows what happened.
+
+    Members:
+        pins, management: of each PHY, by the number of its `Port`. The domains ``rx_cluster`` and ``rx_world`` are their
+            receive clocks; ``sync`` and ``tx`` are 125 MHz, ``control`` is what ``clock_hz`` says, all of any phase.
+        rx, tx: the serial link, in ``control``.
+        leds: per port, the link is at 1 Gbit/s; then: frames were forwarded; there has been an alarm since the reset.
+
+    Latency: that of the ports and the warden, each of which takes a frame in whole, and of the schedule. Throughput: line
+    rate both ways, as far as the schedule and `Fingerprint` let it.
+    """
+
+    pins: Sequence[RgmiiInterface]
+    management: Sequence[MdioInterface]
+    rx: Signal
+    tx: Signal
+    leds: Signal
+
+    def __init__(
+        self,
+        delays: Sequence[RgmiiDelays],
+        writes: Sequence[tuple[int, int]] = (),
+        build_id: bytes = bytes(BUILD_ID_BYTES),
+        clock_hz: int = CONTROL_HZ,
+        flows: int = FLOWS,
+        store_bytes: int = STORE_BYTES,
+        blink_cycles: int = BLINK_CYCLES,
+    ) -> None:
+        self.delays = delays
+        self.writes = writes
+        self.build_id = build_id
+        self.clock_hz = clock_hz
+        self.flows = flows
+        self.store_bytes = store_bytes
+        self.blink_cycles = blink_cycles
+        super().__init__(
+            {
+                "pins": Out(RGMII).array(len(Port)),
+                "management": Out(MDIO).array(len(Port)),
+                "rx": In(1, init=1),  # pyright: ignore[reportCallIssue] (the stubs know no init)
+                "tx": Out(1, init=1),  # pyright: ignore[reportCallIssue]
+                "leds": Out(len(Port) + 2),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.border = border = Border(1, self.flows, self.store_bytes)
+        m.submodules.control = control = SerialControl(self.build_id, self.clock_hz)
+        m.submodules.boot = boot = BootWrites(DATAPATH_WORDS, self.writes)
+        macs = {
+            port: add_port(m, port.name.lower(), self.delays[port], self.pins[port], self.management[port])
+            for port in Port
+        }
+        for port, mac in macs.items():
+            name = port.name.lower()
+            wiring.connect(m, mac.o, getattr(border, f"i_{name}"))
+            wiring.connect(m, getattr(border, f"o_{name}"), mac.i)
+        wiring.connect(m, control.bus, boot.i)
+        bus = boot.o
+        m.d.comb += [
+            control.rx.eq(self.rx),
+            self.tx.eq(control.tx),
+            border.bus.address.eq(bus.address),
+            border.bus.write_data.eq(bus.write_data),
+            border.bus.write.eq(bus.write),
+            bus.read_data.eq(border.bus.read_data),
+        ]
+        connect_registers(m, bus, registers.PORTS, [*macs.values()])
+        verdicts = (border.verdict_cluster, border.verdict_world)
+        forwarded = Cat(verdict.valid & (verdict.reason == Reason.FORWARDED) for verdict in verdicts).any()
+        links = [mac.speed == LinkSpeed.M1000 for mac in macs.values()]
+        alarm = Signal()
+        with m.If(border.alarm):
+            m.d.sync += alarm.eq(1)
+        m.d.sync += self.leds.eq(Cat(links, shown(m, forwarded, self.blink_cycles), alarm))
+        return m

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames that pass, as messages for SHA-256."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from custodes.table import MAX_FRAME_BYTES
+from gateware.hash import block_word
+from gateware.hash.sha256 import BLOCK_WORDS, WORD_BITS
+from gateware.stream import FrameFIFO, Queue, WidthConverter, beat_layout
+
+BYTE_BITS = 8
+BLOCK_BYTES = BLOCK_WORDS * WORD_BITS // BYTE_BITS
+LENGTH_BITS = 64
+"""Of the number of bits at the end of a message: FIPS 180-4, 5.1.1."""
+TOTAL_BITS = LENGTH_BITS - BYTE_BITS.bit_length() + 1
+"""Of the number of bytes of a message."""
+MARKS, SPARE_MARKS = 128, 8
+WORDS = 2 * BLOCK_WORDS
+"""That wait for the engine, which takes a block in as many cycles as it has words."""
+
+
+class TapInterface(wiring.PureInterface):
+    """What `tap_signature` makes."""
+
+    valid: Signal
+    payload: data.View
+
+
+def tap_signature(lanes: int) -> wiring.Signature:
+    """Beats of a frame stream as they are transferred: ``valid`` for one cycle each. Nothing can be held back."""
+    return wiring.Signature({"valid": Out(1), "payload": Out(beat_layout(lanes))})
+
+
+class Absorber(wiring.Component):
+    """Makes one message per record: of each frame its length in two bytes, and its bytes; then the padding of SHA-256.
+
+    Args:
+        lanes: bytes per beat.
+        store_bytes: of frames that wait, a power of two.
+
+    Members:
+        tap: what leaves.
+        close: a beat. Frames whose last beat came before are in the message that ends with it.
+        ended, dropped, closes: two cycles after it happened, that a frame has ended; and that it had no room, or was marked
+            bad, and is in no message; and ``close``. What ends in the cycle of a beat belongs to the next message.
+        room: a frame of up to `MAX_FRAME_BYTES` that begins now has room.
+        o: words of the messages.
+        closing: every word of a message has been taken; until ``closed`` nothing of the next one comes.
+
+    Throughput: a byte per cycle, and per frame three cycles more; what comes faster waits. Between two beats there must be
+    time for everything that waits, and for padding. Reset: nothing waits, and a message begins; reset what is tapped, too.
+    """
+
+    tap: TapInterface
+    close: Signal
+    ended: Signal
+    dropped: Signal
+    closes: Signal
+    room: Signal
+    o: stream.Interface
+    closing: Signal
+    closed: Signal
+
+    def __init__(self, lanes: int, store_bytes: int) -> None:
+        self.lanes = lanes
+        self.depth = store_bytes // lanes
+        self.mark = data.StructLayout({"length": store_bytes.bit_length(), "frame": 1, "closes": 1})
+        super().__init__(
+            {
+                "tap": In(tap_signature(lanes)),
+                "close": In(1),
+                "ended": Out(1),
+                "dropped": Out(1),
+                "closes": Out(1),
+                "room": Out(1),
+                "o": Out(stream.Signature(block_word())),
+                "closing": Out(1),
+                "closed": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.store = store = FrameFIFO(self.lanes, self.depth)
+        m.submodules.narrow = narrow = WidthConverter(self.lanes, 1)
+        m.submodules.marks = marks = Queue(self.mark, MARKS)
+        m.submodules.words = words = Queue(block_word(), WORDS)
+        wiring.connect(m, store.o, narrow.i)
+        wiring.connect(m, words.o, wiring.flipped(self.o))
+        self._take(m, store, marks)
+        self._room(m, store)
+        self._give(m, narrow.o, marks.o, words.i)
+        return m
+
+    def _take(self, m: Module, store: FrameFIFO, marks: Queue) -> None:
+        """Frames into the store; what there is to do about them, in order, into the marks."""
+        tap = self.tap
+        # Two more marks may be on their way, and one of a beat.
+        crowded = Signal()
+        m.d.sync += crowded.eq(marks.level >= MARKS - SPARE_MARKS)
+        m.d.comb += [
+            store.i.valid.eq(tap.valid),
+            store.i.payload.eq(tap.payload),
+            store.i.payload.error.eq(tap.payload.error | crowded),
+        ]
+        length_bits = self.mark["length"].width
+        count, before, kept = Signal(length_bits), Signal(length_bits), Signal(self.lanes)
+        length, ended, closes = Signal(length_bits), Signal(), Signal()
+        with m.If(tap.valid):
+            m.d.sync += count.eq(Mux(tap.payload.last, 0, count + self.lanes))
+        m.d.sync += [
+            before.eq(count),
+            kept.eq(tap.payload.keep),
+            length.eq(before + sum(kept)),
+            ended.eq(tap.valid & tap.payload.last),
+            self.ended.eq(ended),
+            closes.eq(self.close),
+            self.closes.eq(closes),
+        ]
+        frame = Signal()
+        m.d.comb += [
+            self.dropped.eq(store.dropped_error | store.dropped_overflow),
+            frame.eq(self.ended & ~self.dropped),
+            marks.i.valid.eq(frame | self.closes),
+            marks.i.payload.length.eq(length),
+            marks.i.payload.frame.eq(frame),
+            marks.i.payload.closes.eq(self.closes),
+        ]
+
+    def _room(self, m: Module, store: FrameFIFO) -> None:
+        """How many beats are in the store, and on their way into it."""
+        # Of a frame that is longer than the store, and so is dropped, no more are counted.
+        most = self.depth + 1
+        beats, before, dropping = (Signal(range(most + 1), name=name) for name in ("beats", "before", "dropping"))
+        level = Signal(range(4 * self.depth))
+        comes, goes, more = Signal(), Signal(), Signal(range(most + 1))
+        m.d.comb += [
+            comes.eq(self.tap.valid & (beats != most)),
+            goes.eq(store.o.valid & store.o.ready),
+            more.eq(beats + comes),
+        ]
+        with m.If(self.tap.valid):
+            m.d.sync += beats.eq(Mux(self.tap.payload.last, 0, more))
+        m.d.sync += [
+            before.eq(more),
+            dropping.eq(before),
+            level.eq(level + comes - goes - Mux(self.dropped, dropping, 0)),
+            self.room.eq(level <= self.depth - -(-MAX_FRAME_BYTES // self.lanes) - 4),
+        ]
+
+    def _give(self, m: Module, frames: stream.Interface, marks: stream.Interface, words: stream.Interface) -> None:
+        """Bytes, four of which make a word."""
+        byte, offered, taken = Signal(BYTE_BITS), Signal(), Signal()
+        word, lane = Signal(WORD_BITS - BYTE_BITS), Signal(range(WORD_BITS // BYTE_BITS))
+        total, begun = Signal(TOTAL_BITS), Signal()
+        inside = Signal(range(WORDS + 8))
+        ends_word = lane == WORD_BITS // BYTE_BITS - 1
+        m.d.comb += [
+            words.valid.eq(offered & ends_word),
+            words.payload.word.eq((word << BYTE_BITS) | byte),
+            words.payload.first.eq(~begun),
+            taken.eq(offered & (words.ready | ~ends_word)),
+        ]
+        with m.If(taken):
+            m.d.sync += [word.eq(word << BYTE_BITS | byte), lane.eq(lane + 1), total.eq(total + 1)]
+            with m.If(ends_word):
+                m.d.sync += begun.eq(1)
+        m.d.sync += inside.eq(inside + (taken & ends_word) - (self.o.valid & self.o.ready))
+
+        mark, length = marks.payload, Signal(2 * BYTE_BITS)
+        bits, place, closed = Signal(LENGTH_BITS), Signal(range(BLOCK_BYTES)), Signal()
+        m.d.comb += [place.eq(total), length.eq(mark.length)]
+        with m.FSM():
+            with m.State("NEXT"), m.If(marks.valid):
+                with m.If(mark.closes & ~closed):
+                    m.next = "ONE"
+                with m.Elif(mark.frame):
+                    m.next = "LENGTH_HIGH"
+                with m.Else():
+                    m.d.comb += marks.ready.eq(1)
+                    m.d.sync += closed.eq(0)
+            with m.State("LENGTH_HIGH"):
+                m.d.comb += [byte.eq(length[BYTE_BITS:]), offered.eq(1)]
+                with m.If(taken):
+                    m.next = "LENGTH_LOW"
+            with m.State("LENGTH_LOW"):
+                m.d.comb += [byte.eq(length[:BYTE_BITS]), offered.eq(1)]
+                with m.If(taken):
+                    m.next = "FRAME"
+            with m.State("FRAME"):
+                m.d.comb += [byte.eq(frames.payload.data[0]), offered.eq(frames.valid), frames.ready.eq(taken)]
+                with m.If(taken & frames.payload.last):
+                    m.d.comb += marks.ready.eq(1)
+                    m.d.sync += closed.eq(0)
+                    m.next = "NEXT"
+            with m.State("ONE"):
+                m.d.comb += [byte.eq(1 << BYTE_BITS - 1), offered.eq(1)]
+                m.d.sync += bits.eq(total << (BYTE_BITS - 1).bit_length())
+                with m.If(taken):
+                    m.next = "ZEROS"
+            with m.State("ZEROS"):
+                with m.If(place == BLOCK_BYTES - LENGTH_BITS // BYTE_BITS):
+                    m.next = "BITS"
+                with m.Else():
+                    m.d.comb += offered.eq(1)
+            with m.State("BITS"):
+                m.d.comb += [byte.eq(bits[-BYTE_BITS:]), offered.eq(1)]
+                with m.If(taken):
+                    m.d.sync += bits.eq(bits << BYTE_BITS)
+                    with m.If(place == BLOCK_BYTES - 1):
+                        m.next = "CLOSING"
+            with m.State("CLOSING"):
+                m.d.comb += self.closing.eq(inside == 0)
+                with m.If(self.closed):
+                    m.d.sync += [total.eq(0), begun.eq(0), closed.eq(1)]
+                    m.next = "NEXT"

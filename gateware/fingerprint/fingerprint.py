@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The records of one direction: `custodes.fingerprint`."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from custodes.fingerprint import DIGEST_BYTES, HEAD_BYTES, MAGIC, RECORD_WORDS, WORD_BYTES
+from custodes.table import Port
+from gateware.fingerprint.absorber import Absorber, TapInterface, tap_signature
+from gateware.fingerprint.ledger import SLOTS, WORD_BITS, Ledger
+from gateware.hash import Sha256
+from gateware.hash.sha256 import BLOCK_WORDS
+
+STORE_BYTES = 4096
+DIGEST_WORDS, HEAD_WORDS = DIGEST_BYTES // WORD_BYTES, HEAD_BYTES // WORD_BYTES
+DIGEST_AT = RECORD_WORDS
+"""In a slot of the ledger, behind the record: what the chain takes in besides."""
+LINK_WORDS = DIGEST_WORDS + HEAD_WORDS + DIGEST_WORDS
+"""Of the message that the chain is the digest of."""
+PADDED_WORDS = -(-(LINK_WORDS + 3) // BLOCK_WORDS) * BLOCK_WORDS
+"""The same with a bit that is set, and the length in two words: FIPS 180-4, 5.1.1."""
+
+
+class Fingerprint(wiring.Component):
+    """Chains what passes into records. It never holds back what it looks at.
+
+    Args:
+        lanes: bytes per beat.
+        direction: the port at which the frames have entered.
+        store_bytes: of frames that wait to be digested, a power of two above 2 * `MAX_FRAME_BYTES`.
+
+    Members:
+        tap: what leaves.
+        entered: for one cycle, that a frame has entered.
+        close: for one cycle, that a record ends; at least `MIN_BEAT_CYCLES` apart, where the store is not larger than usual.
+        epoch, words, ticks: for the record, as they are two cycles after ``close``.
+        room: a frame of up to `MAX_FRAME_BYTES` that begins now is not too much.
+        count, index, value, take: records, see `Ledger`.
+        overflow: for one cycle, that a frame has left that is in no record's chain.
+        lost: for one cycle, that a record was not kept.
+
+    What is sustained: frames of n bytes every max((n + 2) * 65 / 64, n + 5) cycles, whatever the lanes. Faster ones wait in
+    the store. A record is there some 350 cycles after all that was to be digested. Reset: a new chain begins; reset what is
+    tapped, too.
+    """
+
+    tap: TapInterface
+    entered: Signal
+    close: Signal
+    epoch: Signal
+    words: Signal
+    ticks: Signal
+    room: Signal
+    count: Signal
+    index: Signal
+    value: Signal
+    take: Signal
+    overflow: Signal
+    lost: Signal
+
+    def __init__(self, lanes: int, direction: Port, store_bytes: int = STORE_BYTES) -> None:
+        self.lanes = lanes
+        self.direction = direction
+        self.store_bytes = store_bytes
+        super().__init__(
+            {
+                "tap": In(tap_signature(lanes)),
+                "entered": In(1),
+                "close": In(1),
+                "epoch": In(64),
+                "words": In(32),
+                "ticks": In(32),
+                "room": Out(1),
+                "count": Out(range(SLOTS)),
+                "index": In(range(RECORD_WORDS)),
+                "value": Out(WORD_BITS),
+                "take": In(1),
+                "overflow": Out(1),
+                "lost": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.absorber = absorber = Absorber(self.lanes, self.store_bytes)
+        m.submodules.engine = engine = Sha256()
+        m.submodules.ledger = ledger = Ledger()
+        wiring.connect(m, wiring.flipped(self.tap), absorber.tap)
+        m.d.comb += [
+            absorber.close.eq(self.close),
+            self.room.eq(absorber.room),
+            self.overflow.eq(absorber.dropped),
+            self.count.eq(ledger.count),
+            ledger.index.eq(self.index),
+            self.value.eq(ledger.value),
+            ledger.take.eq(self.take),
+        ]
+        beat, chained, lost = Signal(64), Signal(), Signal()
+        head, overflowed = self._head(m, absorber, beat, lost)
+
+        step, ends = Signal(range(PADDED_WORDS)), Signal()
+        link = Signal(WORD_BITS)
+        state = engine.state.word_select((DIGEST_WORDS - 1 - step)[:3], WORD_BITS)
+        source = Signal.like(ledger.place)
+        before_digest = DIGEST_WORDS + HEAD_WORDS
+        with m.If(step < DIGEST_WORDS):
+            m.d.comb += source.eq(HEAD_WORDS + step)
+        with m.Elif(step < before_digest):
+            m.d.comb += source.eq(step - DIGEST_WORDS)
+        with m.Else():
+            m.d.comb += source.eq(DIGEST_AT - before_digest + step)
+        m.d.comb += self.lost.eq(ledger.keep & ledger.full)
+        with m.FSM():
+            with m.State("ABSORB"):
+                m.d.comb += [
+                    engine.i.valid.eq(absorber.o.valid),
+                    engine.i.payload.eq(absorber.o.payload),
+                    absorber.o.ready.eq(engine.i.ready),
+                ]
+                with m.If(absorber.closing & ~engine.busy):
+                    m.next = "DIGEST"
+            with m.State("DIGEST"):
+                m.d.comb += [
+                    ledger.place.eq(DIGEST_AT + step),
+                    ledger.i.eq(Mux(overflowed, 0, state)),
+                    ledger.write.eq(1),
+                    ends.eq(step == DIGEST_WORDS - 1),
+                ]
+                m.d.sync += step.eq(Mux(ends, 0, step + 1))
+                with m.If(ends):
+                    m.next = "HEAD"
+            with m.State("HEAD"):
+                with m.Switch(step):
+                    for at, word in enumerate(head):
+                        with m.Case(at):
+                            m.d.comb += ledger.i.eq(word)
+                m.d.comb += [ledger.place.eq(step), ledger.write.eq(1), ends.eq(step == HEAD_WORDS - 1)]
+                m.d.sync += step.eq(Mux(ends, 0, step + 1))
+                with m.If(ends):
+                    m.next = "FETCH"
+            # The chain before, the head, the digest; then the padding.
+            with m.State("FETCH"):
+                m.d.comb += [ledger.before.eq(step < DIGEST_WORDS), ledger.place.eq(source)]
+                m.next = "LINK"
+            with m.State("LINK"):
+                m.d.comb += [ledger.before.eq(step < DIGEST_WORDS), ledger.place.eq(source)]
+                with m.If(step < LINK_WORDS):
+                    m.d.comb += link.eq(Mux((step < DIGEST_WORDS) & ~chained, 0, ledger.o))
+                with m.Elif(step == LINK_WORDS):
+                    m.d.comb += link.eq(1 << WORD_BITS - 1)
+                with m.Elif(step == PADDED_WORDS - 1):
+                    m.d.comb += link.eq(LINK_WORDS * WORD_BITS)
+                m.d.comb += [
+                    engine.i.valid.eq(1),
+                    engine.i.payload.word.eq(link),
+                    engine.i.payload.first.eq(step == 0),
+                    ends.eq(step == PADDED_WORDS - 1),
+                ]
+                with m.If(engine.i.ready):
+                    m.d.sync += step.eq(Mux(ends, 0, step + 1))
+                    m.next = "FETCH"
+                    with m.If(ends):
+                        m.next = "SETTLE"
+            with m.State("SETTLE"), m.If(~engine.busy):
+                m.next = "CHAIN"
+            with m.State("CHAIN"):
+                m.d.comb += [
+                    ledger.place.eq(HEAD_WORDS + step),
+                    ledger.i.eq(state),
+                    ledger.write.eq(1),
+                    ends.eq(step == DIGEST_WORDS - 1),
+                ]
+                m.d.sync += step.eq(Mux(ends, 0, step + 1))
+                with m.If(ends):
+                    m.next = "KEEP"
+            with m.State("KEEP"):
+                m.d.comb += [ledger.keep.eq(1), absorber.closed.eq(1)]
+                m.d.sync += [beat.eq(beat + 1), chained.eq(1), lost.eq(ledger.full)]
+                m.next = "ABSORB"
+        return m
+
+    def _head(self, m: Module, absorber: Absorber, beat: Value, lost: Value) -> tuple[list[Value], Value]:
+        """The words of a record's head, most of them as they were at its end, and whether it is one with an overflow."""
+        entered_before, entered = Signal(), Signal()
+        m.d.sync += [entered_before.eq(self.entered), entered.eq(entered_before)]
+        frames_in, frames_out, overflowing = Signal(32), Signal(32), Signal()
+        closed_in, closed_out, overflowed = Signal(32), Signal(32), Signal()
+        epoch, words, ticks, flag_lost = Signal(64), Signal(32), Signal(32), Signal()
+        closes = absorber.closes
+        m.d.sync += [
+            frames_in.eq(Mux(closes, 0, frames_in) + entered),
+            frames_out.eq(Mux(closes, 0, frames_out) + absorber.ended),
+            overflowing.eq((overflowing & ~closes) | absorber.dropped),
+        ]
+        with m.If(closes):
+            m.d.sync += [
+                closed_in.eq(frames_in),
+                closed_out.eq(frames_out),
+                overflowed.eq(overflowing),
+                epoch.eq(self.epoch),
+                words.eq(self.words),
+                ticks.eq(self.ticks),
+                flag_lost.eq(lost),
+            ]
+        about = Signal(32)
+        m.d.comb += about.eq(self.direction << 24 | Cat(overflowed, flag_lost) << 16)
+        numbers = [beat[32:], beat[:32], epoch[32:], epoch[:32], closed_in, closed_out, words, ticks]
+        return [Value.cast(int.from_bytes(MAGIC)), about, *numbers], overflowed

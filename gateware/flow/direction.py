@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One direction of the Translator: frames wait for what becomes of them."""
+
+from typing import Any
+
+from amaranth import Cat, Module, Signal
+from amaranth.hdl import Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from gateware.flow.feed import FEED_WORDS, Feed
+from gateware.flow.layouts import HEADER, IDS, RESULT, RESULTS, WORD
+from gateware.flow.parser import Parser
+from gateware.flow.rewriter import WordRewriter
+from gateware.flow.wide import BeatRewriter
+from gateware.flow.words import Assembler, Disassembler
+from gateware.session.memories import DISTRIBUTED
+from gateware.stream import FrameSignature, Queue, SkidBuffer, beat_layout
+
+STORE_DEPTH = 512
+"""Words of 4 bytes with one lane, else beats: as deep as a block RAM is where it is widest."""
+EDGES = 32
+"""Four banks of 8 SACK edges: of a direction, three frames at most are between their headers and the engine."""
+STORE_SPARE = 4
+"""Places that stay free: whether there is one is known two cycles late."""
+MAX_INSIDE = 1 << 10
+"""More frames than fit."""
+
+
+class Results(wiring.Component):
+    """Two results on their way to the frames that they are of: one that is in use, and the next.
+
+    Latency 2 cycles; there is one between two results.
+    """
+
+    i: Any
+    o: stream.Interface
+
+    def __init__(self) -> None:
+        super().__init__({"i": In(RESULTS), "o": Out(stream.Signature(RESULT))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        waits, following = Signal(), Signal(RESULT, reset_less=True)
+        m.d.comb += self.i.room.eq(~((waits & self.o.valid) | (self.i.valid & (waits | self.o.valid))))
+        with m.If(~self.o.valid):
+            m.d.sync += [self.o.valid.eq(waits), self.o.payload.eq(following), waits.eq(0)]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(self.i.valid):
+            m.d.sync += [following.eq(self.i.payload), waits.eq(1)]
+        return m
+
+
+class Direction(wiring.Component):
+    """Frames from one side to the other.
+
+    Args:
+        lanes: bytes per beat.
+
+    Members:
+        i, o: frames.
+        ids: of each frame's addresses, no later than its first beat.
+        header, result: to and from the `Engine`.
+        edge_bank, edge_number, edge: SACK edges for it, read without delay.
+        window_scale: see `edited_word`.
+        busy: frames are inside.
+        fault: see `Parser`.
+
+    Latency: a frame leaves as soon as its result is there. Throughput, if the engine is fast enough: one beat per cycle;
+    with more than one lane a cycle passes between two frames. Back-pressure: a stalled output fills the store (2 kB with
+    one lane, else 512 beats); two headers that wait for the engine hold the next frame back. Reset forgets every frame
+    inside.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+    ids: stream.Interface
+    header: stream.Interface
+    result: Any
+    edge_bank: Signal
+    edge_number: Signal
+    edge: Signal
+    window_scale: Signal
+    busy: Signal
+    fault: Signal
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        frames = FrameSignature(lanes)
+        super().__init__(
+            {
+                "i": In(frames),
+                "o": Out(frames),
+                "ids": In(stream.Signature(IDS)),
+                "header": Out(stream.Signature(HEADER)),
+                "result": In(RESULTS),
+                "edge_bank": In(2),
+                "edge_number": In(3),
+                "edge": Out(32),
+                "window_scale": In(4),
+                "busy": Out(1),
+                "fault": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.results = results = Results()
+        m.submodules.parser = parser = Parser(1 if self.lanes == 1 else FEED_WORDS)
+        wiring.connect(m, wiring.flipped(self.result), results.i)
+        wiring.connect(m, wiring.flipped(self.ids), parser.ids)
+        wiring.connect(m, parser.header, wiring.flipped(self.header))
+        dropped = self._words(m, parser, results) if self.lanes == 1 else self._beats(m, parser, results)
+        self._keep_edges(m, parser)
+
+        inside, first = Signal(range(MAX_INSIDE)), Signal(init=1)
+        enters, leaves = Signal(), Signal()
+        m.d.comb += [self.busy.eq(inside != 0), self.fault.eq(parser.fault)]
+        m.d.sync += [
+            enters.eq(self.i.valid & self.i.ready & first),
+            leaves.eq(self.o.valid & self.o.ready & self.o.payload.last),
+        ]
+        goes = Signal()
+        m.d.sync += [goes.eq(dropped), inside.eq(inside + enters - leaves - goes)]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += first.eq(self.i.payload.last)
+        return m
+
+    def _words(self, m: Module, parser: Parser, results: Results) -> Signal:
+        m.submodules.assembler = assembler = Assembler()
+        m.submodules.store = store = Queue(WORD, STORE_DEPTH)
+        m.submodules.rewriter = rewriter = WordRewriter()
+        m.submodules.disassembler = disassembler = Disassembler()
+        wiring.connect(m, wiring.flipped(self.i), assembler.i)
+        wiring.connect(m, store.o, rewriter.i)
+        wiring.connect(m, results.o, rewriter.result)
+        wiring.connect(m, rewriter.o, disassembler.i)
+        wiring.connect(m, disassembler.o, wiring.flipped(self.o))
+        word = assembler.o.payload
+        m.d.comb += [
+            assembler.o.ready.eq(_room(m, store) & parser.ready),
+            store.i.valid.eq(assembler.o.valid & assembler.o.ready),
+            store.i.payload.eq(word),
+            parser.valid.eq(assembler.o.valid & assembler.o.ready),
+            parser.word[0].eq(word.data),
+            parser.present.eq(word.count == 4),
+            parser.last.eq(word.last),
+            rewriter.window_scale.eq(self.window_scale),
+        ]
+        return rewriter.dropped
+
+    def _beats(self, m: Module, parser: Parser, results: Results) -> Signal:
+        m.submodules.skid_in = skid_in = SkidBuffer(beat_layout(self.lanes))
+        m.submodules.feed = feed = Feed(self.lanes)
+        # Without the bits that are always the same a beat is 9 bits per lane, which is what block RAMs are built from.
+        m.submodules.store = store = Queue(9 * self.lanes, STORE_DEPTH)
+        m.submodules.rewriter = rewriter = BeatRewriter(self.lanes)
+        m.submodules.skid_out = skid_out = SkidBuffer(beat_layout(self.lanes))
+        wiring.connect(m, wiring.flipped(self.i), skid_in.i)
+        wiring.connect(m, skid_in.o, feed.i)
+        wiring.connect(m, results.o, rewriter.result)
+        wiring.connect(m, rewriter.o, skid_out.i)
+        wiring.connect(m, skid_out.o, wiring.flipped(self.o))
+        beat, stored, keep = feed.o.payload, rewriter.i.payload, Signal(self.lanes - 1)
+        m.d.comb += [
+            store.i.valid.eq(feed.o.valid & feed.o.ready),
+            store.i.payload.eq(Cat(beat.data, beat.keep[1:], beat.last)),
+            feed.o.ready.eq(_room(m, store)),
+            rewriter.i.valid.eq(store.o.valid),
+            Cat(stored.data, keep, stored.last).eq(store.o.payload),
+            stored.keep.eq(Cat(1, keep)),
+            store.o.ready.eq(rewriter.i.ready),
+            parser.valid.eq(feed.valid),
+            parser.word.eq(feed.word),
+            parser.present.eq(feed.present),
+            parser.last.eq(feed.last),
+            feed.ready.eq(parser.ready),
+            feed.rest.eq(parser.rest),
+            rewriter.window_scale.eq(self.window_scale),
+        ]
+        return rewriter.dropped
+
+    def _keep_edges(self, m: Module, parser: Parser) -> None:
+        """The edges of even and of odd number in a memory each, as two can come at once."""
+        m.d.comb += self.edge.eq(0)
+        for odd in range(2):
+            m.submodules[f"edges_{odd}"] = edges = Memory(shape=32, depth=EDGES // 2, init=[], attrs=DISTRIBUTED)
+            write, read = edges.write_port(), edges.read_port(domain="comb")
+            m.d.comb += read.addr.eq(Cat(self.edge_number[1:], self.edge_bank))
+            with m.If(self.edge_number[0] == odd):
+                m.d.comb += self.edge.eq(read.data)
+            for number in range(parser.words):
+                edge = parser.edge[number]
+                with m.If(parser.edge_valid[number] & (edge.number[0] == odd)):
+                    m.d.comb += [
+                        write.en.eq(1),
+                        write.addr.eq(Cat(edge.number[1:], edge.bank)),
+                        write.data.eq(edge.edge),
+                    ]
+
+
+def _room(m: Module, store: Queue) -> Value:
+    """Whether the store has places left, from a register."""
+    room = Signal()
+    m.d.sync += room.eq(store.level < STORE_DEPTH - STORE_SPARE)
+    return room
