@@ -25,7 +25,7 @@ from gateware.scrubber.payload import END, TAIL
 ADDING_STAGES = 4
 """Up to sixteen terms, added in pairs."""
 FOLDING_STAGES = 3
-VERDICT_SPACING_CYCLES = {1: 11, 8: 2, 64: 1}
+VERDICT_SPACING_CYCLES = {1: 40, 8: 2, 64: 1}
 """For each lane count, how far apart frames are decided on at least. With one lane, a frame has the pipeline for itself."""
 PROTOCOLS = {Transport.TCP: 6, Transport.UDP: 17, Transport.ICMPV6: 58}
 
