@@ -19,7 +19,7 @@ class Judgement(wiring.Component):
     """Puts both verdicts on a frame together.
 
     Args:
-        spacing: the least number of cycles between two that are given; as far apart frames come at least.
+        spacing: the least number of cycles between two that are given; on average frames come as far apart at least.
 
     Members:
         first: the scrubber's verdict on each frame.

@@ -16,7 +16,7 @@ from gateware.devices.judgement import Judgement
 from gateware.entropy import WORD_BITS
 from gateware.flow import Translator
 from gateware.scrubber import Scrubber
-from gateware.scrubber.counters import Counters
+from gateware.scrubber.counters import WALK_CYCLES, Counters
 from gateware.scrubber.layouts import POLICY
 from gateware.scrubber.scrubber import JUDGED, MIN_FORWARDED_BYTES, JudgedInterface
 from gateware.stream import FrameSignature
@@ -90,7 +90,7 @@ class Warden(wiring.Component):
         m.d.comb += self.busy.eq(cluster.busy | world.busy | busy)
         counters: dict[Port, Counters] = {}
         for port, verdict in verdicts.items():
-            m.submodules[f"counters_{port.name.lower()}"] = counters[port] = unit = Counters(self.spacing_cycles)
+            m.submodules[f"counters_{port.name.lower()}"] = counters[port] = unit = Counters(self.pace_cycles)
             m.d.comb += [
                 unit.valid.eq(verdict.valid),
                 unit.reason.eq(verdict.reason),
@@ -102,9 +102,10 @@ class Warden(wiring.Component):
         return m
 
     @property
-    def spacing_cycles(self) -> int:
-        """From one verdict to the next at least, where two forward frames."""
-        return -(-MIN_FORWARDED_BYTES // self.lanes)
+    def pace_cycles(self) -> int:
+        """From one verdict to the next at least: of any two in a `Judgement`, where two forward frames without one."""
+        spacing = -(-MIN_FORWARDED_BYTES // self.lanes)
+        return max(spacing, WALK_CYCLES) if self.flows and self.lanes == 1 else spacing
 
     def _pass(
         self, m: Module, scrubbers: dict[Port, Scrubber], verdicts: dict[Port, JudgedInterface]
@@ -135,7 +136,7 @@ class Warden(wiring.Component):
             (translator.judged_cluster, translator.judged_world),
             strict=True,
         ):
-            m.submodules[f"judgement_{port.name.lower()}"] = judgement = Judgement(self.spacing_cycles)
+            m.submodules[f"judgement_{port.name.lower()}"] = judgement = Judgement(self.pace_cycles)
             wiring.connect(m, scrubber.o, i)
             wiring.connect(m, scrubber.ids, ids)
             wiring.connect(m, scrubber.judged, judgement.first)

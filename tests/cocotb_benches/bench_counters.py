@@ -8,6 +8,7 @@ import cocotb
 
 from custodes.registers import FIELD_OFFSET
 from custodes.table import SCRUBBED, Reason
+from gateware.scrubber.counters import WALK_CYCLES
 from tests.cocotb_benches.designs import COUNTERS_SPACING, design_under_test
 from tests.cocotb_benches.tb import TB, Agent
 from tests.gateware.stream.bench import PAUSES, Pause
@@ -24,7 +25,7 @@ class Verdict(NamedTuple):
 
 
 class Feed(Agent):
-    """Gives verdicts, those with altered fields no closer than the unit allows; counts what it gave."""
+    """Gives verdicts, no closer than the unit allows; counts what it gave."""
 
     def __init__(self, tb: TB, idle: Pause) -> None:
         self.tb = tb
@@ -52,7 +53,7 @@ class Feed(Agent):
         self.given[verdict.reason] += 1
         for row in range(len(SCRUBBED)):
             self.given[FIELD_OFFSET + row] += verdict.altered >> row & 1
-        self._wait = min(self.spacing, 2)
+        self._wait = self.spacing if self.spacing >= WALK_CYCLES else min(self.spacing, 2)
         if verdict.altered:
             self._wait_altered = self.spacing
 

@@ -21,7 +21,7 @@ from gateware.flow import Translator
 from gateware.hash import Sha256
 from gateware.scrubber import Scrubber
 from gateware.scrubber.bytesum import ByteSum
-from gateware.scrubber.counters import Counters
+from gateware.scrubber.counters import WALK_CYCLES, Counters
 from gateware.scrubber.lookup import Lookup
 from gateware.scrubber.serial_join import SerialJoin
 from gateware.session.aes import Aes
@@ -46,8 +46,8 @@ HEAD_BYTES = (0, 1, 7, 8, 9, 14, 20, 40, 63, 64, 65, 128)
 """Lengths of the heads that are sent into a Join."""
 PIECES = 4
 """Of a frame that a SerialJoin puts together."""
-COUNTERS_SPACING = {8: 5, 64: 1}
-"""Lanes -> the least number of cycles between two frames with altered fields."""
+COUNTERS_SPACING = {1: WALK_CYCLES, 8: 5, 64: 1}
+"""Lanes -> the least number of cycles between two frames with altered fields; with one lane, between any two."""
 TALLY_KINDS, TALLY_SPACING = 11, 2
 CONTROL_CLOCK_HZ, CONTROL_BAUD = 10 * BAUD, BAUD
 """So slow a clock makes for short tests, and for no more than 10 cycles per bit."""
