@@ -54,7 +54,7 @@ class EthernetLayer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes = self.lanes
-        m.submodules.split = split = HeaderSplit(lanes, NOTHING, 18, (14, 18))
+        m.submodules.split = split = HeaderSplit(lanes, NOTHING, 18, (14, 18), lanes == 1)
         tagged = self._guard(m, split)
         m.d.comb += split.length.eq(Mux(tagged, 18, 14))
         write_section(m, split, self.section, split.length, {}, {14: (tagged, split.captured[14] & 0x0F)})

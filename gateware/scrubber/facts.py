@@ -161,7 +161,7 @@ def _tcp(m: Module, found: data.View, o: data.View, header: Value) -> None:
         o.rst.eq(flags[RST]),
         o.no_ack.eq(~flags[ACK]),
         o.trim.eq(flags[SYN] | flags[RST]),
-        o.ack_words.eq(Mux(flags[ACK], captured_value(c, range(8, 12)), 0)),
+        o.ack_sum.eq(Mux(flags[ACK], captured_value(c, (8, 9)) + captured_value(c, (10, 11)), 0)),
         o.transport_length.eq((meta.length < 20) | (offset < 5) | (meta.length < header)),
         o.tcp_flags.eq(~Cat(some == value for value in legal).any()),
         a.tcp_ack_unused.eq(~flags[ACK] & Cat(*(c[k] for k in range(8, 12))).any()),

@@ -70,6 +70,8 @@ ETHERNET = data.StructLayout(
     }
 )
 
+MACS = ("source_mac", "destination_mac")
+
 NETWORK = data.StructLayout(
     {
         "ethernet": ETHERNET,
@@ -117,7 +119,7 @@ TRANSPORT = data.StructLayout(
         "syn": 1,
         "rst": 1,
         "no_ack": 1,
-        "ack_words": 32,
+        "ack_sum": 17,
         "neighbour": 1,
         "group": 1,
         "target": 1,
@@ -148,12 +150,13 @@ TRANSPORT = data.StructLayout(
     }
 )
 """``section``, ``options`` and ``payload`` are bytes; the first is the canonical transport header without options, with what
-an ICMP error quotes. ``target``: the destination to look up is a neighbour solicitation's ``target_address``. ``blank``: the
-payload leaves as zeros. ``error``: an ICMP error, whose ``target_address`` is the destination of the packet that it quotes,
-an IPv4 one in the last four bytes; ``quote``: what it quotes is not as it must be. ``unchecked``: a UDP checksum of zero.
-``nd``: of neighbour discovery, who sends to whom, whether a link-layer address is ``given`` and is the sender's own
-(``owned``), and ``fields``: a hop limit, code or length is wrong. ``udp_port``: a port is denied. ``link_group``: the
-destination MAC is the group that the frame must go to. ``lookup``: addresses are looked up."""
+an ICMP error quotes. ``ack_sum``: the two words of the acknowledgement number, added up. ``target``: the destination to look
+up is a neighbour solicitation's ``target_address``. ``blank``: the payload leaves as zeros. ``error``: an ICMP error, whose
+``target_address`` is the destination of the packet that it quotes, an IPv4 one in the last four bytes; ``quote``: what it
+quotes is not as it must be. ``unchecked``: a UDP checksum of zero. ``nd``: of neighbour discovery, who sends to whom,
+whether a link-layer address is ``given`` and is the sender's own (``owned``), and ``fields``: a hop limit, code or length is
+wrong. ``udp_port``: a port is denied. ``link_group``: the destination MAC is the group that the frame must go to.
+``lookup``: addresses are looked up."""
 
 OPTIONS = data.StructLayout(
     {

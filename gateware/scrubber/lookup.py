@@ -220,13 +220,13 @@ ADDRESSES = 5
 
 class Lookup(wiring.Component):
     """Looks up a frame's four addresses, and a fifth where an ICMP error quotes a packet: one after the other in one table
-    up to 8 lanes, where a frame that needs it has at least the 42 bytes of three headers, an ICMP error 70, and takes
-    five cycles; and in five copies of the table above.
+    up to 8 lanes, in five copies of the table above. Frames that need none of it are looked up, too, to no purpose.
 
     Members:
-        valid, i: a frame's `TRANSPORT`, taken where it asks for a look-up; its addresses stay until the next that does.
-        o_valid, o: one `LOOKUP` per frame that does, in order: 30, 15 and 10 cycles later with 1, 8 and 64 lanes, that of an
-            ICMP error 34, 16 and 10.
+        valid, i: a frame's `TRANSPORT`, at least as long after the frame before as its five addresses take, one or, with
+            one lane, four cycles each; the addresses stay for so long.
+        o_valid, o: one `LOOKUP` per frame, in order: 30, 15 and 10 cycles later with 1, 8 and 64 lanes, that of an ICMP
+            error 34, 16 and 10.
         write_valid, write: replaces a word of a row.
     """
 
@@ -254,15 +254,14 @@ class Lookup(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        asks = self.valid & self.i.lookup
         tables = [AddressTable(self.port, self.slices) for _ in range(ADDRESSES if self.parallel else 1)]
         for number, table in enumerate(tables):
             m.submodules[f"table_{number}"] = table
             m.d.comb += [table.write_valid.eq(self.write_valid), table.write.eq(self.write)]
         if self.parallel:
-            self._at_once(m, asks, tables)
+            self._at_once(m, tables)
         else:
-            self._in_turn(m, asks, tables[0])
+            self._in_turn(m, tables[0])
         return m
 
     @property
@@ -291,12 +290,12 @@ class Lookup(wiring.Component):
         ethernet = self.i.network.ethernet
         return Cat(ethernet.source_mac, ethernet.destination_mac, self.i.network.addresses, target)
 
-    def _at_once(self, m: Module, asks: Value, tables: list[AddressTable]) -> None:
+    def _at_once(self, m: Module, tables: list[AddressTable]) -> None:
         network, fields = self.i.network.ethernet.network, self._fields(self.i.target_address)
         for table, key in zip(tables, self._keys(network, self.i.target, self.i.error), strict=True):
             places = ((when, fields[8 * where.start : 8 * where.stop]) for when, where in key)
             m.d.comb += [
-                table.valid.eq(asks),
+                table.valid.eq(self.valid),
                 table.key.eq(gated(places)),
                 table.kind.eq(KIND_MAC if len(key) == 1 else Mux(network == Network.IPV6, KIND_IPV6, KIND_IPV4)),
                 table.mark.eq(self.i.error),
@@ -310,7 +309,7 @@ class Lookup(wiring.Component):
             self.o_valid.eq(source.o_valid),
         ]
 
-    def _in_turn(self, m: Module, asks: Value, table: AddressTable) -> None:
+    def _in_turn(self, m: Module, table: AddressTable) -> None:
         # What says where the addresses are is kept beside them: another frame's description is here before all of them are
         # looked up. Every place has a registered bit that gates it in its turn: far smaller than a switch.
         network, target, error = Signal(Network), Signal(), Signal()
@@ -318,13 +317,13 @@ class Lookup(wiring.Component):
         if self.slices == 1:
             # The fifth turn comes when the next frame's addresses may be here.
             address = Signal.like(address, name="target_address")
-            with m.If(asks):
+            with m.If(self.valid):
                 m.d.sync += address.eq(self.i.target_address)
         turns_left, answered = Signal(ADDRESSES * self.slices - 1), Signal(range(ADDRESSES))
-        turn = Cat(asks, turns_left)
+        turn = Cat(self.valid, turns_left)
         first = turn[:: self.slices]
         m.d.sync += turns_left.eq(turn)
-        with m.If(asks):
+        with m.If(self.valid):
             m.d.sync += [
                 network.eq(self.i.network.ethernet.network),
                 target.eq(self.i.target),

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from gateware.scrubber.beat import LayerInterface, LayerSignature, SectionInterface, SectionSignature
 from gateware.scrubber.bytesum import ByteSum, sum_layout
-from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, Network, Transport
+from gateware.scrubber.layouts import ETHERNET, MACS, NETWORK, POLICY, Network, Transport
 from gateware.scrubber.match import same_bytes
 from gateware.scrubber.split import Edits, HeaderSplit, captured_value, write_section
 
@@ -36,7 +36,8 @@ class NetworkLayer(wiring.Component):
         recall, source_byte, destination_byte: with one lane, the byte of either IPv6 address of the frame before, at once.
             ``recall`` is its place in the address plus 8, modulo 16, which it had in the network header.
 
-    Latency 3 cycles, one beat per cycle.
+    Latency 3 cycles, one beat per cycle. With one lane, the addresses in ``o.meta`` are where they were captured: those of
+    a frame that ends at once stay for 17 cycles after its first beat of ``o``, MACs for 11, when the next frame's come.
     """
 
     i: LayerInterface
@@ -109,8 +110,16 @@ class NetworkLayer(wiring.Component):
             self._remember(m, split, 24, self.destination_byte)
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
         same = self._compare(m, split)
+        addresses = [
+            *(self.o.meta.ethernet[key].eq(split.found.meta[key]) for key in MACS),
+            *(self.o.meta.addresses[k].eq(split.found.captured[8 + k]) for k in range(32)),
+        ]
+        if self.lanes == 1:
+            m.d.comb += addresses
         with m.If(split.found_valid):
             self._describe(m, split.found, same)
+            if self.lanes > 1:
+                m.d.sync += addresses
         return m
 
     def _sums(self, m: Module, split: HeaderSplit, ipv4: Value, ipv6: Value) -> None:
@@ -193,7 +202,7 @@ class NetworkLayer(wiring.Component):
         m.d.comb += length.eq(Mux(ipv4, total - found.length, Mux(ipv6, payload, 0)))
         minimum = Mux(found.meta.tagged, 42, 46)
         m.d.sync += [
-            o.ethernet.eq(found.meta),
+            *(o.ethernet[key].eq(found.meta[key]) for key in ETHERNET.members if key not in MACS),
             o.transport.eq(Mux(good, transport, Transport.NONE)),
             o.arp_fields.eq(
                 arp
@@ -221,7 +230,6 @@ class NetworkLayer(wiring.Component):
             o.probe.eq(request & same["no_sender"]),
             o.gratuitous.eq(request & same["gratuitous"]),
         ]
-        m.d.sync += [o.addresses[k].eq(c[8 + k]) for k in range(32)]
         a = o.altered
         m.d.sync += [
             a.eq(0),

@@ -67,11 +67,12 @@ class OptionsLayer(wiring.Component):
         m.d.comb += split.length.eq(split.meta.options)
         write_section(m, split, self.section, split.length, {}, {})
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
-        with m.If(split.found_valid):
-            m.d.sync += self.o.meta.eq(split.found.meta)
         if self.lanes == 1:
+            m.d.comb += self.o.meta.eq(split.found.meta)
             self._serial(m, split)
         else:
+            with m.If(split.found_valid):
+                m.d.sync += self.o.meta.eq(split.found.meta)
             self._pipeline(m, split)
         return m
 

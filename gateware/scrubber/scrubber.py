@@ -2,7 +2,7 @@
 """The stateless header scrubber of one direction."""
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.hdl import Value
+from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -11,7 +11,8 @@ from custodes.registers import UNTAGGED_VID
 from custodes.table import SCRUBBED, Port, Reason
 from gateware.scrubber.beat import SectionInterface, begins, section_entry
 from gateware.scrubber.ethernet import EthernetLayer
-from gateware.scrubber.layouts import IDS, LOOKUP, POLICY, TRANSPORT, VERDICTS
+from gateware.scrubber.gather import Gather
+from gateware.scrubber.layouts import IDS, POLICY, VERDICTS
 from gateware.scrubber.lookup import WRITE, Lookup
 from gateware.scrubber.network import NetworkLayer
 from gateware.scrubber.options import OptionsLayer
@@ -37,7 +38,8 @@ JUDGED = wiring.Signature({"valid": Out(1), "reason": Out(Reason), "altered": Ou
 FINDINGS_DEPTH = {1: 16, 8: 16, 64: 128}
 """For each lane count, more than the frames that can follow a frame before the last of its findings is there: that is what
 the options walk finds, some 60 cycles after the payload begins, and payloads begin 42, 5 and 1 cycles apart at least."""
-VERDICT_DEPTH = {1: 16, 8: 512, 64: 512}
+VERDICT_QUEUE = {1: (16, 1), 8: (512, 3), 64: (512, 3)}
+"""For each lane count, depth and registers of the queues that the rewriter takes verdicts from."""
 FRAMES_INSIDE = {1: 12, 8: 384, 64: 384}
 """For each lane count, so many frames at most are inside when another is let in; each has a verdict at most in each queue.
 With one lane five smallest frames are inside while none waits; queues for a dozen need no block RAM."""
@@ -149,13 +151,11 @@ class Scrubber(wiring.Component):
         vlan_valid, vlan = self._vlan(m, payload)
         sums = Signal.like(verdict.i.section_sums)
         m.d.comb += [sums.canonical.eq(transport.header_sum), sums.quoted.eq(transport.quoted_sum)]
-        described, description = Signal(), Signal(TRANSPORT)
-        m.d.sync += [described.eq(payload.begins), description.eq(payload.i.meta)]
         self._collect(
             m,
             verdict,
             {
-                "transport": (described, description),
+                "transport": (payload.begins, payload.i.meta),
                 "vlan": (vlan_valid, vlan),
                 "options": (options.found_valid, options.found),
                 "tail": (tail.o_valid, tail.o),
@@ -165,8 +165,8 @@ class Scrubber(wiring.Component):
                 "all_sum": (transport.all_valid, transport.all_sum),
                 "section_sums": (transport.header_valid, sums),
                 "payload_sum": (payload.sum_valid, payload.sum),
+                "lookup": (lookup.o_valid, lookup.o),
             },
-            (lookup.o_valid, lookup.o),
         )
         m.d.comb += [
             self.judged.valid.eq(verdict.o_valid),
@@ -199,7 +199,7 @@ class Scrubber(wiring.Component):
 
     def _verdicts(self, m: Module, rewriter: Rewriter, verdict: Verdict) -> None:
         for name, layout in VERDICTS.items():
-            m.submodules[f"verdict_{name}"] = queue = Queue(layout, VERDICT_DEPTH[self.lanes])
+            m.submodules[f"verdict_{name}"] = queue = Queue(layout, *VERDICT_QUEUE[self.lanes])
             m.d.comb += queue.i.valid.eq(verdict.o_valid)
             m.d.comb += [queue.i.payload[key].eq(verdict.o[key]) for key in layout.members]
             wiring.connect(m, queue.o, getattr(rewriter, f"verdict_{name}"))
@@ -225,41 +225,14 @@ class Scrubber(wiring.Component):
         ]
         return valid[3], admitted
 
-    def _collect(
-        self,
-        m: Module,
-        verdict: Verdict,
-        findings: dict[str, tuple[Value, object]],
-        lookup: tuple[Value, object],
-    ) -> None:
-        """Findings come at different times, each once per frame and in order: each waits in a queue for the others."""
-        depth = FINDINGS_DEPTH[self.lanes]
-        ready: list[Value] = []
-        complete, take = Signal(), Signal()
-        spacing = VERDICT_SPACING_CYCLES[self.lanes]
-        if spacing == 1:
-            m.d.comb += take.eq(complete)
-        else:
-            # Of the cycles between, one is to tell all queues.
-            taken = Signal(spacing - 1)
-            m.d.comb += take.eq(taken[0])
-            m.d.sync += taken.eq(Cat(complete & ~taken.any(), taken))
+    def _collect(self, m: Module, verdict: Verdict, findings: dict[str, tuple[Value, ValueLike]]) -> None:
+        """Findings come at different times, each once per frame and in order."""
+        shapes = {name: verdict.i[name].shape() for name in findings}
+        m.submodules.gather = gather = Gather(shapes, FINDINGS_DEPTH[self.lanes], VERDICT_SPACING_CYCLES[self.lanes])
         for name, (valid, value) in findings.items():
-            m.submodules[f"queue_{name}"] = queue = Queue(verdict.i[name].shape(), depth)
             m.d.comb += [
-                queue.i.valid.eq(valid),
-                queue.i.payload.eq(value),
-                verdict.i[name].eq(queue.o.payload),
-                queue.o.ready.eq(take),
+                gather.valid[name].eq(valid),
+                gather.i[name].eq(value),
+                verdict.i[name].eq(gather.o[name]),
             ]
-            ready.append(queue.o.valid)
-        m.submodules.queue_lookup = queue = Queue(LOOKUP, depth)
-        asked = verdict.i.transport.lookup
-        m.d.comb += [
-            queue.i.valid.eq(lookup[0]),
-            queue.i.payload.eq(lookup[1]),
-            verdict.i.lookup.eq(queue.o.payload),
-            queue.o.ready.eq(take & asked),
-            complete.eq(Cat(*ready).all() & (queue.o.valid | ~asked)),
-            verdict.valid.eq(take),
-        ]
+        m.d.comb += verdict.valid.eq(gather.o_valid)

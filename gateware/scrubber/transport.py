@@ -25,7 +25,7 @@ from gateware.scrubber.icmp_error import (
     is_error,
     quoted_payload,
 )
-from gateware.scrubber.layouts import ETHERNET, NETWORK, POLICY, TRANSPORT, Transport
+from gateware.scrubber.layouts import ETHERNET, MACS, NETWORK, POLICY, TRANSPORT, Transport
 from gateware.scrubber.split import Edits, HeaderSplit, either, write_section
 
 LENGTHS = (8, 16, 20, 24, 32, IPV4_MESSAGE, IPV6_MESSAGE)
@@ -110,8 +110,7 @@ class TransportLayer(wiring.Component):
         m.d.sync += early.eq(anticipate(m, c, meta, neighbour, error, quoted))
         same = compare(m, split, *self._addresses(split), quoted, self.policy)
         o = describe(m, split.found, early, same, self.policy)
-        with m.If(split.found_valid):
-            self._register(m, o)
+        self._hand_on(m, split, o)
         if self.lanes == 1:
             self._follow_target(m, split, error)
         return m
@@ -163,22 +162,23 @@ class TransportLayer(wiring.Component):
         m.d.comb += split.length.eq(length)
         return neighbour, error
 
-    def _register(self, m: Module, o: data.View) -> None:
-        """The addresses stay for the look-up, which takes a few cycles, until the next frame that asks for one."""
-        ethernet, network, meta = o.network.ethernet, o.network, self.o.meta
-        held = ("source_mac", "destination_mac")
-        with m.If(o.lookup):
+    def _hand_on(self, m: Module, split: HeaderSplit, o: data.View) -> None:
+        meta, network, ethernet = self.o.meta, self.o.meta.network, self.o.meta.network.ethernet
+        addresses = [
+            *(ethernet[key].eq(o.network.ethernet[key]) for key in MACS),
+            network.addresses.eq(o.network.addresses),
+        ]
+        if self.lanes == 1:
+            # See `NetworkLayer`: they stay where they are.
+            m.d.comb += addresses
+        with m.If(split.found_valid):
             m.d.sync += [
-                *(meta.network.ethernet[key].eq(ethernet[key]) for key in held),
-                meta.network.addresses.eq(network.addresses),
+                *(ethernet[key].eq(o.network.ethernet[key]) for key in ETHERNET.members if key not in MACS),
+                *(network[key].eq(o.network[key]) for key in NETWORK.members if key not in {"ethernet", "addresses"}),
+                *(meta[key].eq(o[key]) for key in TRANSPORT.members if key not in {"network", "target_address"}),
             ]
             if self.lanes > 1:
-                m.d.sync += meta.target_address.eq(o.target_address)
-        m.d.sync += [
-            *(meta.network.ethernet[key].eq(ethernet[key]) for key in ETHERNET.members if key not in held),
-            *(meta.network[key].eq(network[key]) for key in NETWORK.members if key not in {"ethernet", "addresses"}),
-            *(meta[key].eq(o[key]) for key in TRANSPORT.members if key not in {"network", "target_address"}),
-        ]
+                m.d.sync += [*addresses, meta.target_address.eq(o.target_address)]
 
     def _write(
         self, m: Module, split: HeaderSplit, kinds: dict[Transport, Signal], neighbour: Value, error: Value

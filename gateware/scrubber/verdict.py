@@ -51,7 +51,7 @@ class Verdict(wiring.Component):
     """Decides. A pipeline of 11 stages without back-pressure, one frame in `VERDICT_SPACING_CYCLES`.
 
     Members:
-        valid, i: the findings.
+        valid, i: the findings; with one lane they stay until the next ones.
         o_valid, o: the `VERDICT`, 11 cycles later, with ``reason`` and ``altered``, which is zero in a dropped frame.
     """
 
@@ -129,55 +129,52 @@ class Verdict(wiring.Component):
             verdict.sack_last.eq((found.sack_start >> bits) + (((found.sack_blocks << 3) - 1) >> bits)),
         ]
         stage = _Pipeline(m)
-        if self.lanes > 1:
-            take, carry = stage, stage
-        else:
-            # What is only carried along stays where it is: the next frame comes when this one has been decided on.
-            take, carry = _Pipeline(m, self.valid), _stay
+        # With one lane, what is only carried along stays where it is: the next frame comes when this one is decided on.
+        carry = stage if self.lanes > 1 else _stay
         # What both the length field and the pseudo-header have of the transport layer: its header and payload, options
         # left out.
-        fixed_part = take("fixed_part", t.section + payload)
-        words = take("words", found.words)
-        address = take("address", _plain(i.address_sum))
-        pseudo_address = take("pseudo_address", Mux(icmp, 0, _plain(i.address_sum)))
-        pseudo_protocol = take("pseudo_protocol", protocol)
+        fixed_part = stage("fixed_part", t.section + payload)
+        words = carry("words", found.words)
+        address = stage("address", _plain(i.address_sum))
+        pseudo_address = stage("pseudo_address", Mux(icmp, 0, _plain(i.address_sum)))
+        pseudo_protocol = stage("pseudo_protocol", protocol)
         sums = {
-            "header": [take("header", _plain(i.header_sum))],
+            "header": [stage("header", _plain(i.header_sum))],
             "ip": [
                 address,
-                take("ip_fixed", Const(0x4500 + 0x4000 + 20) + Cat(Mux(icmp, 1, protocol), self.policy.ttl)),
+                stage("ip_fixed", Const(0x4500 + 0x4000 + 20) + Cat(Mux(icmp, 1, protocol), self.policy.ttl)),
                 fixed_part,
                 words,
             ],
-            "quoted": [take("quoted", _plain(i.section_sums.quoted))],
+            "quoted": [stage("quoted", _plain(i.section_sums.quoted))],
             "in": [
-                take("all", _plain(i.all_sum)),
-                take("in_length", Mux(icmp, 0, Mux(udp, t.payload + 8, n.length))),
+                stage("all", _plain(i.all_sum)),
+                stage("in_length", Mux(icmp, 0, Mux(udp, t.payload + 8, n.length))),
                 pseudo_protocol,
                 pseudo_address,
             ],
             "out": [
-                take("canonical", _plain(i.section_sums.canonical)),
-                take("acknowledged", t.ack_words[:16] + t.ack_words[16:]),
-                take("payload", Mux(t.trim | t.blank, 0, _plain(i.payload_sum))),
-                take("mss", Mux(found.has_mss, Cat(mss, Const(0x0204, 16)), 0)),
-                take("offset", Mux(tcp, Cat(Const(0, 12), (found.words + 20)[2:6]), 0)),
-                take("words_fixed", self._fixed_words(found, has_sack)),
-                take("sack", Mux(has_sack, _plain_pair(found.sack_high, found.sack_low), 0)),
-                take("out_length", Mux(icmp, 0, t.section + payload)),
-                take("out_words", found.words),
+                stage("canonical", _plain(i.section_sums.canonical)),
+                carry("acknowledged", t.ack_sum),
+                stage("payload", Mux(t.trim | t.blank, 0, _plain(i.payload_sum))),
+                stage("mss", Mux(found.has_mss, Cat(mss, Const(0x0204, 16)), 0)),
+                stage("offset", Mux(tcp, Cat(Const(0, 12), (found.words + 20)[2:6]), 0)),
+                stage("words_fixed", self._fixed_words(found, has_sack)),
+                stage("sack", Mux(has_sack, _plain_pair(found.sack_high, found.sack_low), 0)),
+                stage("out_length", Mux(icmp, 0, t.section + payload)),
+                carry("out_words", found.words),
                 pseudo_protocol,
                 pseudo_address,
             ],
         }
         kept = [
-            take("is_ipv4", ipv4),
-            take("is_udp", udp),
-            take("is_checked", n.transport != Transport.NONE),
-            take("unchecked", t.unchecked),
-            take("failures", failures),
-            take("altered", altered.as_value()),
-            take("verdict", verdict.as_value()),
+            carry("is_ipv4", ipv4),
+            carry("is_udp", udp),
+            carry("is_checked", n.transport != Transport.NONE),
+            carry("unchecked", t.unchecked),
+            carry("failures", failures),
+            carry("altered", altered.as_value()),
+            carry("verdict", verdict.as_value()),
         ]
         length = fixed_part + words + Mux(kept[0], 20, 0)
         valid = stage("valid", self.valid)
@@ -186,8 +183,12 @@ class Verdict(wiring.Component):
         for level in range(ADDING_STAGES + FOLDING_STAGES):
             adding = level < ADDING_STAGES
             for name, terms in sums.items():
-                results = [sum(pair[1:], pair[0]) for pair in batched(terms, 2)] if adding else [fold(terms[0])]
-                sums[name] = [stage(f"{name}_{level}_{number}", value) for number, value in enumerate(results)]
+                pairs = [*batched(terms, 2)] if adding else [terms]
+                results = [sum(pair[1:], pair[0]) if adding else fold(pair[0]) for pair in pairs]
+                sums[name] = [
+                    (carry if adding and len(pair) == 1 else stage)(f"{name}_{level}_{number}", value)
+                    for number, (pair, value) in enumerate(zip(pairs, results, strict=True))
+                ]
             kept = [carry(f"keep_{level}_{number}", value) for number, value in enumerate(kept)]
             length = carry(f"length_{level}", length)
             valid = stage(f"valid_{level}", valid)
@@ -211,8 +212,8 @@ class Verdict(wiring.Component):
             self.o_valid.eq(stage("decided", valid)),
             self.o.eq(carry("decided_carried", carried)),
             self.o.length.eq(carry("decided_length", length)),
-            self.o.ip_checksum.eq(stage("decided_ip", ip)),
-            self.o.quoted_checksum.eq(stage("decided_quoted", quoted)),
+            self.o.ip_checksum.eq(carry("decided_ip", ip)),
+            self.o.quoted_checksum.eq(carry("decided_quoted", quoted)),
             self.o.checksum.eq(stage("decided_checksum", Mux(is_udp & (checksum == 0), 0xFFFF, checksum))),
             self.o.drop.eq(drop),
             self.reason.eq(lowest),
@@ -288,17 +289,15 @@ class Verdict(wiring.Component):
 
 
 class _Pipeline:
-    """Registers a value: one stage later, and only where it is ``taken``."""
+    """Registers a value: one stage later."""
 
-    def __init__(self, m: Module, taken: ValueLike = 1) -> None:
+    def __init__(self, m: Module) -> None:
         self._m = m
-        self._taken = taken
 
     def __call__(self, name: str, value: ValueLike) -> Value:
         value = Value.cast(value)
         register = Signal(value.shape(), name=name)
-        with self._m.If(self._taken):
-            self._m.d.sync += register.eq(value)
+        self._m.d.sync += register.eq(value)
         return register
 
 
