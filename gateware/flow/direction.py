@@ -20,8 +20,8 @@ from gateware.stream import FrameSignature, Queue, SkidBuffer, beat_layout
 
 STORE_DEPTH = 512
 """Words of 4 bytes with one lane, else beats: as deep as a block RAM is where it is widest."""
-EDGES = 32
-"""Four banks of 8 SACK edges: of a direction, three frames at most are between their headers and the engine."""
+EDGES = 16
+"""Two banks of 8 SACK edges: of the frame that is with the engine, and of the next."""
 STORE_SPARE = 4
 """Places that stay free: whether there is one is known two cycles late."""
 MAX_INSIDE = 1 << 10
@@ -70,7 +70,7 @@ class Direction(wiring.Component):
 
     Latency: a frame leaves as soon as its result is there. Throughput, if the engine is fast enough: one beat per cycle;
     with more than one lane a cycle passes between two frames. Back-pressure: a stalled output fills the store (2 kB with
-    one lane, else 512 beats); two headers that wait for the engine hold the next frame back. Reset forgets every frame
+    one lane, else 512 beats); a header that waits for the engine holds the next frame's back. Reset forgets every frame
     inside.
     """
 
@@ -96,7 +96,7 @@ class Direction(wiring.Component):
                 "ids": In(stream.Signature(IDS)),
                 "header": Out(stream.Signature(HEADER)),
                 "result": In(RESULTS),
-                "edge_bank": In(2),
+                "edge_bank": In(1),
                 "edge_number": In(3),
                 "edge": Out(32),
                 "window_scale": In(4),
@@ -183,20 +183,23 @@ class Direction(wiring.Component):
         return rewriter.dropped
 
     def _keep_edges(self, m: Module, parser: Parser) -> None:
-        """The edges of even and of odd number in a memory each, as two can come at once."""
+        """In as many memories as edges can come at once: the lowest bits of an edge's number say which."""
+        low = (parser.words - 1).bit_length()
         m.d.comb += self.edge.eq(0)
-        for odd in range(2):
-            m.submodules[f"edges_{odd}"] = edges = Memory(shape=32, depth=EDGES // 2, init=[], attrs=DISTRIBUTED)
+        for part in range(parser.words):
+            m.submodules[f"edges_{part}"] = edges = Memory(
+                shape=32, depth=EDGES // parser.words, init=[], attrs=DISTRIBUTED
+            )
             write, read = edges.write_port(), edges.read_port(domain="comb")
-            m.d.comb += read.addr.eq(Cat(self.edge_number[1:], self.edge_bank))
-            with m.If(self.edge_number[0] == odd):
+            m.d.comb += read.addr.eq(Cat(self.edge_number[low:], self.edge_bank))
+            with m.If(self.edge_number[:low] == part):
                 m.d.comb += self.edge.eq(read.data)
             for number in range(parser.words):
                 edge = parser.edge[number]
-                with m.If(parser.edge_valid[number] & (edge.number[0] == odd)):
+                with m.If(parser.edge_valid[number] & (edge.number[:low] == part)):
                     m.d.comb += [
                         write.en.eq(1),
-                        write.addr.eq(Cat(edge.number[1:], edge.bank)),
+                        write.addr.eq(Cat(edge.number[low:], edge.bank)),
                         write.data.eq(edge.edge),
                     ]
 

@@ -84,7 +84,7 @@ class Engine(wiring.Component):
                 "tick": In(1),
                 "clear": In(1),
                 "edge_side": Out(1),
-                "edge_bank": Out(2),
+                "edge_bank": Out(1),
                 "edge_number": Out(3),
                 "edge": In(32),
                 "result": Out(RESULTS).array(2),

@@ -39,7 +39,7 @@ HEADER = data.StructLayout(
         "scaled": 1,
         "scale": 4,
         "edges": range(2 * 4 + 1),
-        "bank": 2,
+        "bank": 1,
     }
 )
 """What is needed of a canonical frame. ``kind`` is a `FlowKind`, or 0 for a frame that is not translated; ``bad``: it is not
@@ -49,7 +49,7 @@ who asks, and the sequence number is ``sequence`` in a request and ``acknowledge
 IP payload, ``offset`` that of the TCP header in words; ``scaled``: there is a window ``scale``; ``edges`` is the number of
 SACK edges, which are in ``bank`` of their memory. What a frame does not have is 0."""
 
-EDGE_WRITE = data.StructLayout({"bank": 2, "number": range(8), "edge": 32})
+EDGE_WRITE = data.StructLayout({"bank": 1, "number": range(8), "edge": 32})
 """A SACK edge, and where it is kept: with those of its frame."""
 
 KEY = data.StructLayout(

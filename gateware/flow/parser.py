@@ -17,6 +17,8 @@ ECHOES = ((8, 0), (128, 129))
 """Types of request and reply: of ICMP, and of ICMPv6."""
 ERRORS = ((3, 11, 12), (1, 2, 3, 4))
 NEIGHBOURS = (133, 135, 136)
+TYPE_WORD = 3
+"""With the EtherType, or the tag before it."""
 TCP_WORDS = 5
 """Of a header without options."""
 WINDOW_SCALE, SACK = 0x0103, 0x0101_05
@@ -55,12 +57,12 @@ class Parser(wiring.Component):
         valid, word, present, last: words of one frame; ``present`` says which are there, whole.
         ready: words may come. ``rest``: those of this frame that are to come say nothing.
         ids: one per frame, taken with its header.
-        edge_valid, edge: a SACK edge, to be kept in the frame's bank.
+        edge_valid, edge: a SACK edge, to be kept in the frame's bank: of two, as only the frame before is with the engine.
         header: one per frame, in order.
         fault: a mode register holds no mode. No other word is taken then, and no other header found.
 
-    Latency 2 cycles after the last word of the headers. The next frame waits while no header is taken. A frame that ends in
-    its headers, or is not canonical, is ``bad``. Reset forgets what is under way.
+    Latency 1 cycle after the last word of the headers. The next frame's type waits until the header has been taken. A frame
+    that ends in its headers, or is not canonical, is ``bad``. Reset forgets what is under way.
     """
 
     valid: Signal
@@ -97,43 +99,34 @@ class Parser(wiring.Component):
         m = Module()
         at, found, pending = Signal(AT), Signal(HEADER), Signal()
         section, fault = guarded(Section)
-        edge_valid, edges = Signal(self.words), Signal(data.ArrayLayout(EDGE_WRITE, self.words))
         here, part, done, bad = at, section, [], []
         for number in range(self.words):
             step = _Step(m, number, part, here, self.word[number], found)
             m.d.comb += [step.after.eq(here), step.then.eq(part)]
             with m.If(self.valid & self.present[number]):
-                step.take(edge_valid[number], edges[number])
+                step.take(self.edge_valid[number], self.edge[number])
             here, part = step.after, step.then
             done.append(step.done)
             bad.append(step.bad)
-        any_done, cut, free = Signal(), Signal(), Signal()
-        header = self.header
+        any_done, cut, silent = Signal(), Signal(), Signal()
+        header, bank = self.header, Signal()
         m.d.comb += [
             self.fault.eq(fault),
             any_done.eq(sum(done) != 0),
             cut.eq(self.last & (part != Section.REST)),
-            free.eq(~header.valid),
             # Of the next frame's words the first ones say nothing.
+            silent.eq((section == Section.LINK) & (at.word + self.words <= TYPE_WORD) & ~self.last),
             self.rest.eq(section == Section.REST),
-            self.ready.eq(~fault & (~pending | self.rest | ((section == Section.LINK) & (at.word == 0) & ~self.last))),
-            self.ids.ready.eq(pending & free),
+            self.ready.eq(~fault & (~pending | self.rest | silent)),
+            header.valid.eq(pending & self.ids.valid),
+            header.payload.eq(found),
+            header.payload.ids.eq(self.ids.payload),
+            header.payload.bank.eq(bank),
+            self.ids.ready.eq(header.valid & header.ready),
+            *(edge.bank.eq(bank) for edge in self.edge),
         ]
-        bank = Signal(2)
-        m.d.comb += [edge.bank.eq(bank) for edge in edges]
-        m.d.sync += [self.edge_valid.eq(edge_valid), self.edge.eq(edges)]
-        with m.If(header.ready):
-            m.d.sync += header.valid.eq(0)
-        with m.If(free & pending & self.ids.valid):
-            m.d.sync += [
-                header.valid.eq(1),
-                header.payload.eq(found),
-                header.payload.ids.eq(self.ids.payload),
-                header.payload.bank.eq(bank),
-                bank.eq(bank + 1),
-                found.eq(0),
-                pending.eq(0),
-            ]
+        with m.If(self.ids.ready):
+            m.d.sync += [bank.eq(~bank), found.eq(0), pending.eq(0)]
         with m.If(self.valid):
             m.d.sync += [at.eq(Mux(self.last, 0, here.as_value())), section.eq(part)]
             with m.If(self.last):
@@ -156,7 +149,7 @@ class _Step:
         m, here = self.m, self.here
         m.d.comb += self.after.word.eq(here.word + 1)
         with m.Switch(self.section):
-            with m.Case(Section.LINK), m.If(here.word >= 3):
+            with m.Case(Section.LINK), m.If(here.word >= TYPE_WORD):
                 self._link()
             with m.Case(Section.IPV4):
                 self._ipv4()
@@ -212,7 +205,7 @@ class _Step:
             m.d.sync += self.found.ipv6.eq(1)
         with m.Elif(ethertype == 0x0806):
             self._ends()
-        with m.Elif((ethertype == 0x8100) & (self.here.word == 3)):
+        with m.Elif((ethertype == 0x8100) & (self.here.word == TYPE_WORD)):
             m.d.sync += self.found.tagged.eq(1)
         with m.Else():
             self._ends(bad=1)
