@@ -10,8 +10,6 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from gateware.pick import gated
-
 WORD_BITS = 32
 STATE_WORDS = 8
 STATE_BITS = WORD_BITS * STATE_WORDS
@@ -81,11 +79,12 @@ class Sha256(wiring.Component):
 
     Members:
         i: 16 words per block, see `block_word`; waited for where they do not come.
-        clear: in the next cycle nothing is left of message and state, and the state is zero; a block under way is
-            forgotten. No word is taken meanwhile.
+        clear: in the next cycle nothing is left of message and state, and the state is that of no message; a block under way
+            is forgotten. No word is taken meanwhile.
         busy: a block is under way.
-        state: while not busy, the state after the last block, or after reset or `clear` zero: the digest of a message that
-            ended with it. Its first word is the most significant one, so it is a number that reads as the digest is written.
+        state: while not busy, the state after the last block, or after reset or `clear` that before a message, as in FIPS
+            180-4, 5.3.3: the digest of a message that ended with it. Its first word is the most significant one, so it is a
+            number that reads as the digest is written.
 
     A block takes ``BLOCK_CYCLES`` from its first word to the first one of the next, and ``busy`` falls two cycles later if
     none comes. A word that begins a message takes the place of the state, even of one that is still being made: who wants
@@ -123,40 +122,36 @@ class Sha256(wiring.Component):
         constant = self._constant(m, number, ends, advance)
 
         # A round takes two cycles: a to c are one behind e to g. d and h are nowhere but in what a round adds.
-        a, b, c, e, f, g = working = [Signal(WORD_BITS, name=f"working_{name}") for name in "abcefg"]
-        # What the last rounds make is added to the state as it comes by in a, e and f, in four cycles. The first word of
-        # the next block may come in the third.
+        working = [Signal(WORD_BITS, name=f"working_{name}", init=INITIAL["abcdefgh".index(name)]) for name in "abcefg"]
+        a, b, c, e, f, g = working
+        # What the last rounds make is added to the state as it comes by in a, e and f, in four cycles: d and h, c and g, the
+        # others but a, a. Of each two words of the state the sum takes the place of one, and that the place of the other,
+        # which has been added. The first word of the next block may come in the third of these cycles.
         adds = Signal(4)
-        state = [Signal(WORD_BITS, name=f"state_{at}") for at in range(STATE_WORDS)]
+        state = [Signal(WORD_BITS, name=f"state_{at}", init=initial) for at, initial in enumerate(INITIAL)]
         sum_a, sum_e, sum_f = (Signal(WORD_BITS, name=f"sum_{name}") for name in "aef")
-        coming = Cat(number == ROUNDS - 2, adds[:3])
-        old_a, old_f = Signal(WORD_BITS), Signal(WORD_BITS)
-        m.d.sync += [
-            adds.eq(Cat(coming[:3], coming[3] & ~starts)),
-            old_a.eq(gated(zip(coming, reversed(state[:4]), strict=True))),
-            old_f.eq(gated(zip(coming[:3], reversed(state[5:]), strict=True))),
-        ]
+        m.d.sync += adds.eq(Cat(number == ROUNDS - 2, adds[:2], adds[2] & ~starts))
         m.d.comb += [
             self.busy.eq(~begins | adds[2:].any()),
             self.state.eq(Cat(reversed(state))),
-            sum_a.eq(a + old_a),
+            sum_a.eq(a + Mux(adds[2:].any(), state[1], state[3])),
             sum_e.eq(e + state[4]),
-            sum_f.eq(f + old_f),
+            sum_f.eq(f + Mux(adds[2], state[5], state[7])),
         ]
-        sums = [*[(sum_a, adds[at]) for at in (3, 2, 1, 0)], (sum_e, adds[2]), *[(sum_f, adds[at]) for at in (2, 1, 0)]]
-        for old, (new, adding), initial in zip(state, sums, INITIAL, strict=True):
-            with m.If(starts):
-                m.d.sync += old.eq(initial)
-            with m.Elif(adding):
-                m.d.sync += old.eq(new)
+        with m.If(adds[:2].any()):
+            m.d.sync += [state[3].eq(state[2]), state[2].eq(sum_a), state[7].eq(state[6]), state[6].eq(sum_f)]
+        with m.If(adds[2:].any()):
+            m.d.sync += [state[1].eq(state[0]), state[0].eq(sum_a)]
+        with m.If(adds[2]):
+            m.d.sync += [state[4].eq(sum_e), state[5].eq(sum_f)]
 
         # What a round adds: d and h with its word, and the two of the next.
-        with_h, with_d_h, d_h, change = (
-            Signal(WORD_BITS, name=name) for name in ("with_h", "with_d_h", "d_h", "change")
-        )
+        with_h, with_d_h, change = (Signal(WORD_BITS, name=name) for name in ("with_h", "with_d_h", "change"))
+        d_h = Signal(WORD_BITS, init=(INITIAL[2] + INITIAL[6]) % 2**WORD_BITS)
         h = Mux(begins, Mux(self.i.payload.first, INITIAL[7], state[7]), g)
-        next_d = Mux(ends, state[3], Mux(begins, state[2], Mux(follows, b, a)))
-        next_h = Mux(ends, state[7], Mux(begins, state[6], f))
+        # Those of the state are not in their places yet where the block ends.
+        next_d = Mux(ends | begins, state[2], Mux(follows, b, a))
+        next_h = Mux(ends | begins, state[6], f)
         of_e = (_turned(e, 6, 11, 25), _choose(e, f, g))
         of_a = (_turned(a, 2, 13, 22), _majority(a, b, c))
         with m.If(advance):
@@ -168,13 +163,10 @@ class Sha256(wiring.Component):
                 ends.eq(number == ROUNDS - 1),
                 with_h.eq(h + constant + word),
                 with_d_h.eq(Mux(starts, (INITIAL[3] + INITIAL[7]) % 2**WORD_BITS, d_h) + constant + word),
-                d_h.eq(Mux(starts, (INITIAL[2] + INITIAL[6]) % 2**WORD_BITS, next_d + next_h)),
+                d_h.eq(next_d + next_h),
                 change.eq(_sum(with_h, *of_e)),
             ]
-        with m.If(starts):
-            initial = [INITIAL[at] for at in (0, 1, 2, 4, 5, 6)]
-            m.d.sync += [old.eq(new) for old, new in zip(working, initial, strict=True)]
-        with m.Elif(adds[2]):
+        with m.If(adds[2]):
             continued = (_sum(change, *of_a), sum_a, state[2], sum_e, sum_f, state[6])
             m.d.sync += [old.eq(new) for old, new in zip(working, continued, strict=True)]
         with m.Else():
@@ -184,9 +176,11 @@ class Sha256(wiring.Component):
                 m.d.sync += [a.eq(_sum(change, *of_a)), b.eq(a), c.eq(b)]
             with m.If(advance & ~begins):
                 m.d.sync += [e.eq(_sum(with_d_h, *of_e)), f.eq(e), g.eq(f)]
+        # What begins a message has the same values as what nothing is left in: no logic but a reset.
+        with m.If(starts | self.clear):
+            m.d.sync += [value.eq(value.init) for value in (*state, *working, d_h)]
         with m.If(self.clear):
-            kept = (*state, old_a, old_f, *working, with_h, with_d_h, d_h, change)
-            m.d.sync += [*(value.eq(0) for value in kept), number.eq(0), adds.eq(0)]
+            m.d.sync += [*(value.eq(0) for value in (with_h, with_d_h, change)), number.eq(0), adds.eq(0)]
             m.d.sync += [begins.eq(1), follows.eq(0), given.eq(1), ends.eq(0)]
         return m
 
@@ -197,8 +191,9 @@ class Sha256(wiring.Component):
         m.d.comb += following.addr.eq(number + 1)
         with m.If(self.clear):
             m.d.sync += constant.eq(CONSTANTS[0])
-        with m.Elif(advance):
-            m.d.sync += constant.eq(Mux(ends, CONSTANTS[0], following.data))
+        # Behind the last comes the first, and stays there: the last round has none.
+        with m.Elif(advance & ~ends):
+            m.d.sync += constant.eq(following.data)
         return constant
 
     def _schedule(self, m: Module, given: Value, advance: Value) -> Value:
