@@ -16,16 +16,11 @@ def sum_layout(lanes: int) -> data.StructLayout:
     return data.StructLayout({"high": 8, "low": 9} if lanes == 1 else {"high": SUM_BITS, "low": SUM_BITS})
 
 
-def fold(value: Value) -> Value:
-    """One end-around carry: adds what is above 16 bits to the low 16; zero only where ``value`` is."""
-    return value[:16] + value[16:]
-
-
 class ByteSum(wiring.Component):
     """Adds the bytes of a frame, those of even and those of odd offset each to a number of its own.
 
-    With several lanes they are plain sums without an end-around carry, so that the loop is one addition at any width; `fold`
-    reduces them later. One lane takes turns: a single byte is added, and what it carries goes with the next one.
+    With several lanes they are plain sums without an end-around carry, so that the loop is one addition at any width, and
+    carries go around later. One lane takes turns: a single byte is added, and what it carries goes with the next one.
 
     Args:
         lanes: bytes per beat.

@@ -7,8 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.table import Reason
-from gateware.pick import batched
-from gateware.scrubber.bytesum import fold, sum_layout
+from gateware.scrubber.bytesum import sum_layout
 from gateware.scrubber.layouts import (
     ALTERED,
     LOOKUP,
@@ -21,10 +20,8 @@ from gateware.scrubber.layouts import (
     Transport,
 )
 from gateware.scrubber.payload import END, TAIL
+from gateware.scrubber.sums import Pipeline, Term, add_at_once, add_in_turn, byte_pair, pair
 
-ADDING_STAGES = 4
-"""Up to sixteen terms, added in pairs."""
-FOLDING_STAGES = 3
 VERDICT_SPACING_CYCLES = {1: 40, 8: 2, 64: 1}
 """For each lane count, how far apart frames are decided on at least. With one lane, a frame has the pipeline for itself."""
 PROTOCOLS = {Transport.TCP: 6, Transport.UDP: 17, Transport.ICMPV6: 58}
@@ -48,11 +45,13 @@ def findings(lanes: int) -> data.StructLayout:
 
 
 class Verdict(wiring.Component):
-    """Decides. A pipeline of 11 stages without back-pressure, one frame in `VERDICT_SPACING_CYCLES`.
+    """Decides, without back-pressure, on one frame in `VERDICT_SPACING_CYCLES`: in a pipeline of 10 stages; with one lane,
+    every frame has the adders for itself.
 
     Members:
         valid, i: the findings; with one lane they stay until the next ones.
-        o_valid, o: the `VERDICT`, 11 cycles later, with ``reason`` and ``altered``, which is zero in a dropped frame.
+        o_valid, o: the `VERDICT`, 10 cycles later, or 30 with one lane, with ``reason`` and ``altered``, which is zero in a
+            dropped frame.
     """
 
     valid: Signal
@@ -128,78 +127,64 @@ class Verdict(wiring.Component):
             verdict.quotes.eq(icmp & t.error),
             verdict.sack_last.eq((found.sack_start >> bits) + (((found.sack_blocks << 3) - 1) >> bits)),
         ]
-        stage = _Pipeline(m)
-        # With one lane, what is only carried along stays where it is: the next frame comes when this one is decided on.
-        carry = stage if self.lanes > 1 else _stay
+        stage = Pipeline(m)
         # What both the length field and the pseudo-header have of the transport layer: its header and payload, options
         # left out.
-        fixed_part = stage("fixed_part", t.section + payload)
-        words = carry("words", found.words)
-        address = stage("address", _plain(i.address_sum))
-        pseudo_address = stage("pseudo_address", Mux(icmp, 0, _plain(i.address_sum)))
-        pseudo_protocol = stage("pseudo_protocol", protocol)
-        sums = {
-            "header": [stage("header", _plain(i.header_sum))],
+        fixed_part: Value = t.section + payload
+        if self.lanes == 1:
+            fixed_part = stage("fixed_part", fixed_part)
+        pseudo = [[(1, protocol)], pair(i.address_sum, ~icmp)]
+        sums: dict[str, list[list[Term]]] = {
+            "header": [pair(i.header_sum)],
             "ip": [
-                address,
-                stage("ip_fixed", Const(0x4500 + 0x4000 + 20) + Cat(Mux(icmp, 1, protocol), self.policy.ttl)),
-                fixed_part,
-                words,
+                pair(i.address_sum),
+                [(1, Const(0x4500 + 0x4000 + 20)), (1, Cat(Mux(icmp, 1, protocol), self.policy.ttl))],
+                [(1, fixed_part)],
+                [(1, found.words)],
             ],
-            "quoted": [stage("quoted", _plain(i.section_sums.quoted))],
-            "in": [
-                stage("all", _plain(i.all_sum)),
-                stage("in_length", Mux(icmp, 0, Mux(udp, t.payload + 8, n.length))),
-                pseudo_protocol,
-                pseudo_address,
-            ],
+            "quoted": [pair(i.section_sums.quoted)],
+            "in": [pair(i.all_sum), [(~icmp, Mux(udp, t.payload + 8, n.length))], *pseudo],
             "out": [
-                stage("canonical", _plain(i.section_sums.canonical)),
-                carry("acknowledged", t.ack_sum),
-                stage("payload", Mux(t.trim | t.blank, 0, _plain(i.payload_sum))),
-                stage("mss", Mux(found.has_mss, Cat(mss, Const(0x0204, 16)), 0)),
-                stage("offset", Mux(tcp, Cat(Const(0, 12), (found.words + 20)[2:6]), 0)),
-                stage("words_fixed", self._fixed_words(found, has_sack)),
-                stage("sack", Mux(has_sack, _plain_pair(found.sack_high, found.sack_low), 0)),
-                stage("out_length", Mux(icmp, 0, t.section + payload)),
-                carry("out_words", found.words),
-                pseudo_protocol,
-                pseudo_address,
+                pair(i.section_sums.canonical),
+                [(1, t.ack_sum)],
+                pair(i.payload_sum, ~(t.trim | t.blank)),
+                [(found.has_mss, Cat(mss, Const(0x0204, 16)))],
+                [(tcp, Cat(Const(0, 12), (found.words + 20)[2:6]))],
+                self._fixed_words(found, has_sack),
+                byte_pair(found.sack_high, found.sack_low, has_sack),
+                [(~icmp, fixed_part)],
+                [(1, found.words)],
+                *pseudo,
             ],
         }
         kept = [
-            carry("is_ipv4", ipv4),
-            carry("is_udp", udp),
-            carry("is_checked", n.transport != Transport.NONE),
-            carry("unchecked", t.unchecked),
-            carry("failures", failures),
-            carry("altered", altered.as_value()),
-            carry("verdict", verdict.as_value()),
+            fixed_part,
+            found.words,
+            ipv4,
+            udp,
+            n.transport != Transport.NONE,
+            t.unchecked,
+            failures,
+            altered.as_value(),
+            verdict.as_value(),
         ]
-        length = fixed_part + words + Mux(kept[0], 20, 0)
-        valid = stage("valid", self.valid)
-
-        # Then pairs, until each sum is one number, and then its end-around carries: one addition per stage.
-        for level in range(ADDING_STAGES + FOLDING_STAGES):
-            adding = level < ADDING_STAGES
-            for name, terms in sums.items():
-                pairs = [*batched(terms, 2)] if adding else [terms]
-                results = [sum(pair[1:], pair[0]) if adding else fold(pair[0]) for pair in pairs]
-                sums[name] = [
-                    (carry if adding and len(pair) == 1 else stage)(f"{name}_{level}_{number}", value)
-                    for number, (pair, value) in enumerate(zip(pairs, results, strict=True))
-                ]
-            kept = [carry(f"keep_{level}_{number}", value) for number, value in enumerate(kept)]
-            length = carry(f"length_{level}", length)
-            valid = stage(f"valid_{level}", valid)
-        header, ip, quoted, total_in, total_out = (sums[name][0][:16] for name in sums)
-        is_ipv4, is_udp, is_checked, unchecked, failures, altered, carried = kept
+        if self.lanes > 1:
+            added, (valid, *kept) = add_at_once(m, sums, [self.valid, *kept])
+            carry = stage
+        else:
+            # What is only carried along stays where it is.
+            out = {"out": sums.pop("out")}
+            added, valid = add_in_turn(m, self.valid, [sums, out])
+            carry = _stay
+        header, ip, quoted, total_in, total_out = (added[name] for name in ("header", "ip", "quoted", "in", "out"))
+        fixed_part, words, is_ipv4, is_udp, is_checked, unchecked, failures, altered, carried = kept
+        length = fixed_part + words + Mux(is_ipv4, 20, 0)
 
         flags = [failures[number] for number in range(len(Reason))]
         flags[Reason.IP_CHECKSUM] = is_ipv4 & (header != 0xFFFF)
         flags[Reason.TRANSPORT_CHECKSUM] = is_checked & ((total_in != 0xFFFF) | (is_udp & unchecked))
         failed = stage("failed", Cat(*flags))
-        checksum, ip, quoted = stage("checksum", ~total_out), stage("last_ip", ~ip), stage("last_quoted", ~quoted)
+        checksum, ip, quoted = stage("checksum", ~total_out), carry("last_ip", ~ip), carry("last_quoted", ~quoted)
         valid = stage("last_valid", valid)
         is_udp, length = carry("last_is_udp", is_udp), carry("last_length", length)
         carried, altered = carry("carried", carried), carry("last_altered", altered)
@@ -222,13 +207,13 @@ class Verdict(wiring.Component):
         return m
 
     @staticmethod
-    def _fixed_words(found: data.View, has_sack: Value) -> Value:
-        """The words of rebuilt options but for MSS and SACK edges, added up."""
-        return (
-            Mux(found.has_sack_permitted, 0x0101 + 0x0402, 0)
-            + Mux(found.has_window_scale, 0x0103 + 0x0300 + found.window_scale, 0)
-            + Mux(has_sack, 0x0101 + 0x0502 + (found.sack_blocks << 3), 0)
-        )
+    def _fixed_words(found: data.View, has_sack: Value) -> list[Term]:
+        """The words of rebuilt options but for MSS and SACK edges."""
+        return [
+            (found.has_sack_permitted, Const(0x0101 + 0x0402)),
+            (found.has_window_scale, Const(0x0103 + 0x0300) + found.window_scale),
+            (has_sack, Const(0x0101 + 0x0502) + (found.sack_blocks << 3)),
+        ]
 
     def _failures(self, i: data.View) -> Value:
         """A bit per reason, those that need a checksum left out. Checks of an inner layer may read what is left over from
@@ -288,26 +273,5 @@ class Verdict(wiring.Component):
         return Cat(*(Value.cast(flags.get(reason, 0))[0] for reason in Reason))
 
 
-class _Pipeline:
-    """Registers a value: one stage later."""
-
-    def __init__(self, m: Module) -> None:
-        self._m = m
-
-    def __call__(self, name: str, value: ValueLike) -> Value:
-        value = Value.cast(value)
-        register = Signal(value.shape(), name=name)
-        self._m.d.sync += register.eq(value)
-        return register
-
-
 def _stay(_: str, value: ValueLike) -> Value:
     return Value.cast(value)
-
-
-def _plain_pair(high: Value, low: Value) -> Value:
-    return (high << 8) + low
-
-
-def _plain(total: data.View) -> Value:
-    return _plain_pair(total.high, total.low)
