@@ -2,10 +2,12 @@
 """Frames that pass, as messages for SHA-256."""
 
 from amaranth import Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.table import MAX_FRAME_BYTES
+from gateware.fingerprint.beats import CYCLES_BITS
 from gateware.hash import block_word
 from gateware.hash.sha256 import BLOCK_WORDS, WORD_BITS
 from gateware.stream import FrameFIFO, Queue, WidthConverter, beat_layout
@@ -14,10 +16,10 @@ BYTE_BITS = 8
 BLOCK_BYTES = BLOCK_WORDS * WORD_BITS // BYTE_BITS
 LENGTH_BITS = 64
 """Of the number of bits at the end of a message: FIPS 180-4, 5.1.1."""
-TOTAL_BITS = LENGTH_BITS - BYTE_BITS.bit_length() + 1
-"""Of the number of bytes of a message."""
+TOTAL_BITS = CYCLES_BITS + 2
+"""Of the number of bytes of a message: one in each cycle between two beats, and what waited before."""
 MARKS, SPARE_MARKS = 128, 8
-WORDS = 2 * BLOCK_WORDS
+WORDS = BLOCK_WORDS
 """That wait for the engine, which takes a block in as many cycles as it has words."""
 
 
@@ -86,16 +88,24 @@ class Absorber(wiring.Component):
         m.submodules.store = store = FrameFIFO(self.lanes, self.depth)
         m.submodules.narrow = narrow = WidthConverter(self.lanes, 1)
         m.submodules.marks = marks = Queue(self.mark, MARKS)
-        m.submodules.words = words = Queue(block_word(), WORDS)
+        m.submodules.words = words = Queue(block_word(), WORDS, registers=1)
         wiring.connect(m, store.o, narrow.i)
         wiring.connect(m, words.o, wiring.flipped(self.o))
-        self._take(m, store, marks)
-        self._room(m, store)
+        # Of a frame that is longer than the store, and so is dropped, no more beats are counted.
+        beats, comes = Signal(range(self.depth + 2)), Signal()
+        m.d.comb += comes.eq(self.tap.valid & (beats != self.depth + 1))
+        with m.If(self.tap.valid):
+            m.d.sync += beats.eq(Mux(self.tap.payload.last, 0, beats + comes))
+        before = Signal.like(beats)
+        m.d.sync += before.eq(beats)
+        self._take(m, store, marks, before)
+        self._room(m, store, before, comes)
         self._give(m, narrow.o, marks.o, words.i)
         return m
 
-    def _take(self, m: Module, store: FrameFIFO, marks: Queue) -> None:
-        """Frames into the store; what there is to do about them, in order, into the marks."""
+    def _take(self, m: Module, store: FrameFIFO, marks: Queue, before: Value) -> None:
+        """Frames into the store; what there is to do about them, in order, into the marks. ``before``: beats of the frame
+        before the beat a cycle ago."""
         tap = self.tap
         # Two more marks may be on their way, and one of a beat.
         crowded = Signal()
@@ -105,15 +115,11 @@ class Absorber(wiring.Component):
             store.i.payload.eq(tap.payload),
             store.i.payload.error.eq(tap.payload.error | crowded),
         ]
-        length_bits = self.mark["length"].width
-        count, before, kept = Signal(length_bits), Signal(length_bits), Signal(self.lanes)
-        length, ended, closes = Signal(length_bits), Signal(), Signal()
-        with m.If(tap.valid):
-            m.d.sync += count.eq(Mux(tap.payload.last, 0, count + self.lanes))
+        kept, length = Signal(self.lanes), Signal(self.mark["length"].width)
+        ended, closes = Signal(), Signal()
         m.d.sync += [
-            before.eq(count),
             kept.eq(tap.payload.keep),
-            length.eq(before + sum(kept)),
+            length.eq(before * self.lanes + sum(kept)),
             ended.eq(tap.valid & tap.payload.last),
             self.ended.eq(ended),
             closes.eq(self.close),
@@ -129,23 +135,14 @@ class Absorber(wiring.Component):
             marks.i.payload.closes.eq(self.closes),
         ]
 
-    def _room(self, m: Module, store: FrameFIFO) -> None:
+    def _room(self, m: Module, store: FrameFIFO, before: Value, comes: Value) -> None:
         """How many beats are in the store, and on their way into it."""
-        # Of a frame that is longer than the store, and so is dropped, no more are counted.
-        most = self.depth + 1
-        beats, before, dropping = (Signal(range(most + 1), name=name) for name in ("beats", "before", "dropping"))
-        level = Signal(range(4 * self.depth))
-        comes, goes, more = Signal(), Signal(), Signal(range(most + 1))
-        m.d.comb += [
-            comes.eq(self.tap.valid & (beats != most)),
-            goes.eq(store.o.valid & store.o.ready),
-            more.eq(beats + comes),
-        ]
-        with m.If(self.tap.valid):
-            m.d.sync += beats.eq(Mux(self.tap.payload.last, 0, more))
+        level, dropping = Signal(range(4 * self.depth)), Signal.like(before)
+        came, goes = Signal(), Signal()
+        m.d.comb += goes.eq(store.o.valid & store.o.ready)
         m.d.sync += [
-            before.eq(more),
-            dropping.eq(before),
+            came.eq(comes),
+            dropping.eq(before + came),
             level.eq(level + comes - goes - Mux(self.dropped, dropping, 0)),
             self.room.eq(level <= self.depth - -(-MAX_FRAME_BYTES // self.lanes) - 4),
         ]
@@ -154,7 +151,7 @@ class Absorber(wiring.Component):
         """Bytes, four of which make a word."""
         byte, offered, taken = Signal(BYTE_BITS), Signal(), Signal()
         word, lane = Signal(WORD_BITS - BYTE_BITS), Signal(range(WORD_BITS // BYTE_BITS))
-        total, begun = Signal(TOTAL_BITS), Signal()
+        total, place, begun = Signal(TOTAL_BITS), Signal(range(BLOCK_BYTES)), Signal()
         inside = Signal(range(WORDS + 8))
         ends_word = lane == WORD_BITS // BYTE_BITS - 1
         m.d.comb += [
@@ -164,14 +161,16 @@ class Absorber(wiring.Component):
             taken.eq(offered & (words.ready | ~ends_word)),
         ]
         with m.If(taken):
-            m.d.sync += [word.eq(word << BYTE_BITS | byte), lane.eq(lane + 1), total.eq(total + 1)]
+            m.d.sync += [word.eq(word << BYTE_BITS | byte), lane.eq(lane + 1), place.eq(place + 1)]
             with m.If(ends_word):
                 m.d.sync += begun.eq(1)
         m.d.sync += inside.eq(inside + (taken & ends_word) - (self.o.valid & self.o.ready))
 
         mark, length = marks.payload, Signal(2 * BYTE_BITS)
-        bits, place, closed = Signal(LENGTH_BITS), Signal(range(BLOCK_BYTES)), Signal()
-        m.d.comb += [place.eq(total), length.eq(mark.length)]
+        bits, closed, counted = Signal(LENGTH_BITS), Signal(), Signal()
+        m.d.comb += [length.eq(mark.length), bits.eq(total << (BYTE_BITS - 1).bit_length())]
+        with m.If(counted & taken):
+            m.d.sync += total.eq(total + 1)
         with m.FSM():
             with m.State("NEXT"), m.If(marks.valid):
                 with m.If(mark.closes & ~closed):
@@ -182,22 +181,22 @@ class Absorber(wiring.Component):
                     m.d.comb += marks.ready.eq(1)
                     m.d.sync += closed.eq(0)
             with m.State("LENGTH_HIGH"):
-                m.d.comb += [byte.eq(length[BYTE_BITS:]), offered.eq(1)]
+                m.d.comb += [byte.eq(length[BYTE_BITS:]), offered.eq(1), counted.eq(1)]
                 with m.If(taken):
                     m.next = "LENGTH_LOW"
             with m.State("LENGTH_LOW"):
-                m.d.comb += [byte.eq(length[:BYTE_BITS]), offered.eq(1)]
+                m.d.comb += [byte.eq(length[:BYTE_BITS]), offered.eq(1), counted.eq(1)]
                 with m.If(taken):
                     m.next = "FRAME"
             with m.State("FRAME"):
                 m.d.comb += [byte.eq(frames.payload.data[0]), offered.eq(frames.valid), frames.ready.eq(taken)]
+                m.d.comb += counted.eq(1)
                 with m.If(taken & frames.payload.last):
                     m.d.comb += marks.ready.eq(1)
                     m.d.sync += closed.eq(0)
                     m.next = "NEXT"
             with m.State("ONE"):
                 m.d.comb += [byte.eq(1 << BYTE_BITS - 1), offered.eq(1)]
-                m.d.sync += bits.eq(total << (BYTE_BITS - 1).bit_length())
                 with m.If(taken):
                     m.next = "ZEROS"
             with m.State("ZEROS"):
@@ -206,11 +205,9 @@ class Absorber(wiring.Component):
                 with m.Else():
                     m.d.comb += offered.eq(1)
             with m.State("BITS"):
-                m.d.comb += [byte.eq(bits[-BYTE_BITS:]), offered.eq(1)]
-                with m.If(taken):
-                    m.d.sync += bits.eq(bits << BYTE_BITS)
-                    with m.If(place == BLOCK_BYTES - 1):
-                        m.next = "CLOSING"
+                m.d.comb += [byte.eq(bits.word_select(~place[:3], BYTE_BITS)), offered.eq(1)]
+                with m.If(taken & (place == BLOCK_BYTES - 1)):
+                    m.next = "CLOSING"
             with m.State("CLOSING"):
                 m.d.comb += self.closing.eq(inside == 0)
                 with m.If(self.closed):
