@@ -13,10 +13,11 @@ from custodes.table import Reason
 from gateware.control.guarded import guarded
 from gateware.flow.geometry import Geometry
 from gateware.flow.layouts import CREATION, KEY
+from gateware.pick import gated
 
 WORD_BITS = 128
-SLOT_CYCLES, WAY_CYCLES = 2, 3
-"""Until a home has been read: of a slot, and of a way, which is picked first."""
+SLOT_CYCLES, WAY_CYCLES = 2, 4
+"""Until a home has been read: of a slot, and of a way, of which the key is read first."""
 
 
 class Seeking(enum.Enum, shape=5):
@@ -39,12 +40,12 @@ class Allocator(wiring.Component):
         replaces, replaced: the slot of a flow that counts as free.
         held, held_way: a way of the set that is free or the replaced flow's, if one is known.
         words, live: words of entropy for each side, and whether there will be any.
-        set_address, ways; home_address, home, home_live: of the `Table`, which is nobody else's until ``done``.
+        row_address, ways; home_address, home, home_live: of the `Table`, which is nobody else's until ``done``.
         done: for one cycle, with ``reason``: FORWARDED, ENTROPY_EMPTY or FLOW_FULL.
         slot, way, word: of the flow, held until the next ``start``; ``reused``: the slot's home says that it is in use.
         fault: a mode register holds no mode. Nothing is ever ``done`` then.
 
-    Latency at least 5 cycles, at most 60 and the time that the word takes. One word is taken for each ``start``, unless it
+    Latency at least 5 cycles, at most 68 and the time that the word takes. One word is taken for each ``start``, unless it
     is ENTROPY_EMPTY.
     """
 
@@ -57,7 +58,7 @@ class Allocator(wiring.Component):
     held_way: Signal
     words: list[stream.Interface]
     live: Signal
-    set_address: Signal
+    row_address: Signal
     ways: data.View
     home_address: Signal
     home: data.View
@@ -83,8 +84,8 @@ class Allocator(wiring.Component):
                 "held_way": In(range(FLOW_WAYS)),
                 "words": In(stream.Signature(WORD_BITS)).array(2),
                 "live": In(2),
-                "set_address": Out(geometry.set_bits),
-                "ways": In(data.ArrayLayout(KEY, FLOW_WAYS)),
+                "row_address": Out(geometry.row_bits),
+                "ways": In(data.ArrayLayout(KEY, geometry.abreast)),
                 "home_address": Out(geometry.slot_bits),
                 "home": In(geometry.home),
                 "home_live": In(1),
@@ -101,12 +102,13 @@ class Allocator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         state, fault = guarded(Seeking)
-        number, waited = Signal(range(FLOW_WAYS)), Signal(2)
+        number, waited = Signal(range(FLOW_WAYS)), Signal(range(WAY_CYCLES + 1))
+        low = self.geometry.abreast_bits
         key, key_slot = Signal(KEY), Signal(self.geometry.slot_bits)
         slot_free, way_free = Signal(), Signal()
         m.d.comb += [
             self.fault.eq(fault),
-            self.set_address.eq(self.set),
+            self.row_address.eq(Cat(number[low:], self.set)),
             key_slot.eq(Cat(key.field[: self.geometry.low_bits], key.side)),
             self.home_address.eq(Mux(state == Seeking.WAY, key_slot, self.slot)),
             slot_free.eq(~self.home_live | (self.replaces & (self.slot == self.replaced))),
@@ -115,10 +117,7 @@ class Allocator(wiring.Component):
             ),
         ]
         m.d.sync += [self.done.eq(0), waited.eq(waited + 1)]
-        with m.Switch(number):
-            for way in range(FLOW_WAYS):
-                with m.Case(way):
-                    m.d.sync += key.eq(self.ways[way])
+        m.d.comb += key.eq(gated((number[:low] == at, way.as_value()) for at, way in enumerate(self.ways)))
         with m.Switch(state):
             with m.Case(Seeking.REST), m.If(self.start):
                 m.d.sync += state.eq(Seeking.WORD)

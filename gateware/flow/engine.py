@@ -19,7 +19,7 @@ from gateware.flow.sweep import ROUND_TICKS, Sweep
 from gateware.flow.table import Table
 from gateware.flow.under_way import Doing, UnderWay
 
-STATE_CYCLES = 1
+STATE_CYCLES = 2
 """Until a state has been read of the flow that was found in the cycle before."""
 WAITING_BITS = 8
 """Of the number of ticks that have come and not been taken."""
@@ -47,8 +47,9 @@ class Engine(wiring.Component):
         full, empty: for one cycle: a frame was dropped for want of a place, or of a word.
         fault: a mode register holds no mode, and will until a reset.
 
-    A frame takes 25 cycles, one that is not translated 4; one that begins a flow 10 to 60 more and the time that a word
-    takes, SACK one per edge. After reset, and to ``clear``, a cycle per slot passes before the next frame.
+    A frame takes 25 cycles if all ways of a set are looked at at once, 38 if one by one; one that is not translated 4; one
+    that begins a flow 10 to 68 more and the time that a word takes, SACK one per edge. After reset, and to ``clear``, a
+    cycle per slot passes before the next frame.
     """
 
     header: list[stream.Interface]
@@ -116,7 +117,7 @@ class Engine(wiring.Component):
             allocator.side.eq(frame.side),
             allocator.set.eq(lookup.set),
             allocator.replaces.eq(frame.replaces),
-            allocator.replaced.eq(lookup.found.slot),
+            allocator.replaced.eq(frame.replaced),
             allocator.held.eq(lookup.held),
             allocator.held_way.eq(lookup.held_way),
             allocator.live.eq(self.live),
@@ -147,8 +148,8 @@ class Engine(wiring.Component):
         self._measure(m, frame)
         self._control(m, frame, table, lookup, allocator, numbers, outcome, sweep)
         self._read(m, frame, table, lookup, allocator, sweep)
-        self._write(m, frame, table, numbers, sweep, lookup.found.slot)
-        self._count(m, frame, table, allocator, sweep, lookup.found.slot)
+        self._write(m, frame, table, numbers, sweep)
+        self._count(m, frame, table, allocator, sweep)
         self._time(m, frame, table, sweep)
         return m
 
@@ -210,6 +211,7 @@ class Engine(wiring.Component):
                         judge(Reason.FLOW_UNKNOWN)
             with m.Case(Doing.READ):
                 m.d.sync += [
+                    frame.replaced.eq(frame.flow.slot),
                     frame.own.eq(Mux(frame.flow.begun, state.initiator.as_value(), state.responder.as_value())),
                     frame.peer.eq(Mux(frame.flow.begun, state.responder.as_value(), state.initiator.as_value())),
                 ]
@@ -297,9 +299,9 @@ class Engine(wiring.Component):
             places.eq(frame.doing == Doing.PLACE),
         ]
         m.d.comb += [
-            table.set_address.eq(lookup.set_address),
+            table.row_address.eq(lookup.row_address),
             table.home_address.eq(sweep.slot),
-            table.state_address.eq(lookup.found.slot),
+            table.state_address.eq(frame.flow.slot),
             lookup.live.eq(table.live),
             allocator.home_live.eq(table.live),
             sweep.live.eq(table.live),
@@ -310,9 +312,9 @@ class Engine(wiring.Component):
         with m.If(looks):
             m.d.comb += table.home_address.eq(lookup.home_address)
         with m.If(places):
-            m.d.comb += [table.set_address.eq(allocator.set_address), table.home_address.eq(allocator.home_address)]
+            m.d.comb += [table.row_address.eq(allocator.row_address), table.home_address.eq(allocator.home_address)]
 
-    def _write(self, m: Module, frame: UnderWay, table: Table, numbers: Numbers, sweep: Sweep, replaced: Value) -> None:
+    def _write(self, m: Module, frame: UnderWay, table: Table, numbers: Numbers, sweep: Sweep) -> None:
         """What changes in the table: a new flow's key, the home of one that it replaces, what is kept of a flow."""
         flow, header, row = frame.flow, frame.header, table.state_row
         after, peer_after = numbers.own_after.as_value(), numbers.peer_after.as_value()
@@ -337,7 +339,7 @@ class Engine(wiring.Component):
             row.responder.eq(Mux(flow.begun, peer_after, after)),
         ]
         with m.If(frame.begun & frame.replaces):
-            m.d.comb += [table.home_write.eq(1), table.home_slot.eq(replaced)]
+            m.d.comb += [table.home_write.eq(1), table.home_slot.eq(frame.replaced)]
         with m.If(keeps):
             m.d.comb += [
                 table.home_write.eq(1),
@@ -348,15 +350,13 @@ class Engine(wiring.Component):
                 table.home_row.place.eq(flow.place),
             ]
 
-    def _count(
-        self, m: Module, frame: UnderWay, table: Table, allocator: Allocator, sweep: Sweep, replaced: Value
-    ) -> None:
+    def _count(self, m: Module, frame: UnderWay, table: Table, allocator: Allocator, sweep: Sweep) -> None:
         """Slots in use: a flow takes one that was not, but for the one that it replaces."""
         for side, count in enumerate(self.in_use):
             more, less = Signal(name=f"more_{side}"), Signal(name=f"less_{side}")
             m.d.sync += [
                 more.eq(frame.begun & (frame.side == side) & ~allocator.reused),
-                less.eq(frame.begun & (frame.side == side) & frame.replaces & (replaced != frame.flow.slot)),
+                less.eq(frame.begun & (frame.side == side) & frame.replaces & (frame.replaced != frame.flow.slot)),
                 count.eq(count + more - less),
             ]
             with m.If(sweep.freed & (sweep.slot[-1] == side)):

@@ -11,16 +11,20 @@ from gateware.flow.layouts import STAMP_BITS
 
 @dataclass(frozen=True)
 class Geometry:
-    """Of a table of so many flows.
+    """Of a table of so many flows, of which so many ways of a set are looked at in a cycle.
 
-    A slot is a side and ``low_bits`` of the mapped port. A place is a set of the hash table and a way of it.
+    A slot is a side and ``low_bits`` of the mapped port. A place is a set of the hash table and a way of it; the lowest bits
+    of the way say in which of the memories that are read ``abreast`` it is, the others and the set in which row.
     """
 
     flows: int
+    abreast: int = FLOW_WAYS
 
     def __post_init__(self) -> None:
         if not MIN_FLOWS <= self.flows <= MAX_FLOWS or self.flows & (self.flows - 1):
             raise ValueError(f"flows must be a power of two, {MIN_FLOWS} to {MAX_FLOWS}, not {self.flows}")
+        if FLOW_WAYS % self.abreast:
+            raise ValueError(f"abreast must divide {FLOW_WAYS}, not be {self.abreast}")
 
     @property
     def sets(self) -> int:
@@ -37,6 +41,20 @@ class Geometry:
     @property
     def set_bits(self) -> int:
         return (self.sets - 1).bit_length()
+
+    @property
+    def rows(self) -> int:
+        """That a set takes of each memory of keys."""
+        return FLOW_WAYS // self.abreast
+
+    @property
+    def abreast_bits(self) -> int:
+        return (self.abreast - 1).bit_length()
+
+    @property
+    def row_bits(self) -> int:
+        """Of the address of a row of keys: of the ways of a set, which, and the set."""
+        return (self.rows - 1).bit_length() + self.set_bits
 
     @property
     def place(self) -> data.StructLayout:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds the flow of a frame."""
 
-from amaranth import Cat, Module, Mux, Signal
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -22,7 +24,10 @@ NAME = data.StructLayout(
     }
 )
 """What the hash is of: `custodes.flow_table.flow_key`."""
-LATENCY_CYCLES = 11
+FOUND = data.StructLayout({"way": range(FLOW_WAYS), "initiator_port": PORT_BITS, "field": PORT_BITS - 1, "mapped": 1})
+"""What is kept of a way that matches."""
+READ_CYCLES, MATCH_CYCLES = 2, 3
+"""From the address of a row to its ways, and to what of them matches."""
 
 
 class Lookup(wiring.Component):
@@ -34,19 +39,19 @@ class Lookup(wiring.Component):
 
     Members:
         start, header, side: a frame, and where it comes from; held until ``done``.
-        set_address, ways; home_address, home, live: of the `Table`, which is nobody else's until ``done``.
-        done: the answer is there, and stays until the next ``start``.
+        row_address, ways; home_address, home, live: of the `Table`, which is nobody else's until ``done``.
+        done: for one cycle; the answer is there, and stays until the next ``start``.
         hit, found: whether there is a flow, and which.
         set: of the hash table, for a flow that the sender begins.
         held, held_way: whether there is a way with that name, in use or not.
 
-    Latency 11 cycles.
+    Latency 10 cycles if all ways of a set are read at once, 23 if it is one by one.
     """
 
     start: Signal
     header: data.View
     side: Signal
-    set_address: Signal
+    row_address: Signal
     ways: data.View
     home_address: Signal
     home: data.View
@@ -65,8 +70,8 @@ class Lookup(wiring.Component):
                 "start": In(1),
                 "header": In(HEADER),
                 "side": In(1),
-                "set_address": Out(geometry.set_bits),
-                "ways": In(data.ArrayLayout(KEY, FLOW_WAYS)),
+                "row_address": Out(geometry.row_bits),
+                "ways": In(data.ArrayLayout(KEY, geometry.abreast)),
                 "home_address": Out(geometry.slot_bits),
                 "home": In(geometry.home),
                 "live": In(1),
@@ -79,13 +84,27 @@ class Lookup(wiring.Component):
             }
         )
 
+    @property
+    def _second(self) -> int:
+        """The cycle in which the first row is asked for in which the receiver's flow may be: its place is known then."""
+        return max(self.geometry.rows, READ_CYCLES) + 1
+
+    @property
+    def latency_cycles(self) -> int:
+        return self._second + self.geometry.rows + MATCH_CYCLES + READ_CYCLES + 1
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         geometry, header = self.geometry, self.header
-        passed = Signal(LATENCY_CYCLES)
-        step = Cat(self.start, passed)
-        m.d.sync += passed.eq(step)
-        m.d.comb += self.done.eq(passed[-1])
+        rows, low = geometry.rows, geometry.low_bits
+        # Cycles since the start: rows are asked for from the first and from the second on, and match some cycles later.
+        cycle = Signal(range(self.latency_cycles + 1))
+        first_found, second_found = (at + rows + MATCH_CYCLES for at in (1, self._second))
+        with m.If(self.start):
+            m.d.sync += cycle.eq(1)
+        with m.Elif(cycle != 0):
+            m.d.sync += cycle.eq(Mux(self.done, 0, cycle + 1))
+        m.d.comb += self.done.eq(cycle == self.latency_cycles)
 
         begun, answered = Signal(NAME), Signal(NAME)
         by_slot, tells = Signal(), Signal()
@@ -101,72 +120,91 @@ class Lookup(wiring.Component):
         ]
         answered_set, place = Signal(geometry.set_bits), Signal(geometry.place)
         hashes = [linear(name.as_value(), TURNS, geometry.set_bits) for name in (begun, answered)]
-        with m.If(step[0]):
+        with m.If(self.start):
             m.d.sync += [self.set.eq(hashes[0]), answered_set.eq(hashes[1])]
-        with m.If(step[2]):
+        with m.If(cycle == READ_CYCLES):
             m.d.sync += place.eq(self.home.place)
             with m.If(~by_slot):
                 m.d.sync += place.set.eq(answered_set)
-        m.d.comb += self.set_address.eq(Mux(step[1], self.set, place.set))
-
-        wanted, wanted_side = Signal(NAME), Signal()
-        m.d.sync += [
-            wanted.eq(Mux(step[2], begun.as_value(), answered.as_value())),
-            wanted_side.eq(self.side ^ ~step[2]),
+        row = Signal(range(rows))
+        m.d.comb += [
+            row.eq(cycle - 1),
+            self.row_address.eq(Cat(row, Mux(cycle < self._second, self.set, place.set))),
         ]
-        picked, match = Signal(geometry.found), Signal(FLOW_WAYS)
-        by_place = by_slot & ~step[4]
-        self._compare(m, wanted, wanted_side, by_place, place.way, match, picked)
-        first, second = (Signal(geometry.found, reset_less=True, name=name) for name in ("first", "second"))
-        answers, live, first_closed = Signal(), Signal(), Signal()
-        with m.If(step[4]):
-            m.d.sync += [first.eq(picked), first.begun.eq(1), first.place.set.eq(self.set)]
-            m.d.sync += [self.held.eq(match.any() & ~header.reply), self.held_way.eq(picked.place.way)]
-        with m.If(step[6]):
-            m.d.sync += [second.eq(picked), second.place.set.eq(place.set), answers.eq(match.any() & tells)]
-        with m.If(step[7]):
+
+        match, picked = Signal(geometry.abreast), Signal(KEY)
+        way, by_place = Signal(range(FLOW_WAYS)), Signal()
+        m.d.comb += by_place.eq(by_slot & (cycle >= self._second + MATCH_CYCLES))
+        wanted = Signal(NAME)
+        m.d.comb += wanted.eq(Mux(cycle < self._second + READ_CYCLES, begun.as_value(), answered.as_value()))
+        self._compare(m, cycle, wanted, by_place, place.way, match, picked, way)
+        first, second = (Signal(FOUND, reset_less=True, name=name) for name in ("first", "second"))
+        answers = Signal()
+        with m.If(self.start):
+            m.d.sync += [self.held.eq(0), answers.eq(0)]
+        with m.Elif(match.any() & cycle.matches(*range(1 + MATCH_CYCLES, first_found))):
+            m.d.sync += [self.held.eq(~header.reply), *_keep(first, picked, way)]
+        with m.Elif(match.any() & cycle.matches(*range(self._second + MATCH_CYCLES, second_found))):
+            m.d.sync += [answers.eq(tells), *_keep(second, picked, way)]
+
+        live, first_closed, answered_live, second_closed = Signal(), Signal(), Signal(), Signal()
+        chosen = Signal()
+        first_slot, second_slot = (
+            Cat(key.field[:low], side) for key, side in ((first, self.side), (second, ~self.side))
+        )
+        m.d.comb += [
+            self.home_address.eq(
+                Mux(
+                    self.start,
+                    Cat(header.destination_port[:low], ~self.side),
+                    Mux(cycle == first_found, first_slot, second_slot),
+                )
+            ),
+            chosen.eq(answered_live & (by_slot | ~live)),
+            self.hit.eq(live | answered_live),
+            self.held_way.eq(first.way),
+            self.found.begun.eq(~chosen),
+            self.found.slot.eq(Mux(chosen, second_slot, first_slot)),
+            self.found.place.way.eq(Mux(chosen, second.way, first.way)),
+            self.found.place.set.eq(Mux(chosen, place.set, self.set)),
+            self.found.initiator_port.eq(Mux(chosen, second.initiator_port, header.source_port)),
+            self.found.field.eq(Mux(chosen, second.field, first.field)),
+            self.found.mapped.eq(Mux(chosen, second.mapped, first.mapped)),
+            self.found.closed.eq(Mux(chosen, second_closed, first_closed)),
+        ]
+        with m.If(cycle == first_found + READ_CYCLES):
             m.d.sync += [
-                live.eq(self.held & self.live & (self.home.place == first.place)),
+                live.eq(self.held & self.live & (self.home.place.as_value() == Cat(first.way, self.set))),
                 first_closed.eq(self.home.closed),
             ]
-        m.d.comb += self.home_address.eq(
-            Mux(
-                step[0],
-                Cat(header.destination_port[: geometry.low_bits], ~self.side),
-                Mux(step[5], first.slot, second.slot),
-            )
-        )
-        answered_live, chosen, second_closed = Signal(), Signal(), Signal()
-        with m.If(step[9]):
+        with m.If(cycle == second_found + READ_CYCLES):
             m.d.sync += [
-                answered_live.eq(answers & self.live & (self.home.place == second.place)),
+                answered_live.eq(answers & self.live & (self.home.place.as_value() == Cat(second.way, place.set))),
                 second_closed.eq(self.home.closed),
-            ]
-        m.d.comb += chosen.eq(answered_live & (by_slot | ~live))
-        with m.If(step[10]):
-            m.d.sync += [
-                self.hit.eq(live | answered_live),
-                self.found.eq(Mux(chosen, second.as_value(), first.as_value())),
-                self.found.closed.eq(Mux(chosen, second_closed, first_closed)),
             ]
         return m
 
     def _compare(
         self,
         m: Module,
+        cycle: Value,
         wanted: data.View,
-        wanted_side: Value,
         by_place: Value,
         place_way: Value,
         match: Value,
         picked: data.View,
+        way: Value,
     ) -> None:
-        """Which of the ways that there were a cycle ago match what was wanted then, and what the one says that does."""
-        low, destination = self.geometry.low_bits, self.header.destination_port
-        ways = Signal(data.ArrayLayout(KEY, FLOW_WAYS), reset_less=True)
+        """Which of the ways that there were a cycle ago match what was wanted then, what the one says that does, and which
+        it is."""
+        geometry, destination = self.geometry, self.header.destination_port
+        row, row_before = (Signal(range(geometry.rows), name=name) for name in ("row_there", "row_before"))
+        wanted_side = self.side ^ (cycle >= self._second + READ_CYCLES)
+        m.d.comb += [row.eq(cycle - 1 - READ_CYCLES), row_before.eq(cycle - 1 - MATCH_CYCLES)]
+        ways = Signal(data.ArrayLayout(KEY, geometry.abreast), reset_less=True)
         m.d.sync += ways.eq(self.ways)
-        for number in range(FLOW_WAYS):
-            now = self.ways[number]
+        for number in range(geometry.abreast):
+            now, this = self.ways[number], Cat(Const(number, geometry.abreast_bits), row)
             same, by_name, there = (Signal(name=f"{what}_{number}") for what in ("same", "by_name", "there"))
             same_port = now.initiator_port == wanted.initiator_port
             m.d.sync += [
@@ -175,15 +213,21 @@ class Lookup(wiring.Component):
                     == Cat(wanted.kind, wanted.initiator, wanted.responder, wanted.responder_port, wanted_side)
                 ),
                 by_name.eq(same_port),
-                there.eq(Mux(now.mapped, now.field == destination[:15], same_port) & (place_way == number)),
+                there.eq(Mux(now.mapped, now.field == destination[:15], same_port) & (place_way == this)),
             ]
             m.d.comb += match[number].eq(same & Mux(by_place, there, by_name))
-        key = Signal(KEY)
+        gates = [match[number] if geometry.abreast > 1 else 1 for number in range(geometry.abreast)]
         m.d.comb += [
-            key.eq(gated((match[n], ways[n].as_value()) for n in range(FLOW_WAYS))),
-            picked.field.eq(key.field),
-            picked.mapped.eq(key.mapped),
-            picked.initiator_port.eq(key.initiator_port),
-            picked.slot.eq(Cat(key.field[:low], key.side)),
-            picked.place.way.eq(gated((match[n], n) for n in range(FLOW_WAYS))),
+            picked.eq(gated((gate, key.as_value()) for gate, key in zip(gates, ways, strict=True))),
+            way.eq(Cat(gated((gate, n) for n, gate in enumerate(gates))[: geometry.abreast_bits], row_before)),
         ]
+
+
+def _keep(kept: data.View, key: data.View, way: Value) -> list[Any]:
+    """What is kept of the way that matches."""
+    return [
+        kept.way.eq(way),
+        kept.initiator_port.eq(key.initiator_port),
+        kept.field.eq(key.field),
+        kept.mapped.eq(key.mapped),
+    ]

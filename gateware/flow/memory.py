@@ -45,14 +45,15 @@ class Rows(wiring.Component):
         m = Module()
         m.submodules.rows = rows = Memory(shape=self.shape, depth=self.depth, init=[], attrs=NO_BYPASS)
         read, write = rows.read_port(domain="comb"), rows.write_port()
-        row = Signal(self.shape, reset_less=True)
+        row, o = Signal(self.shape, reset_less=True), Signal(self.shape, reset_less=True)
         m.d.comb += [
             read.addr.eq(self.address),
             write.addr.eq(self.write_address),
             write.data.eq(self.write_row),
             write.en.eq(self.write),
+            self.o.eq(o),
         ]
-        m.d.sync += [row.eq(read.data), self.o.eq(row)]
+        m.d.sync += [row.eq(read.data), o.eq(row)]
         return m
 
 

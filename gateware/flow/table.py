@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The flow table: all that is kept of flows, in block RAM."""
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from custodes.flow_table import CLOSED_TICKS, FLOW_WAYS, UNUSED_TICKS
+from custodes.flow_table import CLOSED_TICKS, UNUSED_TICKS
 from gateware.flow.geometry import Geometry
 from gateware.flow.layouts import KEY, STAMP_BITS, STATE
 from gateware.flow.memory import Rows
@@ -14,20 +14,20 @@ from gateware.flow.memory import Rows
 class Table(wiring.Component):
     """Three memories: the sets of the hash table, which hold the keys of flows, and by slot the homes and the states.
 
-    A way of a set is in use if it holds a key, and the home of the slot that it names is in use and names it: so a flow is
-    freed by a write to its home.
+    The ways that are read at once are in memories of their own. A way of a set is in use if it holds a key, and the home of
+    the slot that it names is in use and names it: so a flow is freed by a write to its home.
 
     Args:
         geometry: how large it is.
 
     Members:
-        set_address, ways; home_address, home; state_address, state: what is read, 2 cycles later. ``live`` says whether the
+        row_address, ways; home_address, home; state_address, state: what is read, 2 cycles later. ``live`` says whether the
             flow of this home has not expired at tick ``now``.
-        key_write, key_place, key; home_write, home_slot, home_row; state_write, state_slot, state_row: what is replaced, a
-            cycle later; not to be read then.
+        key_write, key_place, key; home_write, home_slot, home_row; state_write, state_slot, state_row: what is replaced;
+            not to be read then.
     """
 
-    set_address: Signal
+    row_address: Signal
     ways: data.View
     home_address: Signal
     home: data.View
@@ -49,8 +49,8 @@ class Table(wiring.Component):
         self.geometry = geometry
         super().__init__(
             {
-                "set_address": In(geometry.set_bits),
-                "ways": Out(data.ArrayLayout(KEY, FLOW_WAYS)),
+                "row_address": In(geometry.row_bits),
+                "ways": Out(data.ArrayLayout(KEY, geometry.abreast)),
                 "home_address": In(geometry.slot_bits),
                 "home": Out(geometry.home),
                 "live": Out(1),
@@ -71,16 +71,15 @@ class Table(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        key_write, key_place, key = Signal(), Signal(self.geometry.place), Signal(KEY, reset_less=True)
-        m.d.sync += [key_write.eq(self.key_write), key_place.eq(self.key_place), key.eq(self.key)]
-        for way in range(FLOW_WAYS):
-            m.submodules[f"keys_{way}"] = keys = Rows(KEY, self.geometry.sets)
+        low, place = self.geometry.abreast_bits, self.key_place
+        for number in range(self.geometry.abreast):
+            m.submodules[f"keys_{number}"] = keys = Rows(KEY, self.geometry.sets * self.geometry.rows)
             m.d.comb += [
-                keys.address.eq(self.set_address),
-                self.ways[way].eq(keys.o),
-                keys.write.eq(key_write & (key_place.way == way)),
-                keys.write_address.eq(key_place.set),
-                keys.write_row.eq(key),
+                keys.address.eq(self.row_address),
+                self.ways[number].eq(keys.o),
+                keys.write.eq(self.key_write & (place.way[:low] == number)),
+                keys.write_address.eq(Cat(place.way[low:], place.set)),
+                keys.write_row.eq(self.key),
             ]
         m.submodules.homes = homes = Rows(self.geometry.home, self.geometry.flows)
         m.submodules.states = states = Rows(STATE, self.geometry.flows)
@@ -92,10 +91,11 @@ class Table(wiring.Component):
             self.live.eq(self.home.used & (age < UNUSED_TICKS) & ~(self.home.closed & (age >= CLOSED_TICKS))),
             states.address.eq(self.state_address),
             self.state.eq(states.o),
+            homes.write.eq(self.home_write),
+            homes.write_address.eq(self.home_slot),
+            homes.write_row.eq(self.home_row),
+            states.write.eq(self.state_write),
+            states.write_address.eq(self.state_slot),
+            states.write_row.eq(self.state_row),
         ]
-        for rows, write, slot, row in (
-            (homes, self.home_write, self.home_slot, self.home_row),
-            (states, self.state_write, self.state_slot, self.state_row),
-        ):
-            m.d.sync += [rows.write.eq(write), rows.write_address.eq(slot), rows.write_row.eq(row)]
         return m

@@ -5,7 +5,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from custodes.flow_table import FLOWS
+from custodes.flow_table import FLOW_WAYS, FLOWS
 from custodes.table import Port
 from gateware.flow.allocator import WORD_BITS
 from gateware.flow.direction import Direction
@@ -17,6 +17,10 @@ from gateware.stream import FrameSignature
 
 EVENTS = data.StructLayout({"full": 1, "empty": 1})
 """A frame was dropped for want of a place in the table, or of a word of entropy."""
+
+
+ABREAST_WITH_ONE_LANE = 1
+"""Ways that are looked at in a cycle: as few as a frame from each side every 84 cycles allows."""
 
 
 class Translator(wiring.Component):
@@ -66,7 +70,7 @@ class Translator(wiring.Component):
 
     def __init__(self, lanes: int, flows: int = FLOWS) -> None:
         self.lanes = lanes
-        self.geometry = Geometry(flows)
+        self.geometry = Geometry(flows, ABREAST_WITH_ONE_LANE if lanes == 1 else FLOW_WAYS)
         frames, words = FrameSignature(lanes), stream.Signature(WORD_BITS)
         super().__init__(
             {

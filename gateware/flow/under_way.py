@@ -29,8 +29,9 @@ class Doing(enum.Enum, shape=6):
 class UnderWay:
     """The frame under way: its ``header``, the ``side`` that it is from, whether it has a ``payload``, and the sequence
     number that follows its ``end``; its ``flow``, and what is kept of both ends of that; whether it has ``begun`` one, for
-    one cycle, and whether that ``replaces`` the one that was found; ``reason``: what becomes of it. No frame is taken while
-    they are ``held`` up, and none goes on after a ``fault``: what is under way is nothing that there is."""
+    one cycle, and whether that ``replaces`` the one that was found, which has the slot ``replaced``; ``reason``: what
+    becomes of it. No frame is taken while they are ``held`` up, and none goes on after a ``fault``: what is under way is
+    nothing that there is."""
 
     def __init__(self, geometry: Geometry) -> None:
         self.doing, self.fault = guarded(Doing)
@@ -44,6 +45,7 @@ class UnderWay:
         self.peer = Signal(END, reset_less=True)
         self.begun = Signal()
         self.replaces = Signal()
+        self.replaced = Signal(geometry.slot_bits)
         self.reason = Signal(Reason)
         self.held = Signal()
 
