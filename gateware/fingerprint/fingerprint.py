@@ -2,19 +2,19 @@
 """The records of one direction: `custodes.fingerprint`."""
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from custodes.fingerprint import DIGEST_BYTES, HEAD_BYTES, MAGIC, RECORD_WORDS, WORD_BYTES
+from custodes.fingerprint import DIGEST_BYTES, RECORD_WORDS, WORD_BYTES
 from custodes.table import Port
 from gateware.fingerprint.absorber import Absorber, TapInterface, tap_signature
+from gateware.fingerprint.heads import ABOUT_AT, ENTERED_AT, HEAD_WORDS, LEFT_AT, USED_AT
 from gateware.fingerprint.ledger import SLOTS, WORD_BITS, Ledger
 from gateware.hash import Sha256
 from gateware.hash.sha256 import BLOCK_WORDS
 
 STORE_BYTES = 4096
-DIGEST_WORDS, HEAD_WORDS = DIGEST_BYTES // WORD_BYTES, HEAD_BYTES // WORD_BYTES
+DIGEST_WORDS = DIGEST_BYTES // WORD_BYTES
 DIGEST_AT = RECORD_WORDS
 """In a slot of the ledger, behind the record: what the chain takes in besides."""
 LINK_WORDS = DIGEST_WORDS + HEAD_WORDS + DIGEST_WORDS
@@ -35,7 +35,8 @@ class Fingerprint(wiring.Component):
         tap: what leaves.
         entered: for one cycle, that a frame has entered.
         close: for one cycle, that a record ends; at least `MIN_BEAT_CYCLES` apart, where the store is not larger than usual.
-        epoch, words, ticks: for the record, as they are two cycles after ``close``.
+        head_write, head_place, head: the words of the record's head, see `Heads`; those that it does not know are added.
+        words: for the record, as they are when their place comes.
         room: a frame of up to `MAX_FRAME_BYTES` that begins now is not too much.
         count, index, value, take: records, see `Ledger`.
         overflow: for one cycle, that a frame has left that is in no record's chain.
@@ -49,9 +50,10 @@ class Fingerprint(wiring.Component):
     tap: TapInterface
     entered: Signal
     close: Signal
-    epoch: Signal
+    head_write: Signal
+    head_place: Signal
+    head: Signal
     words: Signal
-    ticks: Signal
     room: Signal
     count: Signal
     index: Signal
@@ -69,9 +71,10 @@ class Fingerprint(wiring.Component):
                 "tap": In(tap_signature(lanes)),
                 "entered": In(1),
                 "close": In(1),
-                "epoch": In(64),
+                "head_write": In(1),
+                "head_place": In(range(HEAD_WORDS)),
+                "head": In(WORD_BITS),
                 "words": In(32),
-                "ticks": In(32),
                 "room": Out(1),
                 "count": Out(range(SLOTS)),
                 "index": In(range(RECORD_WORDS)),
@@ -97,8 +100,8 @@ class Fingerprint(wiring.Component):
             self.value.eq(ledger.value),
             ledger.take.eq(self.take),
         ]
-        beat, chained, lost = Signal(64), Signal(), Signal()
-        head, overflowed = self._head(m, absorber, beat, lost)
+        chained, lost = Signal(), Signal()
+        head, overflowed = self._head(m, absorber, lost)
 
         step, ends = Signal(range(PADDED_WORDS)), Signal()
         link = Signal(WORD_BITS)
@@ -118,6 +121,10 @@ class Fingerprint(wiring.Component):
                     engine.i.valid.eq(absorber.o.valid),
                     engine.i.payload.eq(absorber.o.payload),
                     absorber.o.ready.eq(engine.i.ready),
+                    # The record before this one has been made: so long is a beat.
+                    ledger.place.eq(self.head_place),
+                    ledger.i.eq(head),
+                    ledger.write.eq(self.head_write),
                 ]
                 with m.If(absorber.closing & ~engine.busy):
                     m.next = "DIGEST"
@@ -128,15 +135,6 @@ class Fingerprint(wiring.Component):
                     ledger.write.eq(1),
                     ends.eq(step == DIGEST_WORDS - 1),
                 ]
-                m.d.sync += step.eq(Mux(ends, 0, step + 1))
-                with m.If(ends):
-                    m.next = "HEAD"
-            with m.State("HEAD"):
-                with m.Switch(step):
-                    for at, word in enumerate(head):
-                        with m.Case(at):
-                            m.d.comb += ledger.i.eq(word)
-                m.d.comb += [ledger.place.eq(step), ledger.write.eq(1), ends.eq(step == HEAD_WORDS - 1)]
                 m.d.sync += step.eq(Mux(ends, 0, step + 1))
                 with m.If(ends):
                     m.next = "FETCH"
@@ -177,34 +175,37 @@ class Fingerprint(wiring.Component):
                     m.next = "KEEP"
             with m.State("KEEP"):
                 m.d.comb += [ledger.keep.eq(1), absorber.closed.eq(1)]
-                m.d.sync += [beat.eq(beat + 1), chained.eq(1), lost.eq(ledger.full)]
+                m.d.sync += [chained.eq(1), lost.eq(ledger.full)]
                 m.next = "ABSORB"
         return m
 
-    def _head(self, m: Module, absorber: Absorber, beat: Value, lost: Value) -> tuple[list[Value], Value]:
-        """The words of a record's head, most of them as they were at its end, and whether it is one with an overflow."""
-        entered_before, entered = Signal(), Signal()
-        m.d.sync += [entered_before.eq(self.entered), entered.eq(entered_before)]
-        frames_in, frames_out, overflowing = Signal(32), Signal(32), Signal()
-        closed_in, closed_out, overflowed = Signal(32), Signal(32), Signal()
-        epoch, words, ticks, flag_lost = Signal(64), Signal(32), Signal(32), Signal()
+    def _head(self, m: Module, absorber: Absorber, lost: Signal) -> tuple[Signal, Signal]:
+        """The word that is next of a record's head, and whether the record is one with an overflow."""
+        head, about = Signal(WORD_BITS), Signal(WORD_BITS)
+        entered, left, closes_later = Signal(2), Signal(), Signal()
+        frames_in, frames_out, overflowing, overflowed = Signal(32), Signal(32), Signal(), Signal()
         closes = absorber.closes
+        # The number of frames that have left is written a cycle later than the other, and begins a cycle later.
         m.d.sync += [
-            frames_in.eq(Mux(closes, 0, frames_in) + entered),
-            frames_out.eq(Mux(closes, 0, frames_out) + absorber.ended),
+            entered.eq(Cat(self.entered, entered)),
+            left.eq(absorber.ended),
+            closes_later.eq(closes),
+            frames_in.eq(Mux(closes, 0, frames_in) + entered[-1]),
+            frames_out.eq(Mux(closes_later, 0, frames_out) + left),
             overflowing.eq((overflowing & ~closes) | absorber.dropped),
         ]
         with m.If(closes):
-            m.d.sync += [
-                closed_in.eq(frames_in),
-                closed_out.eq(frames_out),
-                overflowed.eq(overflowing),
-                epoch.eq(self.epoch),
-                words.eq(self.words),
-                ticks.eq(self.ticks),
-                flag_lost.eq(lost),
-            ]
-        about = Signal(32)
-        m.d.comb += about.eq(self.direction << 24 | Cat(overflowed, flag_lost) << 16)
-        numbers = [beat[32:], beat[:32], epoch[32:], epoch[:32], closed_in, closed_out, words, ticks]
-        return [Value.cast(int.from_bytes(MAGIC)), about, *numbers], overflowed
+            m.d.sync += overflowed.eq(overflowing)
+        m.d.comb += about.eq(self.direction << 24 | Cat(overflowed, lost) << 16)
+        with m.Switch(self.head_place):
+            for place, word in {
+                ABOUT_AT: about,
+                ENTERED_AT: frames_in,
+                LEFT_AT: frames_out,
+                USED_AT: self.words,
+            }.items():
+                with m.Case(place):
+                    m.d.comb += head.eq(word)
+            with m.Default():
+                m.d.comb += head.eq(self.head)
+        return head, overflowed

@@ -15,13 +15,14 @@ from gateware.control.bus import BusInterface, bus_signature
 from gateware.fingerprint.absorber import TapInterface, tap_signature
 from gateware.fingerprint.beats import Beats
 from gateware.fingerprint.fingerprint import Fingerprint
+from gateware.fingerprint.heads import Heads
 
 NAMES = {Port.CLUSTER: "EGRESS", Port.WORLD: "INGRESS"}
 """Of the registers of a direction, by where its frames have entered."""
 
 
 class Fingerprints(wiring.Component):
-    """A `Fingerprint` per direction, and `Beats` for both.
+    """A `Fingerprint` per direction, `Beats` and `Heads` for both.
 
     Args:
         lanes: bytes per beat.
@@ -74,10 +75,12 @@ class Fingerprints(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.beats = beats = Beats()
+        m.submodules.heads = heads = Heads()
         m.submodules.egress = egress = Fingerprint(self.lanes, Port.CLUSTER)
         m.submodules.ingress = ingress = Fingerprint(self.lanes, Port.WORLD)
         wiring.connect(m, wiring.flipped(self.tap_world), egress.tap)
         wiring.connect(m, wiring.flipped(self.tap_cluster), ingress.tap)
+        m.d.comb += [heads.close.eq(beats.close), heads.epoch.eq(self.epoch), heads.ticks.eq(self.ticks)]
         for unit, entered, words, room in (
             (egress, self.entered_cluster, self.words_cluster, self.room_world),
             (ingress, self.entered_world, self.words_world, self.room_cluster),
@@ -85,9 +88,10 @@ class Fingerprints(wiring.Component):
             m.d.comb += [
                 unit.entered.eq(entered),
                 unit.close.eq(beats.close),
-                unit.epoch.eq(self.epoch),
+                unit.head_write.eq(heads.write),
+                unit.head_place.eq(heads.place),
+                unit.head.eq(heads.word),
                 unit.words.eq(words),
-                unit.ticks.eq(self.ticks),
                 room.eq(unit.room),
             ]
         events = Cat(egress.overflow, ingress.overflow, egress.lost, ingress.lost)

@@ -13,11 +13,14 @@ from custodes.fingerprint import RECORD_WORDS, Flag, Record
 from custodes.model import fingerprint as model
 from custodes.table import Port
 from gateware.fingerprint import Fingerprint
+from gateware.fingerprint.heads import HEAD_WORDS, Heads
 from tests.gateware.stream.bench import Frame, pack, to_beats
 
 PERIOD_S = 1e-8
 VERDICT_CYCLES = 2
 """After the last beat of a frame, whether there was room for it."""
+HEAD_CYCLES = VERDICT_CYCLES + HEAD_WORDS
+"""After a beat, until the head of its record has been written."""
 PATIENCE_CYCLES = 8000
 
 
@@ -30,7 +33,7 @@ class Bench:
     """
 
     def __init__(self, lanes: int, direction: Port = Port.CLUSTER, store_bytes: int = 4096) -> None:
-        self.dut = Fingerprint(lanes, direction, store_bytes)
+        self.dut, self.heads = Fingerprint(lanes, direction, store_bytes), Heads()
         self.lanes = lanes
         self.direction = direction
         self.flags: dict[int, Flag] = {}
@@ -52,6 +55,7 @@ class Bench:
         ctx.set(dut.tap.valid, beat is not None)
         ctx.set(dut.tap.payload.as_value(), 0 if beat is None else beat)
         ctx.set(dut.close, close)
+        ctx.set(self.heads.close, close)
         ctx.set(dut.entered, entered)
         if ctx.get(dut.overflow):
             self._verdict("dropped")
@@ -92,10 +96,11 @@ class Bench:
             self.specification.overflow()
 
     def fields(self, ctx: Any, **fields: int) -> None:
-        """Set ``epoch``, ``words`` and ``ticks``; not within `VERDICT_CYCLES` after a beat."""
+        """Set ``epoch``, ``words`` and ``ticks``; not within `HEAD_CYCLES` after a beat."""
         self._fields |= fields
+        ports = {"epoch": self.heads.epoch, "words": self.dut.words, "ticks": self.heads.ticks}
         for name, value in fields.items():
-            ctx.set(getattr(self.dut, name), value)
+            ctx.set(ports[name], value)
 
     async def send(self, ctx: Any, frame: bytes, idle: Callable[[], bool] = lambda: False) -> None:
         for beat in self.beats(frame):
@@ -136,7 +141,8 @@ class Bench:
         m.domains.sync = ClockDomain()
         self.reset = Signal()
         m.d.comb += ResetSignal().eq(self.reset)
-        m.submodules.dut = self.dut  # pyright: ignore[reportArgumentType]
+        m.submodules.dut, m.submodules.heads = dut, heads = self.dut, self.heads  # pyright: ignore[reportArgumentType]
+        m.d.comb += [dut.head_write.eq(heads.write), dut.head_place.eq(heads.place), dut.head.eq(heads.word)]
         simulator = Simulator(m)
         simulator.add_clock(PERIOD_S)
         simulator.add_testbench(testbench)

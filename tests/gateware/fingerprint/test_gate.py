@@ -14,6 +14,7 @@ from custodes.fingerprint import Flag, Record
 from custodes.model.fingerprint import Fingerprint as Specification
 from custodes.table import MAX_FRAME_BYTES, Port
 from gateware.fingerprint import Fingerprint, Gate
+from gateware.fingerprint.heads import Heads
 from gateware.stream import StreamChecker
 from tests.gateware.fingerprint.bench import PERIOD_S
 from tests.gateware.stream.bench import PAUSES, Frame, Monitor, pack, to_beats
@@ -28,8 +29,13 @@ def test_a_fingerprint_behind_a_gate_never_overflows(stall: str):
     gate, fingerprint, checker = Gate(LANES), Fingerprint(LANES, Port.WORLD), StreamChecker(LANES)
     m.submodules.gate, m.submodules.fingerprint = gate, fingerprint  # pyright: ignore[reportArgumentType]
     m.submodules.checker = checker  # pyright: ignore[reportArgumentType]
+    m.submodules.heads = heads = Heads()  # pyright: ignore[reportArgumentType]
     checker.observe(m, gate.o)
     m.d.comb += [
+        fingerprint.head_write.eq(heads.write),
+        fingerprint.head_place.eq(heads.place),
+        fingerprint.head.eq(heads.word),
+        fingerprint.close.eq(heads.close),
         gate.open.eq(fingerprint.room),
         fingerprint.tap.valid.eq(gate.o.valid & gate.o.ready),
         fingerprint.tap.payload.eq(gate.o.payload),
@@ -52,9 +58,9 @@ def test_a_fingerprint_behind_a_gate_never_overflows(stall: str):
                 await ctx.tick()
         ctx.set(gate.i.valid, 0)
         assert not ctx.get(gate.o.valid)
-        ctx.set(fingerprint.close, 1)
+        ctx.set(heads.close, 1)
         await ctx.tick()
-        ctx.set(fingerprint.close, 0)
+        ctx.set(heads.close, 0)
         while not ctx.get(fingerprint.count):
             await ctx.tick()
         data = b""
