@@ -147,24 +147,27 @@ class Allocator(wiring.Component):
         m.d.sync += [self.done.eq(1), self.reason.eq(reason), state.eq(Seeking.REST)]
 
     def _take_word(self, m: Module, state: Any, number: Signal, waited: Signal) -> None:
-        for side, words in enumerate(self.words):
-            with m.If(self.side == side):
-                with m.If(~self.live[side]):
-                    self._finish(m, state, Reason.ENTROPY_EMPTY)
-                # SEC_CM: FLOW.WORD_ONCE
-                with m.Elif(words.valid):
-                    payload = words.payload
-                    m.d.comb += words.ready.eq(1)
-                    m.d.sync += [
-                        self.word.isn_initiator.eq(_big_endian(payload, 0, 4)),
-                        self.word.isn_responder.eq(_big_endian(payload, 4, 8)),
-                        self.word.port.eq(_big_endian(payload, 8, 10)),
-                        self.word.echo_sequence.eq(_big_endian(payload, 10, 12)),
-                        self.slot.eq(Cat(_big_endian(payload, 8, 10)[: self.geometry.low_bits], self.side)),
-                        state.eq(Seeking.SLOT),
-                        number.eq(0),
-                        waited.eq(0),
-                    ]
+        live, valid, payload = Signal(), Signal(), Signal(WORD_BITS)
+        m.d.comb += [
+            live.eq(self.live.bit_select(self.side, 1)),
+            valid.eq(Mux(self.side, self.words[1].valid, self.words[0].valid)),
+            payload.eq(Mux(self.side, self.words[1].payload, self.words[0].payload)),
+        ]
+        with m.If(~live):
+            self._finish(m, state, Reason.ENTROPY_EMPTY)
+        # SEC_CM: FLOW.WORD_ONCE
+        with m.Elif(valid):
+            m.d.comb += [words.ready.eq(self.side == side) for side, words in enumerate(self.words)]
+            m.d.sync += [
+                self.word.isn_initiator.eq(_big_endian(payload, 0, 4)),
+                self.word.isn_responder.eq(_big_endian(payload, 4, 8)),
+                self.word.port.eq(_big_endian(payload, 8, 10)),
+                self.word.echo_sequence.eq(_big_endian(payload, 10, 12)),
+                self.slot.eq(Cat(_big_endian(payload, 8, 10)[: self.geometry.low_bits], self.side)),
+                state.eq(Seeking.SLOT),
+                number.eq(0),
+                waited.eq(0),
+            ]
 
 
 def _big_endian(word: Value, start: int, stop: int) -> Value:

@@ -15,8 +15,8 @@ SPAN_BITS, LEAP_BITS, ECHO_BITS, NEXT_BITS = (
 )
 """A difference is within a span if its bits from there on are 0."""
 LATENCY_CYCLES = 3
-EDGE_CYCLES = 3
-"""After the last SACK edge has been asked for."""
+EDGE_CYCLES = 4
+"""After the last SACK edge has been asked for, until the acknowledgement that follows it has been looked at."""
 EDGE_SUM_BITS = 20
 
 
@@ -35,7 +35,7 @@ class Numbers(wiring.Component):
         own_after, peer_after, closed_after: what to keep of the flow.
         edge_sum: what the translation of SACK edges adds to the sum that the checksum is of.
 
-    Latency 3 cycles, with SACK 4 and the number of edges. Arithmetic is modulo 2^32; what is compared is a difference.
+    Latency 3 cycles, with SACK 5 and the number of edges. Arithmetic is modulo 2^32; what is compared is a difference.
     """
 
     start: Signal
@@ -95,26 +95,24 @@ class Numbers(wiring.Component):
         m.d.sync += passed.eq(Cat(self.start, passed))
 
         # First cycle: sums and differences.
-        shifted, delta, known = Signal(32), Signal(32), Signal(32)
+        shifted, delta = Signal(32), Signal(32)
         begins, ahead = Signal(32), Signal(32)
         m.d.sync += [
             shifted.eq(header.sequence + own.delta),
             delta.eq(own.delta - header.sequence),
             begins.eq(header.sequence - own.highest),
             ahead.eq(self.end - own.highest),
-            known.eq(header.acknowledgement - peer.delta),
         ]
         # Second cycle: what they say.
-        behind, near, rises, repeats, continues = Signal(32), Signal(), Signal(), Signal(), Signal()
+        near, rises, repeats, continues = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [
-            behind.eq(peer.highest - known),
             near.eq(begins[SPAN_BITS:].all() | (begins == 0) | (self.payload & (begins[LEAP_BITS:] == 0))),
             rises.eq(ahead[SPAN_BITS:] == 0),
             repeats.eq(ahead == 0),
             continues.eq(ahead[NEXT_BITS:16] == 0),
         ]
         # Third cycle: whether it is forwarded.
-        edges_done, edges_good = self._edges(m)
+        known, behind, edges_done, edges_good = self._acknowledged(m)
         acknowledges, sent, answers = Signal(), Signal(), Signal()
         opens = ~own.seen & (header.syn | is_echo)
         sequence_good, offer_good, tcp_good, echo_good = Signal(), Signal(), Signal(), Signal()
@@ -201,22 +199,23 @@ class Numbers(wiring.Component):
             m.d.comb += window.eq(Const(1, 16) << scaled[:4])
         return window
 
-    def _edges(self, m: Module) -> tuple[Value, Value]:
-        """Whether all SACK edges have been looked at, and are good; one per cycle."""
-        edges, peer = self.header.edges, self.peer
+    def _acknowledged(self, m: Module) -> tuple[Value, Value, Value, Value]:
+        """SACK edges go by, one per cycle, and then what is acknowledged, which stays: as the peer knows it, and how far
+        behind the peer that is; whether all edges have gone by, and are good."""
+        header, peer = self.header, self.peer
         asked, delays = Signal(range(9), init=8), Signal(EDGE_CYCLES)
-        going, right = Signal(), Signal(EDGE_CYCLES)
-        edge, before, known = Signal(32), Signal(32), Signal(33)
+        going, right = Signal(), Signal(EDGE_CYCLES - 1)
+        number, before, known = Signal(32), Signal(32), Signal(33)
         width, behind = Signal(32), Signal(32)
         good = Signal()
-        m.d.comb += [going.eq(asked < edges), self.edge_number.eq(asked)]
+        m.d.comb += [going.eq(asked < header.edges), self.edge_number.eq(asked)]
         m.d.sync += [
             delays.eq(Cat(going, delays)),
             right.eq(Cat(asked[0], right)),
-            edge.eq(self.edge),
-            before.eq(edge),
-            known.eq(Cat(edge, Const(0, 1)) - peer.delta),
-            width.eq(edge - before),
+            number.eq(Mux(going, self.edge, header.acknowledgement)),
+            before.eq(number),
+            known.eq(Cat(number, Const(0, 1)) - peer.delta),
+            width.eq(number - before),
             behind.eq(peer.highest - known[:32]),
         ]
         wide = Signal()
@@ -229,4 +228,4 @@ class Numbers(wiring.Component):
             m.d.sync += good.eq(0)
         with m.If(self.start):
             m.d.sync += [asked.eq(0), good.eq(1), self.edge_sum.eq(0)]
-        return ~going & ~delays.any() & ~self.start, good
+        return known[:32], behind, ~going & ~delays.any() & ~self.start, good

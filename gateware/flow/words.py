@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames of one lane as words in which headers are aligned, and back."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -64,22 +64,18 @@ class Disassembler(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         i, o = self.i.payload, self.o.payload
-        rest, left, last = Signal(32), Signal(range(5)), Signal()
-        first = Signal(init=1)
+        word, full, at = Signal(WORD), Signal(), Signal(range(4), init=BEFORE)
+        ends = Signal()
         m.d.comb += [
-            self.o.valid.eq(left != 0),
-            o.data[0].eq(rest[24:]),
+            self.o.valid.eq(full),
+            ends.eq(at + 1 == word.count),
+            o.data[0].eq(Cat(word.data.word_select(3 - number, 8) for number in range(4)).word_select(at, 8)),
             o.keep.eq(1),
-            o.last.eq(last & (left == 1)),
-            self.i.ready.eq((left == 0) | ((left == 1) & self.o.ready)),
+            o.last.eq(word.last & ends),
+            self.i.ready.eq(~full | (ends & self.o.ready)),
         ]
-        with m.If(self.o.ready & self.o.valid):
-            m.d.sync += [rest.eq(Cat(Const(0, 8), rest)), left.eq(left - 1)]
-        with m.If(self.i.ready & self.i.valid):
-            m.d.sync += [
-                rest.eq(Mux(first, i.data << 8 * BEFORE, i.data)),
-                left.eq(Mux(first, i.count - BEFORE, i.count)),
-                last.eq(i.last),
-                first.eq(i.last),
-            ]
+        with m.If(full & self.o.ready):
+            m.d.sync += at.eq(Mux(ends, Mux(word.last, BEFORE, 0), at + 1))
+        with m.If(self.i.ready):
+            m.d.sync += [full.eq(self.i.valid), word.eq(i)]
         return m
