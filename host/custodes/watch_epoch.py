@@ -16,8 +16,9 @@ from custodes.model.entropy import Words, retimer_key
 from custodes.policy import Policy
 from custodes.table import Port, Reason
 from custodes.watch import Exit, Expected, Finding, Limits, Seen, Tally, TimedExit, Verdict
+from custodes.watch_beats import Beats
 from custodes.watch_execution import Event, Executed, Execution
-from custodes.watch_records import Beats, Ledger, want_records
+from custodes.watch_records import Ledger, finish_records
 from custodes.watch_schedule import DATAPATH_HZ, Scheduled, Timetable
 from custodes.watch_ticks import Ticks, fit
 
@@ -249,17 +250,16 @@ class Check:
             self._world.finish()
         elif scheduled is not None:
             self._finish_scheduled(scheduled, self._world)
-        for ledger in self._ledgers.values():
-            ledger.finish()
-        want_records(self._ledgers.values(), self._epoch.beat_ns, self._elapsed_ns())
+        finish_records(self._ledgers.values(), *self._open_ns())
         self.outcome.swapped = self._execution.swapped
         self._count_words()
 
-    def _elapsed_ns(self) -> int:
-        """From the first frame at the taps to the last."""
+    def _open_ns(self) -> tuple[int, int]:
+        """When the taps were open, at least: from their first frame to their last."""
         begun = [ahead.first_ns for ahead in self._ahead.values() if ahead.first_ns is not None]
         begun += [] if self._first_ns is None else [self._first_ns]
-        return max(self._latest_ns - min(begun) - 2 * self._epoch.limits.uncertainty_ns, 0) if begun else 0
+        last_ns, slack = self._latest_ns, self._epoch.limits.uncertainty_ns
+        return min(begun, default=last_ns) + slack, last_ns - slack
 
     @property
     def _latest_ns(self) -> int:
@@ -301,7 +301,7 @@ class Check:
     def _ledger_entered(self, event: Event, used: int) -> None:
         ledger = None if event.port is None else self._ledgers.get(event.port)
         if ledger is not None:
-            ledger.entered(event.time_ns, used)
+            ledger.entered(Seen(event.time_ns, event.frame), used)
 
     def _left(self, port: Port) -> Callable[[Seen, Expected | None], None]:
         ledger = self._ledgers.get(port.other)
@@ -363,9 +363,9 @@ class Check:
                 (next(iter(frames)).time_ns for frames in epoch.sent.values() if any(True for _ in frames)), default=0
             )
             zero = first if epoch.zero_ns is None else epoch.zero_ns
-            return Ticks(period, zero, epoch.limits.uncertainty_ns)
-        times = {port: (seen.time_ns for seen in epoch.received[port.other]) for port in Port}
-        return fit(period, self._records(), times, epoch.limits)
+            return Ticks(period, zero, epoch.limits)
+        left = {port: epoch.received[port.other] for port in Port}
+        return fit(period, self._records(), left, epoch.limits)
 
     def _records(self) -> dict[Port, list[Record]]:
         return {port: [one for one in self._epoch.records or () if one.direction is port] for port in Port}

@@ -25,7 +25,7 @@ from custodes.watch import Verdict
 from custodes.watch_epoch import check
 from custodes.watch_inputs import Files
 
-FORMAT = 1
+FORMAT = 2
 """Of what is kept: what another one has kept is not taken."""
 SHOWN_FINDINGS = 10
 

@@ -16,7 +16,20 @@ from custodes.watch_epoch import Outcome, check
 from custodes.watch_schedule import Clock, Timetable
 from tests.frames import POLICY, Arp, Frame, Ip4
 from tests.host.model.passage import SEED, SYN, C, Talk, W
-from tests.host.watch_traces import BATCHES, BEAT_NS, LIMITS, NUMBER, SIZE, SLOTS, START_NS, Tapped, Trace, retimed, run
+from tests.host.watch_traces import (
+    BATCHES,
+    BEAT_NS,
+    LIMITS,
+    NUMBER,
+    SIZE,
+    SLOTS,
+    START_NS,
+    Tapped,
+    Trace,
+    retimed,
+    run,
+    ticking,
+)
 
 SCHEDULES = (None, SLOTS, replace(SLOTS, policy=1), BATCHES)
 
@@ -214,22 +227,7 @@ def test_an_order_that_the_taps_do_not_tell_is_taken_as_it_explains_what_has_lef
 
 
 def test_ticks_are_placed_where_the_records_say():
-    policy = POLICY.model_copy(update={"flow": POLICY.flow.model_copy(update={"tick": 1})})
-    passage = Tapped(Warden(policy, Words(SEED)), gap_ns=2)
-    tick_ns, zero_ns = 65536 * 8, START_NS - 77_777
-
-    def until(time_ns: int) -> int:
-        return (time_ns - zero_ns) // tick_ns
-
-    talk = Talk(passage, C)
-    told = 0
-    for pause in (800_000,) * 4 + (1_600_000,):
-        passage.now_ns += pause
-        for _ in range(until(passage.now_ns + 1) - told):
-            passage.warden.tick()
-        told = until(passage.now_ns + 1)
-        passage.result(C, talk.from_client(SYN))
-    trace = Trace(passage.sent, passage.left, passage.used, policy=policy).record(ticks=until)
+    trace, until = ticking()
     assert trace.used[-1][1:] == (2, 0), "the flow has grown too old at the end"
     outcome = found(trace)
     assert outcome.good, outcome.findings

@@ -14,7 +14,7 @@ from custodes.fingerprint import Flag, Record
 from custodes.table import Port
 from custodes.watch import Seen
 from tests.host.model.passage import W
-from tests.host.watch_traces import BATCHES, NUMBER, SLOTS, Trace, run
+from tests.host.watch_traces import BATCHES, BEAT_NS, NUMBER, SLOTS, START_NS, Trace, closed, run
 
 IPV4_FIELDS = {
     "destination MAC": 0,
@@ -164,7 +164,9 @@ def records(trace: Trace) -> Iterator[Sabotage]:
             ("frames_in", 1),
             ("frames_in", -1),
             ("words", 5),
+            ("words", 1),
             ("words", -5),
+            ("words", -1),
             ("ticks", 1),
         ):
 
@@ -184,6 +186,31 @@ def records(trace: Trace) -> Iterator[Sabotage]:
         twice.records.insert(number, record)
         yield Sabotage(f"{where} twice", twice)
     yield Sabotage("records of the epoch before", trace.copy().record(epoch=NUMBER - 1))
+    yield from moments(trace)
+
+
+def moments(trace: Trace) -> Iterator[Sabotage]:
+    """Records that are closed at other moments than their beats say; the numbers and chains agree."""
+    last = len(trace.records) // len(Port) - 1
+    for number in (1, last // 2, last - 2):
+        for ports in ((Port.CLUSTER,), (Port.WORLD,), tuple(Port)):
+            for shift in (-BEAT_NS // 2, BEAT_NS // 2):
+
+                def moved(direction: Port, beat: int, shift: int = shift, ports: tuple[Port, ...] = ports) -> int:
+                    own = direction in ports and beat == number  # noqa: B023
+                    return closed(beat) + (shift if own else 0)
+
+                where = " and ".join(port.name.lower() for port in ports)
+                other = trace.copy().record(closes=moved)
+                if other.records != trace.records:
+                    yield Sabotage(f"record {number} of {where}: {shift:+} ns", other)
+        for name, beats in (("a record too much", -1), ("two records in one", 1)):
+
+            def again(direction: Port, beat: int, beats: int = beats) -> int:
+                return closed(beat + (beats if beat >= number else 0))  # noqa: B023
+
+            yield Sabotage(f"{name} from {number} on", trace.copy().record(closes=again))
+    yield Sabotage("records of nothing, and no others", trace.copy().record(closes=lambda _, beat: START_NS))
 
 
 def _changed(record: Record) -> dict[str, object]:

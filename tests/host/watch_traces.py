@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from custodes.fingerprint import Record
+from custodes.flow_table import TICK_CYCLES
 from custodes.model import Result, Warden
 from custodes.model.entropy import Words, retimer_key
 from custodes.model.fingerprint import Fingerprint
@@ -51,6 +52,11 @@ MSS = b"\x02\x04\x05\xb4"
 TIMESTAMPS = b"\x01\x01\x08\x0a" + bytes(range(8))
 OPTIONS = MSS + b"\x04\x02\x08\x0a" + bytes(range(8)) + b"\x01\x03\x03\x06"
 """MSS, SACK permitted, timestamps, window scale."""
+
+
+def closed(beat: int) -> int:
+    """When the record of a beat is closed."""
+    return START_NS + (beat + 1) * BEAT_NS
 
 
 class Silence(Exception):
@@ -230,15 +236,17 @@ class Trace:
         epoch: int = NUMBER,
         ticks: Callable[[int], int] = lambda time_ns: 0,
         lie: Callable[[dict[str, int], Port, int], None] = lambda numbers, direction, beat: None,
+        closes: Callable[[Port, int], int] = lambda direction, beat: closed(beat),
     ) -> Trace:
-        """Make the records of what has left; ``lie`` changes numbers before the chain is made."""
+        """Make the records of what has left; ``lie`` changes numbers before the chain is made, ``closes`` says when the
+        record of a beat ends."""
         last = max(seen.time_ns for streams in (self.sent, self.left) for stream in streams.values() for seen in stream)
         self.records = []
         for direction in Port:
             fingerprint = Fingerprint(direction)
             sent, left = [*self.sent[direction]], sorted(self.left[direction.other])
             for beat in range((last - START_NS) // BEAT_NS + 2):
-                close = START_NS + (beat + 1) * BEAT_NS
+                close = closes(direction, beat)
                 came = sum(1 for seen in sent if seen.time_ns <= close)
                 del sent[:came]
                 while left and left[0].time_ns + CYCLE_NS * len(left[0].frame) <= close:
@@ -267,6 +275,26 @@ def run(
         trace.left[W] = retimed(trace.left[W], schedule, retimer_key(SEED) if key is None else key, passage.now_ns)
         trace.timetable = Timetable(schedule, SIZE, origin_ns=START_NS)
     return trace.record()
+
+
+def ticking() -> tuple[Trace, Callable[[int], int]]:
+    """What the taps see while a flow table ticks, and how many ticks there have been at a time."""
+    policy = POLICY.model_copy(update={"flow": POLICY.flow.model_copy(update={"tick": 1})})
+    passage = Tapped(Warden(policy, Words(SEED)), gap_ns=2)
+    tick_ns, zero_ns = TICK_CYCLES * CYCLE_NS, START_NS - 77_777
+
+    def until(time_ns: int) -> int:
+        return (time_ns - zero_ns) // tick_ns
+
+    talk = Talk(passage, C)
+    told = 0
+    for pause in (800_000,) * 4 + (1_600_000,):
+        passage.now_ns += pause
+        for _ in range(until(passage.now_ns + 1) - told):
+            passage.warden.tick()
+        told = until(passage.now_ns + 1)
+        passage.result(C, talk.from_client(SYN))
+    return Trace(passage.sent, passage.left, passage.used, policy=policy).record(ticks=until), until
 
 
 def retimed(given: list[Seen], schedule: Schedule, key: int, end_ns: int) -> list[Seen]:
