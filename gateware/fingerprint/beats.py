@@ -4,6 +4,7 @@
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from custodes.fingerprint import DEFAULT_BEAT_CYCLES, MIN_BEAT_CYCLES
 
@@ -35,12 +36,13 @@ class Beats(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         cycles = Signal(CYCLES_BITS, init=self.default_cycles)
-        left = Signal(CYCLES_BITS, init=self.default_cycles - 1)
-        m.d.comb += [self.cycles.eq(cycles), self.close.eq(left == 0)]
+        left = Signal(CYCLES_BITS, init=self.default_cycles)
+        m.d.comb += [self.cycles.eq(cycles), self.close.eq(left == 1)]
         written = Signal()
-        m.d.sync += [left.eq(Mux(self.close, cycles - 1, left - 1)), written.eq(self.write)]
+        m.d.sync += [left.eq(Mux(self.close, cycles, left - 1)), written.eq(self.write)]
         with m.If(written & (left > cycles)):
             m.d.sync += left.eq(cycles)
         with m.If(self.write):
-            m.d.sync += cycles.eq(Mux(self.i_cycles < MIN_BEAT_CYCLES, MIN_BEAT_CYCLES, self.i_cycles))
+            enough = (self.i_cycles >> exact_log2(MIN_BEAT_CYCLES)).any()
+            m.d.sync += cycles.eq(Mux(enough, self.i_cycles, MIN_BEAT_CYCLES))
         return m

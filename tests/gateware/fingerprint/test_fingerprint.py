@@ -269,7 +269,7 @@ def beating(writes: dict[int, int], cycles: int) -> list[int]:
 
 
 def test_beats_come_as_often_as_is_written_but_not_too_often():
-    first = 10 + 2 + MIN_BEAT_CYCLES
+    first = 10 + 1 + MIN_BEAT_CYCLES
     second = first + MIN_BEAT_CYCLES
     third = second + MIN_BEAT_CYCLES + 50
     # The second write makes them longer, from the next one on; the third is as the first.
