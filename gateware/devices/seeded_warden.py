@@ -13,6 +13,8 @@ from custodes.table import Port
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.devices.warden import Warden
 from gateware.entropy import Words
+from gateware.entropy.modes import digest_word
+from gateware.entropy.words import KEY_BITS
 from gateware.hash import Sha256
 from gateware.scrubber.scrubber import JUDGED, JudgedInterface
 from gateware.stream import FrameSignature
@@ -82,7 +84,8 @@ class SeededWarden(wiring.Component):
             words.enable.eq(limit.any() & ~words.restart),
             words.limit.eq(limit),
             words.busy.eq(sha.busy),
-            words.state.eq(sha.state),
+            words.digest.eq(digest_word(sha.state, words.place)),
+            words.head.eq(sha.state[-KEY_BITS:]),
             warden.live.eq(words.live),
             self.busy.eq(warden.busy),
             warden.bus.address.eq(bus.address),

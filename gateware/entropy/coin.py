@@ -53,7 +53,7 @@ class Coin(wiring.Component):
     Words come only after both commitments of the epoch were latched, in any order, are not the same, and both shares were
     given afterwards and are what was committed to. Anything else makes the epoch void, and only a later one begins. Secrets
     are overwritten: a salt when it has been checked, shares when the seed has been made, the seed when the epoch ends, in at
-    most 33 cycles. A share takes 160 cycles, the seed 170, the key 70 more, the first words 80 after it. Reset forgets
+    most 33 cycles. A share takes 160 cycles, the seed 170, the key 70 more, the first words 90 after it. Reset forgets
     everything, the number of the epoch too.
     """
 
@@ -69,7 +69,7 @@ class Coin(wiring.Component):
     seeded: Signal
     fault: Signal
 
-    def __init__(self, depth: int = 16) -> None:
+    def __init__(self, depth: int = 4) -> None:
         self.depth = depth
         words = stream.Signature(WORD_BITS)
         super().__init__(
@@ -102,6 +102,7 @@ class Coin(wiring.Component):
         # Words that are compared, or of the seed, are two cycles behind the index that finds them.
         self._place, self._behind = Signal(range(STATE_WORDS)), Signal(range(STATE_WORDS))
         self._words = [Signal(HASH_BITS, name=f"word_{party.name.lower()}") for party in Party]
+        self._digest = Signal(HASH_BITS)
         self._digested, self._uses = Signal(HASH_BITS), Signal(USE_CYCLES - STATE_WORDS + 1)
         party = Signal()
         m.submodules.words = words = Words(self.depth)
@@ -126,7 +127,10 @@ class Coin(wiring.Component):
             self.seeded.eq(drawn),
             words.enable.eq(drawn),
             words.busy.eq(sha256.busy),
-            words.state.eq(sha256.state),
+            words.digest.eq(self._digest),
+            words.head.eq(sha256.state[-KEY_BITS:]),
+            # No word of a digest is compared, nor of the seed, while words are made.
+            self._digest.eq(digest_word(sha256.state, Mux(drawn, words.place, self._place))),
             self.live.eq(words.live),
             self.used_cluster.eq(words.used_cluster),
             self.used_world.eq(words.used_world),
@@ -273,7 +277,7 @@ class Coin(wiring.Component):
         m.d.sync += [
             self._uses.eq(Cat(uses, self._uses)),
             self._behind.eq(self._place),
-            self._digested.eq(digest_word(sha256.state, self._place)),
+            self._digested.eq(self._digest),
             both.eq(state == CoinState.COMPARE),
             differs.eq(Mux(both | party, self._words[1], self._words[0]) != Mux(both, self._words[0], self._digested)),
         ]

@@ -13,9 +13,11 @@ from gateware.control.guarded import guarded
 from gateware.hash import block_word
 from gateware.hash.sha256 import BLOCK_WORDS, STATE_BITS, STATE_WORDS
 from gateware.hash.sha256 import WORD_BITS as HASH_BITS
-from gateware.session.memories import DISTRIBUTED
+from gateware.session.memories import BLOCK, NO_BYPASS
 
 WORD_BITS = STATE_BITS // 2
+PIECES = WORD_BITS // HASH_BITS
+"""Of a word, as it is kept; twice as many are in a digest."""
 BYTE_BITS = 8
 COUNT_BITS = 32
 DIRECTIONS = ("cluster", "world")
@@ -25,7 +27,7 @@ MESSAGE_BITS = STATE_BITS + BYTE_BITS * (1 + 1 + 8)
 KEY_MESSAGE_BITS = STATE_BITS + BYTE_BITS
 """Seed, mark."""
 KEY_BITS = 64
-DIGEST_CYCLES = 70
+DIGEST_CYCLES = 76
 """From one digest to the next, each of two words."""
 
 
@@ -44,18 +46,38 @@ def turned(value: Value) -> Value:
     return Cat(reversed(octets))
 
 
+class Queue:
+    """Of a direction: what it is known by.
+
+    Members:
+        o: where its words are taken. waits: one is there.
+        level, newest, oldest: words in the memory, and the places of the next that comes and of the next that leaves.
+        enters: a piece is written. leaves: a word has left.
+        wants: there is room for a digest's words, and there are some. live: as in `Words`.
+    """
+
+    def __init__(self, name: str, depth: int, o: Any) -> None:
+        self.o = o
+        self.level = Signal(range(depth + 1), name=f"level_{name}")
+        self.newest, self.oldest = (Signal(range(depth), name=f"{what}_{name}") for what in ("newest", "oldest"))
+        self.waits, self.enters, self.leaves, self.wants, self.live = (
+            Signal(name=f"{what}_{name}") for what in ("waits", "enters", "leaves", "wants", "live")
+        )
+
+
 class Words(wiring.Component):
     """Two streams of words from one seed, and a queue of them ahead of who needs them; before them the key of the retimer.
 
     Args:
-        depth: words of the queue of each direction, an even number.
+        depth: words of the queue of each direction, a power of two above 1.
 
     Members:
         enable: there is a seed. While this is 0 nothing is offered, from the same cycle on, and what waits is overwritten.
         limit: words that each direction gets; holds while ``enable``.
         restart: counts begin at 0.
         row, seed: a word of the seed, the first at 0, and in the same cycle what it is, big-endian.
-        i, busy, state: of a `Sha256` that is this unit's alone while ``enable``.
+        i, busy: of a `Sha256` that is this unit's alone while ``enable``.
+        place, digest: a word of its state, the first at 0, and in the same cycle what it is; head: the first of its state.
         o_cluster, o_world: words for the flows that stations of that side begin, the first byte in the lowest bits. Each
             comes once, in order.
         key: of the retimer, as `custodes.model.entropy.retimer_key`; 0 while it is not made yet, and from the cycle after
@@ -66,9 +88,9 @@ class Words(wiring.Component):
         fault: a mode that does not exist; the digest under way is forgotten. ``enable`` is to fall a cycle later.
 
     Latency: the key in `DIGEST_CYCLES`, the first two words in as many after it. Throughput: two words in `DIGEST_CYCLES`,
-    for the directions in turns where both need some; what waits in a queue, in every other cycle. A word is withdrawn,
-    against the rules of streams, when ``enable`` falls. ``depth`` cycles later everything has been overwritten. Reset does
-    what that does. The specification is `custodes.model.entropy.word`.
+    for the directions in turns where both need some; what waits in the queues, one in 6 cycles, likewise. A word is
+    withdrawn, against the rules of streams, when ``enable`` falls. 8 * ``depth`` + 1 cycles later everything has been
+    overwritten. Reset does what that does. The specification is `custodes.model.entropy.word`.
     """
 
     enable: Signal
@@ -78,7 +100,9 @@ class Words(wiring.Component):
     seed: Signal
     i: stream.Interface
     busy: Signal
-    state: Signal
+    place: Signal
+    digest: Signal
+    head: Signal
     o_cluster: stream.Interface
     o_world: stream.Interface
     key: Signal
@@ -88,9 +112,9 @@ class Words(wiring.Component):
     wiped: Signal
     fault: Signal
 
-    def __init__(self, depth: int = 16) -> None:
-        if depth < 2 or depth % 2:
-            raise ValueError(f"a queue has an even number of words, not {depth}")
+    def __init__(self, depth: int = 4) -> None:
+        if depth < 2 or depth & (depth - 1):
+            raise ValueError(f"the words of a queue are a power of two, not {depth}")
         self.depth = depth
         super().__init__(
             {
@@ -101,7 +125,9 @@ class Words(wiring.Component):
                 "seed": In(HASH_BITS),
                 "i": Out(stream.Signature(block_word())),
                 "busy": In(1),
-                "state": In(STATE_BITS),
+                "place": Out(range(STATE_WORDS)),
+                "digest": In(HASH_BITS),
+                "head": In(KEY_BITS),
                 "o_cluster": Out(stream.Signature(WORD_BITS)),
                 "o_world": Out(stream.Signature(WORD_BITS)),
                 "key": Out(KEY_BITS),
@@ -116,29 +142,43 @@ class Words(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         step, fault = guarded(Step)
-        at, second, direction = Signal(range(BLOCK_WORDS)), Signal(), Signal()
+        at, direction = Signal(range(BLOCK_WORDS)), Signal()
         keyed, number = Signal(), Signal(COUNT_BITS)
-        wipe = Signal(range(self.depth + 1), init=self.depth)
+        rows = len(DIRECTIONS) * PIECES * self.depth
+        wipe = Signal(range(rows + 1), init=rows)
         m.d.comb += [
             self.fault.eq(fault),
             self.wiped.eq(wipe == 0),
             self.row.eq(at),
+            self.place.eq(at),
             self.i.valid.eq((step == Step.SEND) & self.enable),
             self.i.payload.first.eq(at == 0),
             self.i.payload.word.eq(self._message(m, at, keyed, direction, number)),
         ]
-        # What is pushed while there is no seed is zero, and forgotten in the same cycle.
-        keeps, word = Signal(), Signal(WORD_BITS)
-        m.d.comb += [
-            keeps.eq((step == Step.KEEP) & keyed),
-            word.eq(Mux(keeps & self.enable, turned(Mux(second, self.state[:WORD_BITS], self.state[WORD_BITS:])), 0)),
-        ]
-        numbers, wants = Signal(2 * len(number), name="numbers"), Signal(len(DIRECTIONS))
+        keeps, ends = Signal(), Signal()
+        m.d.comb += [keeps.eq((step == Step.KEEP) & keyed), ends.eq(at == 2 * PIECES - 1)]
+        numbers, queues = Signal(2 * len(number), name="numbers"), []
         for side, name in enumerate(DIRECTIONS):
             mine = numbers.word_select(side, len(number))
-            push = keeps & (direction == side)
-            self._direction(m, name, mine, push, second, word, wipe, wants[side], self.live[side])
-        m.d.comb += number.eq(numbers.word_select(direction, len(number)))
+            queues.append(self._direction(m, name, mine, keeps & (direction == side), at))
+        m.d.comb += [
+            number.eq(numbers.word_select(direction, len(number))),
+            self.live.eq(Cat(one.live for one in queues)),
+        ]
+        wants = Cat(one.wants for one in queues)
+
+        # A piece is not read before its word is there, so never while it is written. What is written while there is no seed
+        # is zero.
+        m.submodules.queue = memory = Memory(shape=HASH_BITS, depth=rows, init=[], attrs=NO_BYPASS | BLOCK)
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        enters = Mux(direction, queues[1].enters, queues[0].enters)
+        newest = Mux(direction, queues[1].newest, queues[0].newest)
+        m.d.comb += [
+            write.en.eq(enters | (wipe != 0) & ~self.enable),
+            write.addr.eq(Mux(self.enable, Cat(at[:2], newest, direction), wipe - 1)),
+            write.data.eq(Mux(self.enable, turned(self.digest), 0)),
+        ]
+        self._fetch(m, read, queues)
 
         with m.Switch(step):
             with m.Case(Step.REST), m.If(wants.any() | ~keyed):
@@ -151,18 +191,18 @@ class Words(wiring.Component):
                 m.d.sync += step.eq(Step.KEEP)
             with m.Case(Step.KEEP):
                 with m.If(keyed):
-                    m.d.sync += second.eq(~second)
+                    m.d.sync += at.eq(at + 1)
                 with m.Else():
-                    m.d.sync += [keyed.eq(1), self.key.eq(turned(self.state[-KEY_BITS:]))]
-                with m.If(second | ~keyed):
-                    m.d.sync += step.eq(Step.REST)
+                    m.d.sync += [keyed.eq(1), self.key.eq(turned(self.head))]
+                with m.If(ends | ~keyed):
+                    m.d.sync += [step.eq(Step.REST), at.eq(0)]
         with m.If(wipe != 0):
             m.d.sync += wipe.eq(wipe - 1)
         # SEC_CM: COIN.FORGOTTEN
         with m.If(~self.enable | fault):
-            m.d.sync += [step.eq(Step.REST), at.eq(0), second.eq(0)]
+            m.d.sync += [step.eq(Step.REST), at.eq(0)]
         with m.If(self.enable):
-            m.d.sync += wipe.eq(self.depth)
+            m.d.sync += wipe.eq(rows)
         with m.Else():
             m.d.sync += [keyed.eq(0), self.key.eq(0)]
         return m
@@ -186,50 +226,29 @@ class Words(wiring.Component):
                 m.d.comb += word.eq(Mux(keyed, MESSAGE_BITS, KEY_MESSAGE_BITS))
         return word
 
-    def _direction(
-        self,
-        m: Module,
-        name: str,
-        number: Value,
-        push: Value,
-        second: Signal,
-        word: Value,
-        wipe: Signal,
-        wants: Value,
-        live: Value,
-    ) -> None:
-        """The queue of a direction; ``number`` is that of the next digest."""
+    def _direction(self, m: Module, name: str, number: Value, keeps: Value, at: Value) -> Queue:
+        """The queue of a direction; ``number`` is that of the next digest, of which the piece ``at`` is kept."""
         o: Any = getattr(self, f"o_{name}")
         used: Signal = getattr(self, f"used_{name}")
-        memory = Memory(shape=WORD_BITS, depth=self.depth, init=[], attrs=DISTRIBUTED)
-        m.submodules[f"queue_{name}"] = memory
-        write, read = memory.write_port(), memory.read_port(domain="comb")
-        level = Signal(range(self.depth + 1), name=f"level_{name}")
-        more, both = Signal(name=f"more_{name}"), Signal(name=f"both_{name}")
-        waits, taken = Signal(name=f"waits_{name}"), Signal(name=f"taken_{name}")
-        enters, leaves = Signal(name=f"enters_{name}"), Signal(name=f"leaves_{name}")
+        queue = Queue(name, self.depth, o)
+        level, last = queue.level, at[:2].all()
+        more, both, taken = (Signal(name=f"{what}_{name}") for what in ("more", "both", "taken"))
         m.d.sync += [more.eq(Cat(Const(0, 1), number) < self.limit), both.eq(Cat(Const(1, 1), number) < self.limit)]
         m.d.comb += [
-            enters.eq(push & Mux(second, both, more)),
-            leaves.eq(~waits & (level != 0)),
-            wants.eq(more & (level <= self.depth - 2)),
-            live.eq(self.enable & (more | (level != 0) | waits)),
-            o.valid.eq(waits & self.enable),
-            write.en.eq(enters | (wipe != 0) & ~self.enable),
-            write.data.eq(word),
+            queue.enters.eq(keeps & Mux(at[2], both, more)),
+            queue.wants.eq(more & (level <= self.depth - 2)),
+            queue.live.eq(self.enable & (more | (level != 0) | queue.waits)),
+            o.valid.eq(queue.waits & self.enable),
         ]
-        oldest, newest = Signal(range(self.depth)), Signal(range(self.depth))
-        m.d.comb += [write.addr.eq(Mux(self.enable, newest, wipe - 1)), read.addr.eq(oldest)]
-        last = self.depth - 1
-        with m.If(enters):
-            m.d.sync += newest.eq(Mux(newest == last, 0, newest + 1))
-        with m.If(leaves):
-            m.d.sync += [oldest.eq(Mux(oldest == last, 0, oldest + 1)), o.payload.eq(read.data), waits.eq(1)]
+        with m.If(queue.enters & last):
+            m.d.sync += queue.newest.eq(queue.newest + 1)
+        with m.If(queue.leaves):
+            m.d.sync += [queue.oldest.eq(queue.oldest + 1), queue.waits.eq(1)]
         with m.Elif(o.ready):
-            m.d.sync += waits.eq(0)
-        m.d.sync += level.eq(level + enters - leaves)
-        # Before the second word: `both` still means the same number then, and `more` the next one when it is asked for.
-        with m.If(push & ~second):
+            m.d.sync += queue.waits.eq(0)
+        m.d.sync += level.eq(level + (queue.enters & last) - queue.leaves)
+        # Before the last piece: `both` still means the same number then, and `more` the next one when it is asked for.
+        with m.If(keeps & (at == 2 * PIECES - 2)):
             m.d.sync += number.eq(number + 1)
         m.d.sync += taken.eq(o.valid & o.ready)
         with m.If(taken):
@@ -237,4 +256,23 @@ class Words(wiring.Component):
         with m.If(self.restart):
             m.d.sync += used.eq(0)
         with m.If(~self.enable):
-            m.d.sync += [value.eq(0) for value in (newest, oldest, level, waits, o.payload, number)]
+            m.d.sync += [value.eq(0) for value in (queue.newest, queue.oldest, level, queue.waits, number)]
+        return queue
+
+    def _fetch(self, m: Module, read: Any, queues: list[Queue]) -> None:
+        """Words to where they are taken, piece by piece, the directions in turns where both need one."""
+        needs = Cat(~queue.waits & (queue.level != 0) for queue in queues)
+        side, piece, reads, shifts = Signal(), Signal(range(PIECES)), Signal(), Signal()
+        row = Signal(HASH_BITS)
+        m.d.comb += read.addr.eq(Cat(piece, Mux(side, queues[1].oldest, queues[0].oldest), side))
+        m.d.sync += [row.eq(read.data), shifts.eq(reads)]
+        with m.If(reads):
+            m.d.sync += [piece.eq(piece + 1), reads.eq(~piece.all())]
+        with m.Elif(~shifts & needs.any()):
+            m.d.sync += [reads.eq(1), side.eq(Mux(needs.all(), ~side, needs[1]))]
+        for own, queue in enumerate(queues):
+            m.d.comb += queue.leaves.eq(shifts & ~reads & (side == own))
+            with m.If(shifts & (side == own)):
+                m.d.sync += queue.o.payload.eq(Cat(queue.o.payload[HASH_BITS:], row))
+        with m.If(~self.enable):
+            m.d.sync += [value.eq(0) for value in (piece, reads, shifts, *(queue.o.payload for queue in queues))]

@@ -46,7 +46,7 @@ def seed_of(both: Sequence[Hand]) -> bytes:
 class Bench:
     """A coin, and what a host does with it."""
 
-    def __init__(self, depth: int = 16) -> None:
+    def __init__(self, depth: int = 4) -> None:
         self.coin = Coin(depth)
         self.ctx: Any = None
 
