@@ -29,10 +29,12 @@ from custodes.watch_schedule import Timetable
 from gateware.devices.border import Border as BorderGateware
 from sim.build import Target, make_library
 from sim.mutants import Mutants
-from tests.frames import POLICY
+from tests import frames
 from tests.host.watch_traces import CYCLE_NS, START_NS, Tapped, traffic
 
 CACHE = Path(__file__).parents[2] / "build" / "sim"
+POLICY = frames.POLICY.model_copy(update={"flow": frames.POLICY.flow.model_copy(update={"tick": 1})})
+"""With ticks as often as may be, so that there are some to be counted."""
 NUMBER = 7
 LIMIT = 1000
 SHARES = {party: bytes([party + 1]) * 32 for party in Party}
