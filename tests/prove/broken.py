@@ -149,15 +149,15 @@ COPIES = (
         "[number.eq(number + 1), self.slot[:-1].eq(self.slot[:-1] + 1)]",
         "state.eq(Seeking.WORD)",
     ),
-    Broken("a flow without a word", "Allocator", 5, Allocator, "_take_word", "m.Elif(words.valid)", "m.Else()"),
+    Broken("a flow without a word", "Allocator", 5, Allocator, "_take_word", "m.Elif(valid)", "m.Else()"),
     Broken(
         "a word of the other side",
         "Allocator",
         1,
         Allocator,
         "_take_word",
-        "m.If(self.side == side)",
-        "m.If(self.side != side)",
+        "words.ready.eq(self.side == side)",
+        "words.ready.eq(self.side != side)",
     ),
     Broken(
         "lets dropped words out",
