@@ -72,7 +72,7 @@ class SeededWarden(wiring.Component):
         bus, limit = self.bus, Signal(32)
         write, read = memory.write_port(), memory.read_port(domain="comb")
         begins = bus.write & (bus.address == WORD_LIMIT)
-        m.d.sync += words.restart.eq(begins)
+        m.d.sync += [words.restart.eq(begins), words.seed.eq(read.data)]
         with m.If(begins):
             m.d.sync += limit.eq(bus.write_data)
         m.d.comb += [
@@ -80,7 +80,6 @@ class SeededWarden(wiring.Component):
             write.data.eq(bus.write_data),
             write.en.eq(bus.write & (bus.address >= SEED) & (bus.address < SEED + SEED_BYTES // 4)),
             read.addr.eq(words.row),
-            words.seed.eq(read.data),
             words.enable.eq(limit.any() & ~words.restart),
             words.limit.eq(limit),
             words.busy.eq(sha.busy),

@@ -32,7 +32,7 @@ from gateware.entropy.words import COUNT_BITS, KEY_BITS, WORD_BITS, Words, turne
 from gateware.hash import Sha256, block_word
 from gateware.hash.sha256 import STATE_WORDS
 from gateware.hash.sha256 import WORD_BITS as HASH_BITS
-from gateware.session.memories import DISTRIBUTED
+from gateware.session.memories import BLOCK, DISTRIBUTED, NO_BYPASS
 
 
 class Coin(wiring.Component):
@@ -144,9 +144,7 @@ class Coin(wiring.Component):
         write, address, data = self._written(m)
         self._feed(m, feeds, sender.o, words.i, sha256)
         commitments = self._commitments(m, write, address, data, latched)
-        m.d.comb += sender.data.eq(
-            self._store(m, write, address, data, revealed, party, sha256.state, feeds, sender.row, words.row)
-        )
+        m.d.comb += sender.data.eq(self._store(m, write, address, data, revealed, party, drawn, sender.row, words.row))
         m.d.comb += words.seed.eq(sender.data)
         self._work(m, sender, sha256, party, revealed)
         refused = self._orders(m, write, address, data, words, party, latched, revealed)
@@ -211,13 +209,12 @@ class Coin(wiring.Component):
         data: Value,
         revealed: list[Any],
         party: Value,
-        digest: Value,
         of_words: Value,
         row: Value,
         seed_row: Value,
     ) -> Value:
         """Shares and salts, which the bus writes while they are waited for; the seed; zeros over all of them."""
-        m.submodules.store = store = Memory(shape=HASH_BITS, depth=ROWS, init=[], attrs=DISTRIBUTED)
+        m.submodules.store = store = Memory(shape=HASH_BITS, depth=ROWS, init=[], attrs=NO_BYPASS | BLOCK)
         writes, reads = store.write_port(), store.read_port(domain="comb")
         index, mine = self._index, address >> 5 == offset("COIN_SHARE") >> 5
         derives, whose = self._state == CoinState.DERIVE, address[3]
@@ -246,7 +243,10 @@ class Coin(wiring.Component):
             with m.Case(CoinState.WIPE):
                 m.d.comb += [writes.en.eq(1), writes.addr.eq(index)]
         m.d.comb += reads.addr.eq(Mux(of_words, SALTS + seed_row, row))
-        return reads.data
+        # Read all the time, so that what has been overwritten is here for a cycle more at most.
+        found = Signal(HASH_BITS)
+        m.d.sync += found.eq(reads.data)
+        return found
 
     def _void(self, m: Module, reason: CoinFault) -> None:
         """The epoch comes to nothing."""

@@ -36,7 +36,7 @@ class MessageSender(wiring.Component):
 
     Members:
         run: send it; 0 goes back to its begin. message, party, epoch: which one; they hold while ``run``.
-        row, data: a word of the store, and in the same cycle what it is, big-endian. The store has the shares of prover and
+        row, data: a word of the store, and a cycle later what it is, big-endian. The store has the shares of prover and
             verifier, then their salts.
         o: words of blocks.
         done: the last of them is being taken.
@@ -69,12 +69,13 @@ class MessageSender(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        at, carry = Signal(range(MESSAGE_WORDS)), Signal(BYTE_BITS)
+        at, following, carry = Signal(range(MESSAGE_WORDS)), Signal(range(MESSAGE_WORDS)), Signal(BYTE_BITS)
         place = Signal(range(2 * STATE_WORDS))
         commits, second = self.message == Message.COMMITMENT, place[3]
         moves = self.o.valid & self.o.ready
         m.d.comb += [
-            place.eq(at - FIRST_ROW),
+            following.eq(at + moves),
+            place.eq(following - FIRST_ROW),
             self.row.eq(Mux(commits, Cat(place[:3], self.party, second), place)),
             self.o.valid.eq(self.run),
             self.o.payload.first.eq(at == 0),
@@ -88,7 +89,7 @@ class MessageSender(wiring.Component):
         with m.If(~self.run):
             m.d.sync += [at.eq(0), carry.eq(0)]
         with m.Elif(moves):
-            m.d.sync += [at.eq(at + 1), carry.eq(body[:BYTE_BITS])]
+            m.d.sync += [at.eq(following), carry.eq(body[:BYTE_BITS])]
         return m
 
     def _body(self, m: Module, at: Signal) -> tuple[Signal, Signal, Value]:

@@ -75,7 +75,7 @@ class Words(wiring.Component):
         enable: there is a seed. While this is 0 nothing is offered, from the same cycle on, and what waits is overwritten.
         limit: words that each direction gets; holds while ``enable``.
         restart: counts begin at 0.
-        row, seed: a word of the seed, the first at 0, and in the same cycle what it is, big-endian.
+        row, seed: a word of the seed, the first at 0, and a cycle later what it is, big-endian.
         i, busy: of a `Sha256` that is this unit's alone while ``enable``.
         place, digest: a word of its state, the first at 0, and in the same cycle what it is; head: the first of its state.
         o_cluster, o_world: words for the flows that stations of that side begin, the first byte in the lowest bits. Each
@@ -149,7 +149,7 @@ class Words(wiring.Component):
         m.d.comb += [
             self.fault.eq(fault),
             self.wiped.eq(wipe == 0),
-            self.row.eq(at),
+            self.row.eq(at + (self.i.valid & self.i.ready)),
             self.place.eq(at),
             self.i.valid.eq((step == Step.SEND) & self.enable),
             self.i.payload.first.eq(at == 0),

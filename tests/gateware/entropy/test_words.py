@@ -59,11 +59,11 @@ class Bench:
         for o, ready in zip(self.outputs, readies, strict=True):
             ctx.set(o.ready, ready)
         row = ctx.get(self.words.row)
-        ctx.set(self.words.seed, int.from_bytes(SEED[4 * row : 4 * row + 4]))
         for o, ready, taken in zip(self.outputs, readies, self.taken, strict=True):
             if ready and ctx.get(o.valid):
                 taken.append(ctx.get(o.payload).to_bytes(16, "little"))
         await ctx.tick()
+        ctx.set(self.words.seed, int.from_bytes(SEED[4 * row : 4 * row + 4]))
 
     async def used(self, ctx: Any) -> list[int]:
         """As told a cycle after nothing more is taken."""
