@@ -7,7 +7,7 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data
 
-from gateware.scrubber.icmp_error import code_known, quote_fault, quoted_udp
+from gateware.scrubber.icmp_error import code_known, quoted_echo, quoted_udp
 from gateware.scrubber.layouts import TRANSPORT, NeighbourKind, Network, Transport
 from gateware.scrubber.match import same_bytes
 from gateware.scrubber.network import UNFIT
@@ -29,15 +29,17 @@ EARLY = data.StructLayout(
         "code": 1,
         "group": 1,
         "strays": 1,
+        "nd_short": 1,
+        "nd_bare": 1,
         "quote": 1,
         "quoted_udp": 1,
     }
 )
 """What is worked out along with `HeaderSplit.found` already: the bytes of a TCP header, options included; those that the UDP
 length covers, and whether that is too short or too long; whether addresses are looked up; an admitted neighbour discovery
-message; a solicitation to a group, which is for its target; an ICMP error, whether it has a ``code`` that is known, whether
-what it quotes is wrong in itself, and whether that is UDP; of ICMPv6, whether it is to a ``group``, and to one or from
-nobody (``strays``)."""
+message, whether it is too short for one of its type (``nd_short``), or for an option (``nd_bare``); a solicitation to a
+group, which is for its target; an ICMP error, whether it has a ``code`` that is known, whether what it quotes is wrong in
+itself, and whether that is UDP; of ICMPv6, whether it is to a ``group``, and to one or from nobody (``strays``)."""
 
 
 def tcp_header(byte_12: Value) -> Value:
@@ -53,11 +55,13 @@ def udp_lengths(captured: data.View) -> tuple[Value, Value]:
 
 
 def anticipate(
-    m: Module, captured: data.View, meta: data.View, neighbour: Value, error: Value, quoted: Value
+    m: Module, captured: data.View, meta: data.View, neighbour: Value, error: Value, fault: tuple[Value, Value]
 ) -> data.View:
-    """The `EARLY` of a frame whose header is about to be split off, without a register; ``quoted``: `quoted_payload`."""
+    """The `EARLY` of a frame whose header is about to be split off, without a register; ``fault``: `quote_fault`."""
     early, c, ipv4 = Signal(EARLY), captured, meta.transport == Transport.ICMP
     udp_length, covered = udp_lengths(c)
+    wrong, quotes_icmp = fault
+    solicits_router = c[0] == 133
     group = (meta.transport == Transport.ICMPV6) & (meta.addresses[16] == 0xFF)
     m.d.comb += [
         early.header.eq(tcp_header(c[12])),
@@ -71,7 +75,9 @@ def anticipate(
         early.code.eq(code_known(c, meta.transport)),
         early.group.eq(group),
         early.strays.eq(group | ((meta.transport == Transport.ICMPV6) & meta.unspecified)),
-        early.quote.eq(quote_fault(c, ipv4, meta.length, quoted)),
+        early.nd_short.eq(meta.length < Mux(solicits_router, 8, 24)),
+        early.nd_bare.eq(meta.length < Mux(solicits_router, 16, 32)),
+        early.quote.eq(wrong | (quotes_icmp & ~quoted_echo(c, ipv4))),
         early.quoted_udp.eq(quoted_udp(c, ipv4)),
     ]
     return early
@@ -212,7 +218,7 @@ def _icmp(
     ]
     quoted_source = Mux(icmpv6, same["quoted_6"], same["quoted_4"])
     quoted_fits = Mux(icmpv6, same["fits_6"], same["fits_4"])
-    fixed, above_fixed = Mux(solicits_router, 8, 24), Mux(solicits_router, meta.above_8, meta.above_24)
+    above_fixed = Mux(solicits_router, meta.above_8, meta.above_24)
     m.d.comb += [
         o.section.eq(found.length),
         o.payload.eq(meta.length - 8),
@@ -222,7 +228,7 @@ def _icmp(
         o.quote.eq(early.quote | ~quoted_source | (early.quoted_udp & ~quoted_fits)),
         o.neighbour.eq(neighbour),
         o.target.eq(early.target),
-        o.transport_length.eq((meta.length < 8) | (neighbour & (meta.length < fixed))),
+        o.transport_length.eq((meta.length < 8) | (neighbour & early.nd_short)),
         o.icmp_type.eq(~echo & ~neighbour & ~(early.error & early.code & ~early.strays)),
         nd.from_target.eq(same["from_target"]),
         nd.to_target.eq(same["to_target"]),
@@ -231,7 +237,7 @@ def _icmp(
         nd.to_solicited.eq(meta.solicited_node & same["to_solicited"]),
         nd.given.eq(above_fixed & ~meta.unspecified),
         nd.owned.eq(Mux(solicits_router, same["owned_8"], same["owned_24"])),
-        nd.fields.eq((meta.hop_limit != 255) | c[1].any() | (nd.given & (meta.length < fixed + 8))),
+        nd.fields.eq((meta.hop_limit != 255) | c[1].any() | (nd.given & early.nd_bare)),
         a.icmp_code.eq(echo & c[1].any()),
         a.icmp_error.eq(early.error),
         a.nd_reserved.eq(neighbour & (Mux(advertises, c[4][:5], c[4]).any() | Cat(c[5], c[6], c[7]).any())),

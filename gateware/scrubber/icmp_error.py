@@ -51,21 +51,27 @@ def quoted_payload(captured: data.View, ipv4: Value) -> Value:
     return (Mux(ipv4, total, payload) - Mux(ipv4, IPV4_BYTES, 0))[:16]
 
 
-def quote_fault(captured: data.View, ipv4: Value, length: Value, payload: Value) -> Value:
-    """Whether a message of ``length`` bytes does not quote what can have been a canonical packet of TCP, UDP or an echo
-    request, with ``payload`` bytes; a UDP length is left out."""
+def quote_fault(captured: data.View, ipv4: Value, length: Value, payload: Value) -> tuple[Value, Value]:
+    """Whether a message of ``length`` bytes does not quote what can have been a canonical packet of TCP, UDP or ICMP, with
+    ``payload`` bytes, a UDP length left out; and whether it is one of ICMP, which must be `quoted_echo`. Up to byte 17 of
+    the message tells."""
     c = captured
     protocol = Mux(ipv4, c[17], c[14])
-    echo = Mux(
-        ipv4,
-        (protocol == ICMP) & (c[28] == ECHO_REQUEST[Transport.ICMP]),
-        (protocol == ICMPV6) & (c[48] == ECHO_REQUEST[Transport.ICMPV6]),
-    )
+    icmp = protocol == Mux(ipv4, ICMP, ICMPV6)
     fragment = captured_value(c, (14, 15))[:14].any()
     of_ipv4 = (length < IPV4_MESSAGE) | (c[8] != 0x45) | fragment
     of_ipv6 = (length < IPV6_MESSAGE) | (c[8][4:] != 6)
     fits = (payload >= 8) & (payload <= MAX_PACKET_BYTES - Mux(ipv4, IPV4_BYTES, IPV6_BYTES))
-    return Mux(ipv4, of_ipv4, of_ipv6) | ~fits | ~(echo | (protocol == UDP) | (protocol == TCP))
+    return Mux(ipv4, of_ipv4, of_ipv6) | ~fits | ~(icmp | (protocol == UDP) | (protocol == TCP)), icmp
+
+
+def quoted_echo(captured: data.View, ipv4: Value) -> Value:
+    """Whether a quoted packet of ICMP is an echo request."""
+    return Mux(
+        ipv4,
+        captured[28] == ECHO_REQUEST[Transport.ICMP],
+        captured[48] == ECHO_REQUEST[Transport.ICMPV6],
+    )
 
 
 def quoted_udp(captured: data.View, ipv4: Value) -> Value:

@@ -223,8 +223,8 @@ class Lookup(wiring.Component):
     up to 8 lanes, in five copies of the table above. Frames that need none of it are looked up, too, to no purpose.
 
     Members:
-        valid, i: a frame's `TRANSPORT`, at least as long after the frame before as its five addresses take, one or, with
-            one lane, four cycles each; the addresses stay for so long.
+        valid, i: a frame's `TRANSPORT`, 1 cycle after the frame before with 64 lanes, 5 with 8 and 21 with one, or later;
+            with one lane the addresses stay for so long.
         o_valid, o: one `LOOKUP` per frame, in order: 30, 15 and 10 cycles later with 1, 8 and 64 lanes, that of an ICMP
             error 34, 16 and 10.
         write_valid, write: replaces a word of a row.

@@ -205,23 +205,28 @@ class Scrubber(wiring.Component):
             wiring.connect(m, queue.o, getattr(rewriter, f"verdict_{name}"))
 
     def _vlan(self, m: Module, payload: PayloadLayer) -> tuple[Value, Value]:
-        """One bit per VLAN, and one for untagged frames in the place of a number that no tag can have."""
+        """One bit per VLAN, and one for untagged frames in the place of a number that no tag can have. What is looked up
+        while the table is written is not admitted."""
         m.submodules.vlans = vlans = Memory(shape=1, depth=4096, init=[])
-        read, write = vlans.read_port(), vlans.write_port()
+        # No read while there is a write: Yosys sees that, and adds no bypass around the block RAM.
+        read, write = vlans.read_port(domain="comb"), vlans.write_port()
         tag = payload.i.meta.network.ethernet
-        valid, reserved, bit, near, admitted = Signal(4), Signal(3), Signal(), Signal(), Signal()
+        valid, refused, admitted = Signal(4), Signal(3), Signal()
+        place, near, bit = Signal(reset_less=True), Signal(), Signal()
         m.d.comb += [
             read.addr.eq(Mux(tag.tagged, tag.vid, UNTAGGED_VID)),
             write.addr.eq(self.vlan.vid),
             write.data.eq(self.vlan.admit),
             write.en.eq(self.vlan_valid),
         ]
+        with m.If(~self.vlan_valid):
+            m.d.sync += place.eq(read.data)
         m.d.sync += [
             valid.eq(Cat(payload.begins, valid)),
-            reserved.eq(Cat(tag.tagged & (tag.vid == UNTAGGED_VID), reserved)),
-            near.eq(read.data),
+            refused.eq(Cat(tag.tagged & (tag.vid == UNTAGGED_VID) | self.vlan_valid, refused)),
+            near.eq(place),
             bit.eq(near),
-            admitted.eq(bit & ~reserved[2]),
+            admitted.eq(bit & ~refused[2]),
         ]
         return valid[3], admitted
 

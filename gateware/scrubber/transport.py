@@ -23,6 +23,7 @@ from gateware.scrubber.icmp_error import (
     QUOTED_IPV4,
     error_edits,
     is_error,
+    quote_fault,
     quoted_payload,
 )
 from gateware.scrubber.layouts import ETHERNET, MACS, NETWORK, POLICY, TRANSPORT, Transport
@@ -100,14 +101,11 @@ class TransportLayer(wiring.Component):
         self._sum_all(m, split, covered)
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
         self._recall(m, split, error)
-        quoted = quoted_payload(c, kinds[Transport.ICMP])
-        if self.lanes <= 8:
-            # What is compared with it comes two beats later at least.
-            held = Signal.like(quoted)
-            m.d.sync += held.eq(quoted)
-            quoted = held
+        quoted = self._early(m, "quoted", quoted_payload(c, kinds[Transport.ICMP]))
+        wrong, of_icmp = quote_fault(c, kinds[Transport.ICMP], meta.length, quoted)
+        fault = self._early(m, "quotes_wrong", wrong), self._early(m, "quotes_icmp", of_icmp)
         early = Signal(EARLY)
-        m.d.sync += early.eq(anticipate(m, c, meta, neighbour, error, quoted))
+        m.d.sync += early.eq(anticipate(m, c, meta, neighbour, error, fault))
         same = compare(m, split, *self._addresses(split), quoted, self.policy)
         o = describe(m, split.found, early, same, self.policy)
         self._hand_on(m, split, o)
@@ -121,6 +119,14 @@ class TransportLayer(wiring.Component):
             return [self.source_byte] * 16, [self.destination_byte] * 16
         addresses = split.meta.addresses
         return [addresses[k] for k in range(16)], [addresses[k] for k in range(16, 32)]
+
+    def _early(self, m: Module, name: str, value: Value) -> Value:
+        """``value``, which is asked for two beats later at least: up to 8 lanes, registered."""
+        if self.lanes > 8:
+            return value
+        register = Signal(value.shape(), name=name)
+        m.d.sync += register.eq(value)
+        return register
 
     def _recall(self, m: Module, split: HeaderSplit, error: Value) -> None:
         """Of what is compared with addresses, a quoted source is not where a target is: it is the frame's destination."""

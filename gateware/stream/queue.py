@@ -40,7 +40,7 @@ class Queue(wiring.Component):
             raise ValueError(f"there are 1 to {len(REGISTERS)} registers, not {registers}")
         self.shape = shape
         self.depth = depth
-        self.names = REGISTERS[-registers:]
+        self.registers = registers
         super().__init__(
             {"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)), "level": Out(range(depth + 1))}
         )
@@ -51,9 +51,9 @@ class Queue(wiring.Component):
         write, read = entries.write_port(), entries.read_port(domain="comb")
         head, tail = Signal(range(2 * self.depth)), Signal(range(2 * self.depth))
         full, takes, gives = Signal(), Signal(), Signal()
-        registers = [Signal(self.shape, reset_less=True, name=name) for name in self.names]
-        valids = [*(Signal() for _ in self.names[:-1]), self.o.valid]
-        frees = [Signal() for _ in self.names]
+        registers = [Signal(self.shape, reset_less=True, name=name) for name in REGISTERS[-self.registers :]]
+        valids = [*(Signal() for _ in range(self.registers - 1)), self.o.valid]
+        frees = [Signal() for _ in range(self.registers)]
         m.d.comb += full.eq((head ^ tail) == self.depth)
         ready: Value = self.o.ready
         for free, valid in zip(reversed(frees), reversed(valids), strict=True):

@@ -14,21 +14,20 @@ from tests.cocotb_benches.designs import design_under_test
 from tests.cocotb_benches.tb import TB, Agent
 from tests.gateware.stream.bench import PAUSES, Pause
 
-SPACING_CYCLES = {1: 40, 8: 5, 64: 1}
-"""Lanes -> the shortest frame that needs a look-up."""
+SPACING_CYCLES = {1: 21, 8: 5, 64: 1}
+"""Lanes -> how far apart frames are looked up at least."""
 Table = dict[bytes, tuple[int, int]]
 
 
 class Request(NamedTuple):
-    """The addresses of a frame; it asks where they are if ``lookup`` is 1; its destination is a target if ``target`` is; if
-    ``error`` is, it quotes a packet that was ``quoted`` somewhere."""
+    """The addresses of a frame; its destination is a target if ``target`` is 1; if ``error`` is, it quotes a packet that was
+    ``quoted`` somewhere."""
 
     network: Network
     source_mac: bytes
     destination_mac: bytes
     source: bytes
     destination: bytes
-    lookup: int = 1
     target: int = 0
     error: int = 0
     quoted: bytes = b""
@@ -86,9 +85,6 @@ class Frames(Agent):
             return
         request = self.requests.popleft()
         self.tb.domains[""].moved = self.tb.cycle
-        dut.i_lookup.value = request.lookup
-        if not request.lookup:
-            return
         self._wait = SPACING_CYCLES[design_under_test().lanes]
         self.errors.append(request.error)
         dut.i_network_ethernet_network.value = request.network.value
@@ -138,7 +134,7 @@ class Bench:
         """The answers to ``requests`` are what ``table`` says."""
         self.frames.requests.extend(requests)
         await self.tb.finish()
-        assert self.frames.answers == [answer(request, table) for request in requests if request.lookup]
+        assert self.frames.answers == [answer(request, table) for request in requests]
         self.frames.answers.clear()
 
 
@@ -160,7 +156,7 @@ def answer(request: Request, table: Table) -> Answer:
     )
 
 
-def ask(source: random.Random, table: Table, hit_share: float = 0.7, lookup_share: float = 0.8) -> Request:
+def ask(source: random.Random, table: Table, hit_share: float = 0.7) -> Request:
     """A frame with addresses from the table, and some that are one bit off."""
 
     def address(size: int) -> bytes:
@@ -172,9 +168,8 @@ def ask(source: random.Random, table: Table, hit_share: float = 0.7, lookup_shar
     network = source.choice(list(SOURCES))
     _, ip = SOURCES[network]
     target = source.getrandbits(1) if network is Network.IPV6 else 0
-    asks = int(source.random() < lookup_share)
     error = int(network is not Network.ARP and not target and source.random() < 0.3)
-    return Request(network, address(6), address(6), address(ip), address(ip), asks, target, error, address(ip))
+    return Request(network, address(6), address(6), address(ip), address(ip), target, error, address(ip))
 
 
 @cocotb.test()
@@ -208,7 +203,7 @@ async def finds_nothing_while_the_table_is_written(dut: Any) -> None:
     table = bench.table(100)
     await bench.writer.fill(table)
     dut.write_valid.value = 1
-    await bench.check([ask(bench.tb.random, table, 1.0, 1.0) for _ in range(20)], {})
+    await bench.check([ask(bench.tb.random, table, 1.0) for _ in range(20)], {})
     dut.write_valid.value = 0
     await bench.check([ask(bench.tb.random, table) for _ in range(20)], table)
     await bench.writer.clear(table)
@@ -221,7 +216,7 @@ async def reset_keeps_the_table_and_forgets_the_frame(dut: Any) -> None:
     table = bench.table(100)
     await bench.writer.fill(table)
     for _ in range(10):
-        bench.frames.requests.extend(ask(bench.tb.random, table, 1.0, 1.0) for _ in range(20))
+        bench.frames.requests.extend(ask(bench.tb.random, table, 1.0) for _ in range(20))
         await bench.tb.cycles(bench.tb.random.randrange(4, 12))
         await bench.tb.reset()
         await bench.check([ask(bench.tb.random, table) for _ in range(10)], table)

@@ -1,29 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """`gateware.stream.Queue` of words."""
 
-from typing import Any
+from typing import Any, cast
 
 import cocotb
 
+from gateware.stream import Queue
 from tests.cocotb_benches.codecs import WordCodec
+from tests.cocotb_benches.designs import design_under_test
 from tests.cocotb_benches.tb import TB, Agent, full_rate
 from tests.gateware.stream.bench import PAUSES
 
-ON_THEIR_WAY_OUT = 3
+
+def on_their_way_out() -> int:
+    """Entries that have left the memory."""
+    return cast(Queue, design_under_test().make()).registers
 
 
 class LevelWatch(Agent):
-    """``level`` is what was taken and not given, but for at most `ON_THEIR_WAY_OUT` entries."""
+    """``level`` is what was taken and not given, but for at most `on_their_way_out` entries."""
 
     def __init__(self, bench: "Bench") -> None:
         self.bench = bench
         self.highest = 0
+        self.leaving = on_their_way_out()
 
     def sample(self) -> None:
         # What transfers at the edge to come is not yet in the level: ports are sampled after this.
         inside = len(self.bench.i.cycles) - len(self.bench.o.cycles)
         level = int(self.bench.tb.dut.level.value)
-        assert inside - ON_THEIR_WAY_OUT <= level <= inside, f"level {level} with {inside} entries inside"
+        assert inside - self.leaving <= level <= inside, f"level {level} with {inside} entries inside"
         self.highest = max(self.highest, level)
 
 
@@ -73,7 +79,7 @@ async def takes_its_depth_and_no_more_while_the_output_is_stalled(dut: Any) -> N
     words = bench.words(4 * depth)
     bench.i.send(words)
     await bench.tb.cycles(6 * depth)
-    assert len(bench.i.cycles) == depth + ON_THEIR_WAY_OUT
+    assert len(bench.i.cycles) == depth + on_their_way_out()
     assert bench.level.highest == depth
     bench.o.stall = lambda: False
     await bench.o.expect(words)

@@ -159,6 +159,7 @@ DESIGNS: dict[str, Design] = {
     "clock_crossing": Design(lambda: ClockCrossing(4, 16, i_domain="a", o_domain="b"), "bench_clock_crossing"),
     "stream_checker": Design(lambda: StreamChecker(4), "bench_stream_checker"),
     "queue": Design(lambda: Queue(16, 8), "bench_queue"),
+    "queue_distributed": Design(lambda: Queue(16, 8, registers=1), "bench_queue"),
     **{f"byte_sum_{lanes}": _byte_sum(lanes) for lanes in (1, 8, 64)},
     **{f"join_{lanes}": _join(lanes) for lanes in (8, 64)},
     "serial_join": Design(lambda: SerialJoin(PIECES), "bench_serial_join"),
