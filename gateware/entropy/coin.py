@@ -32,7 +32,7 @@ from gateware.entropy.words import COUNT_BITS, KEY_BITS, WORD_BITS, Words, turne
 from gateware.hash import Sha256, block_word
 from gateware.hash.sha256 import STATE_WORDS
 from gateware.hash.sha256 import WORD_BITS as HASH_BITS
-from gateware.session.memories import BLOCK, DISTRIBUTED, NO_BYPASS
+from gateware.session.memories import DISTRIBUTED
 
 
 class Coin(wiring.Component):
@@ -214,7 +214,7 @@ class Coin(wiring.Component):
         seed_row: Value,
     ) -> Value:
         """Shares and salts, which the bus writes while they are waited for; the seed; zeros over all of them."""
-        m.submodules.store = store = Memory(shape=HASH_BITS, depth=ROWS, init=[], attrs=NO_BYPASS | BLOCK)
+        m.submodules.store = store = Memory(shape=HASH_BITS, depth=ROWS, init=[], attrs=DISTRIBUTED)
         writes, reads = store.write_port(), store.read_port(domain="comb")
         index, mine = self._index, address >> 5 == offset("COIN_SHARE") >> 5
         derives, whose = self._state == CoinState.DERIVE, address[3]
@@ -243,7 +243,8 @@ class Coin(wiring.Component):
             with m.Case(CoinState.WIPE):
                 m.d.comb += [writes.en.eq(1), writes.addr.eq(index)]
         m.d.comb += reads.addr.eq(Mux(of_words, SALTS + seed_row, row))
-        # Read all the time, so that what has been overwritten is here for a cycle more at most.
+        # A register and no block RAM's, which is late. It is read all the time, so that what has been overwritten is here for
+        # a cycle more at most.
         found = Signal(HASH_BITS)
         m.d.sync += found.eq(reads.data)
         return found
