@@ -243,8 +243,8 @@ class Coin(wiring.Component):
             with m.Case(CoinState.WIPE):
                 m.d.comb += [writes.en.eq(1), writes.addr.eq(index)]
         m.d.comb += reads.addr.eq(Mux(of_words, SALTS + seed_row, row))
-        # A register and no block RAM's, which is late. It is read all the time, so that what has been overwritten is here for
-        # a cycle more at most.
+        # A register and no block RAM's, which is late. It is read all the time, so that what has been overwritten is here
+        # for a cycle more at most.
         found = Signal(HASH_BITS)
         m.d.sync += found.eq(reads.data)
         return found
