@@ -47,7 +47,7 @@ class Engine(wiring.Component):
         full, empty: for one cycle: a frame was dropped for want of a place, or of a word.
         fault: a mode register holds no mode, and will until a reset.
 
-    A frame takes 25 cycles if all ways of a set are looked at at once, 38 if one by one; one that is not translated 4; one
+    A frame takes 25 cycles if all 8 ways of a set are looked at at once, 30 if 2 are; one that is not translated 4; one
     that begins a flow 10 to 68 more and the time that a word takes, SACK one per edge. After reset, and to ``clear``, a
     cycle per slot passes before the next frame.
     """
@@ -147,7 +147,7 @@ class Engine(wiring.Component):
             wiring.connect(m, wiring.flipped(words), taken)
         self._measure(m, frame)
         self._control(m, frame, table, lookup, allocator, numbers, outcome, sweep)
-        self._read(m, frame, table, lookup, allocator, sweep)
+        m.d.comb += outcome.before.eq(self._read(m, frame, table, lookup, allocator, sweep))
         self._write(m, frame, table, numbers, sweep)
         self._count(m, frame, table, allocator, sweep)
         self._time(m, frame, table, sweep)
@@ -291,8 +291,8 @@ class Engine(wiring.Component):
         ]
 
     @staticmethod
-    def _read(m: Module, frame: UnderWay, table: Table, lookup: Lookup, allocator: Allocator, sweep: Sweep) -> None:
-        """Who reads the table. Nobody does in the first cycle of what is done, but for the lookup."""
+    def _read(m: Module, frame: UnderWay, table: Table, lookup: Lookup, allocator: Allocator, sweep: Sweep) -> Value:
+        """Who reads the table. Nobody does in the first cycle of what is done, but for the lookup; whether that does."""
         looks, places = Signal(), Signal()
         m.d.sync += [
             looks.eq((frame.doing == Doing.TAKE) | (frame.doing == Doing.LOOKUP)),
@@ -313,6 +313,7 @@ class Engine(wiring.Component):
             m.d.comb += table.home_address.eq(lookup.home_address)
         with m.If(places):
             m.d.comb += [table.row_address.eq(allocator.row_address), table.home_address.eq(allocator.home_address)]
+        return looks
 
     def _write(self, m: Module, frame: UnderWay, table: Table, numbers: Numbers, sweep: Sweep) -> None:
         """What changes in the table: a new flow's key, the home of one that it replaces, what is kept of a flow."""

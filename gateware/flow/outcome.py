@@ -24,12 +24,14 @@ class Outcome(wiring.Component):
         geometry: of the table.
 
     Members:
+        before: the header is there, and nothing of the following yet; for 4 cycles and more.
         header, flow; sequence, acknowledgement, window, edge_sum: of a frame that is forwarded; held.
         edge_delta: is taken from its SACK edges.
         policy: the device's.
         result; altered: what it becomes, and a bit per row of the scrub table that differs; 6 cycles later.
     """
 
+    before: Signal
     header: data.View
     flow: data.View
     sequence: Signal
@@ -44,6 +46,7 @@ class Outcome(wiring.Component):
     def __init__(self, geometry: Geometry) -> None:
         super().__init__(
             {
+                "before": In(1),
                 "header": In(HEADER),
                 "flow": In(geometry.found),
                 "sequence": In(32),
@@ -60,47 +63,44 @@ class Outcome(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         header, flow, result = self.header, self.flow, self.result
-        m.submodules.update = update = ChecksumUpdate(2, 3, EDGE_SUM_BITS)
+        m.submodules.update = update = ChecksumUpdate(4, EDGE_SUM_BITS)
         is_tcp, is_echo = header.kind == FlowKind.TCP, header.kind == FlowKind.ECHO
         # The port of the initiator is the one that changes: on the way to the responder it is mapped.
         port, other = Signal(16), Signal(16)
         port_before = Signal(16)
         m.d.comb += [
             port_before.eq(Mux(flow.begun, header.source_port, header.destination_port)),
-            other.eq(Mux(flow.begun, header.destination_port, header.source_port)),
+            other.eq(Mux(flow.begun | self.before, header.destination_port, header.source_port)),
         ]
-        m.d.sync += port.eq(
-            Mux(flow.begun, Mux(flow.mapped, Cat(flow.field, 1), header.source_port), flow.initiator_port)
-        )
+        with m.If(self.before | (flow.begun & ~flow.mapped)):
+            m.d.sync += port.eq(header.source_port)
+        with m.Else():
+            m.d.sync += port.eq(Mux(flow.begun, Cat(flow.field, 1), flow.initiator_port))
         asks, answers = Signal(), Signal()
         sequence, acknowledgement, window, scale = Signal(32), Signal(32), Signal(16), Signal(4)
         m.d.comb += [
             asks.eq((is_tcp & ~header.error) | (is_echo & ~header.reply)),
             answers.eq((is_tcp & (header.ack | header.error)) | (is_echo & header.reply)),
         ]
-        for number, own, present in (
-            (sequence, self.sequence, asks),
-            (acknowledgement, self.acknowledgement, answers),
+        # The words of which the checksum is, as they came and then as they leave.
+        for number, own, present, came in (
+            (sequence, self.sequence, asks, header.sequence),
+            (acknowledgement, self.acknowledgement, answers, header.acknowledgement),
         ):
-            m.d.sync += number.eq(Mux(present, Cat(own[:16], Mux(is_echo, 0, own[16:])), 0))
+            leaves = Mux(present, Cat(own[:16], Mux(is_echo, 0, own[16:])), 0)
+            m.d.sync += number.eq(Mux(self.before, came, leaves))
         m.d.sync += [
-            window.eq(Mux(is_tcp, self.window, 0)),
-            scale.eq(Mux(header.scaled, self.policy.window_scale, 0)),
+            window.eq(Mux(self.before, header.window, Mux(is_tcp, self.window, 0))),
+            scale.eq(Mux(self.before, header.scale, Mux(header.scaled, self.policy.window_scale, 0))),
         ]
         m.d.comb += [
-            update.checksum.eq(header.checksum),
+            update.before.eq(self.before),
+            update.numbers[0].eq(sequence),
+            update.numbers[1].eq(acknowledgement),
+            update.numbers[2].eq(Cat(port, other)),
+            update.numbers[3].eq(Cat(window, scale)),
+            update.more.eq(Mux(self.before, header.checksum, self.edge_sum)),
             update.udp.eq((header.kind == FlowKind.UDP) & ~header.error),
-            update.numbers_before[0].eq(header.sequence),
-            update.numbers_after[0].eq(sequence),
-            update.numbers_before[1].eq(header.acknowledgement),
-            update.numbers_after[1].eq(acknowledgement),
-            update.shorts_before[0].eq(port_before),
-            update.shorts_after[0].eq(port),
-            update.shorts_before[1].eq(header.window),
-            update.shorts_after[1].eq(window),
-            update.shorts_before[2].eq(header.scale),
-            update.shorts_after[2].eq(scale),
-            update.more.eq(self.edge_sum),
         ]
         to_responder = flow.begun ^ header.error
         ports = Mux(to_responder, Cat(other, port), Cat(port, other))

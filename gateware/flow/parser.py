@@ -124,13 +124,14 @@ class Parser(wiring.Component):
             header.payload.bank.eq(bank),
             self.ids.ready.eq(header.valid & header.ready),
             *(edge.bank.eq(bank) for edge in self.edge),
+            *(edge.edge.eq(word) for edge, word in zip(self.edge, self.word, strict=True)),
         ]
         with m.If(self.ids.ready):
             m.d.sync += [bank.eq(~bank), found.eq(0), pending.eq(0)]
         with m.If(self.valid):
-            m.d.sync += [at.eq(Mux(self.last, 0, here.as_value())), section.eq(part)]
+            m.d.sync += [at.eq(here), section.eq(part)]
             with m.If(self.last):
-                m.d.sync += section.eq(Section.LINK)
+                m.d.sync += [section.eq(Section.LINK), at.word.eq(0), at.ipv6.eq(0)]
             with m.If(any_done | cut):
                 m.d.sync += [pending.eq(1), found.bad.eq((sum(bad) != 0) | cut)]
         return m
@@ -270,7 +271,6 @@ class _Step:
                 m.d.comb += [
                     edge_valid.eq(here.word > TCP_WORDS),
                     edge.number.eq(here.word - TCP_WORDS - 1),
-                    edge.edge.eq(word),
                 ]
         with m.If((here.word >= TCP_WORDS - 1) & (here.word + 1 >= here.offset)):
             self._ends()

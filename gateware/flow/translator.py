@@ -19,8 +19,8 @@ EVENTS = data.StructLayout({"full": 1, "empty": 1})
 """A frame was dropped for want of a place in the table, or of a word of entropy."""
 
 
-ABREAST_WITH_ONE_LANE = 1
-"""Ways that are looked at in a cycle: as few as a frame from each side every 84 cycles allows."""
+ABREAST_WITH_ONE_LANE = 2
+"""Ways that are looked at in a cycle: as few as a frame from each side allows in the 60 cycles of the smallest."""
 
 
 class Translator(wiring.Component):
