@@ -43,7 +43,7 @@ class Heads(wiring.Component):
                 "epoch": In(64),
                 "ticks": In(32),
                 "write": Out(1),
-                "place": Out(range(HEAD_WORDS), init=ENTERED_AT),
+                "place": Out(range(HEAD_WORDS)),
                 "word": Out(WORD_BITS),
             }
         )
@@ -51,11 +51,11 @@ class Heads(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         closes = Signal(CLOSE_CYCLES)
-        beat, epoch = Signal(64), Signal(64)
+        place, beat, epoch = Signal(range(HEAD_WORDS), init=ENTERED_AT), Signal(64), Signal(64)
         m.d.sync += closes.eq(closes << 1 | self.close)
-        m.d.comb += self.write.eq(closes[-1] | (self.place != ENTERED_AT))
+        m.d.comb += [self.place.eq(place), self.write.eq(closes[-1] | (place != ENTERED_AT))]
         with m.If(self.write):
-            m.d.sync += self.place.eq(Mux(self.place == HEAD_WORDS - 1, 0, self.place + 1))
+            m.d.sync += place.eq(Mux(place == HEAD_WORDS - 1, 0, place + 1))
         words = {
             MAGIC_AT: int.from_bytes(MAGIC),
             BEAT_AT: beat[WORD_BITS:],
@@ -64,13 +64,13 @@ class Heads(wiring.Component):
             EPOCH_AT + 1: epoch[:WORD_BITS],
             TICKS_AT: self.ticks,
         }
-        with m.Switch(self.place):
-            for place, word in words.items():
-                with m.Case(place):
+        with m.Switch(place):
+            for at, word in words.items():
+                with m.Case(at):
                     m.d.comb += self.word.eq(word)
             # Words of the coin are counted per epoch: both are of one cycle.
             with m.Case(USED_AT):
                 m.d.sync += epoch.eq(self.epoch)
-        with m.If(self.write & (self.place == EPOCH_AT)):
+        with m.If(self.write & (place == EPOCH_AT)):
             m.d.sync += beat.eq(beat + 1)
         return m
