@@ -130,7 +130,7 @@ class Coin(wiring.Component):
             words.digest.eq(self._digest),
             words.head.eq(sha256.state[-KEY_BITS:]),
             # No word of a digest is compared, nor of the seed, while words are made.
-            self._digest.eq(digest_word(sha256.state, Mux(drawn, words.place, self._place))),
+            self._digest.eq(digest_word(sha256.state, Mux(feeds, words.place, self._place))),
             self.live.eq(words.live),
             self.used_cluster.eq(words.used_cluster),
             self.used_world.eq(words.used_world),

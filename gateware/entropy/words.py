@@ -145,7 +145,7 @@ class Words(wiring.Component):
         at, direction = Signal(range(BLOCK_WORDS)), Signal()
         keyed, number = Signal(), Signal(COUNT_BITS)
         rows = len(DIRECTIONS) * PIECES * self.depth
-        wipe = Signal(range(rows + 1), init=rows)
+        wipe, wipes = Signal(range(rows + 1), init=rows), Signal(init=1)
         m.d.comb += [
             self.fault.eq(fault),
             self.wiped.eq(wipe == 0),
@@ -167,17 +167,18 @@ class Words(wiring.Component):
         ]
         wants = Cat(one.wants for one in queues)
 
-        # A piece is not read before its word is there, so never while it is written. What is written while there is no seed
-        # is zero.
+        # A piece is not read before its word is there, so never while it is written. What is written a cycle after there
+        # is no seed is zero, first where reading rests.
         m.submodules.queue = memory = Memory(shape=HASH_BITS, depth=rows, init=[], attrs=NO_BYPASS | BLOCK)
         write, read = memory.write_port(), memory.read_port(domain="comb")
         enters = Mux(direction, queues[1].enters, queues[0].enters)
         newest = Mux(direction, queues[1].newest, queues[0].newest)
         m.d.comb += [
-            write.en.eq(enters | (wipe != 0) & ~self.enable),
-            write.addr.eq(Mux(self.enable, Cat(at[:2], newest, direction), wipe - 1)),
-            write.data.eq(Mux(self.enable, turned(self.digest), 0)),
+            write.en.eq(enters | (wipe != 0) & wipes),
+            write.addr.eq(Mux(wipes, -wipe, Cat(at[:2], newest, direction))),
+            write.data.eq(Mux(wipes, 0, turned(self.digest))),
         ]
+        m.d.sync += wipes.eq(~self.enable)
         self._fetch(m, read, queues)
 
         with m.Switch(step):
@@ -196,14 +197,14 @@ class Words(wiring.Component):
                     m.d.sync += [keyed.eq(1), self.key.eq(turned(self.head))]
                 with m.If(ends | ~keyed):
                     m.d.sync += [step.eq(Step.REST), at.eq(0)]
-        with m.If(wipe != 0):
+        with m.If(~wipes):
+            m.d.sync += wipe.eq(rows)
+        with m.Elif(wipe != 0):
             m.d.sync += wipe.eq(wipe - 1)
         # SEC_CM: COIN.FORGOTTEN
         with m.If(~self.enable | fault):
             m.d.sync += [step.eq(Step.REST), at.eq(0)]
-        with m.If(self.enable):
-            m.d.sync += wipe.eq(rows)
-        with m.Else():
+        with m.If(~self.enable):
             m.d.sync += [keyed.eq(0), self.key.eq(0)]
         return m
 
