@@ -75,8 +75,8 @@ def anticipate(
         early.code.eq(code_known(c, meta.transport)),
         early.group.eq(group),
         early.strays.eq(group | ((meta.transport == Transport.ICMPV6) & meta.unspecified)),
-        early.nd_short.eq(meta.length < Mux(solicits_router, 8, 24)),
-        early.nd_bare.eq(meta.length < Mux(solicits_router, 16, 32)),
+        early.nd_short.eq(Mux(solicits_router, meta.length < 8, meta.length < 24)),
+        early.nd_bare.eq(Mux(solicits_router, meta.length < 16, meta.length < 32)),
         early.quote.eq(wrong | (quotes_icmp & ~quoted_echo(c, ipv4))),
         early.quoted_udp.eq(quoted_udp(c, ipv4)),
     ]

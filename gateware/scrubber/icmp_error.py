@@ -51,9 +51,14 @@ def quoted_payload(captured: data.View, ipv4: Value) -> Value:
     return (Mux(ipv4, total, payload) - Mux(ipv4, IPV4_BYTES, 0))[:16]
 
 
-def quote_fault(captured: data.View, ipv4: Value, length: Value, payload: Value) -> tuple[Value, Value]:
-    """Whether a message of ``length`` bytes does not quote what can have been a canonical packet of TCP, UDP or ICMP, with
-    ``payload`` bytes, a UDP length left out; and whether it is one of ICMP, which must be `quoted_echo`. Up to byte 17 of
+def quote_fits(ipv4: Value, payload: Value) -> Value:
+    """Whether a canonical packet can have had a ``payload`` of so many bytes, and enough to be quoted."""
+    return (payload >= 8) & (payload <= MAX_PACKET_BYTES - Mux(ipv4, IPV4_BYTES, IPV6_BYTES))
+
+
+def quote_fault(captured: data.View, ipv4: Value, length: Value, fits: Value) -> tuple[Value, Value]:
+    """Whether a message of ``length`` bytes does not quote what can have been a canonical packet of TCP, UDP or ICMP whose
+    payload ``fits``, a UDP length left out; and whether it is one of ICMP, which must be `quoted_echo`. Up to byte 17 of
     the message tells."""
     c = captured
     protocol = Mux(ipv4, c[17], c[14])
@@ -61,7 +66,6 @@ def quote_fault(captured: data.View, ipv4: Value, length: Value, payload: Value)
     fragment = captured_value(c, (14, 15))[:14].any()
     of_ipv4 = (length < IPV4_MESSAGE) | (c[8] != 0x45) | fragment
     of_ipv6 = (length < IPV6_MESSAGE) | (c[8][4:] != 6)
-    fits = (payload >= 8) & (payload <= MAX_PACKET_BYTES - Mux(ipv4, IPV4_BYTES, IPV6_BYTES))
     return Mux(ipv4, of_ipv4, of_ipv6) | ~fits | ~(icmp | (protocol == UDP) | (protocol == TCP)), icmp
 
 

@@ -32,7 +32,7 @@ class Rewriter(wiring.Component):
         ids: of each frame of ``o``, where its addresses are in the table; it does not begin to leave before they are here.
         dropped: a frame has been thrown away.
 
-    Latency from idle 3 cycles with one lane, 15 with 64; as many beats out as the bytes need, one per cycle.
+    Latency from idle 4 cycles with one lane, 15 with 64; as many beats out as the bytes need, one per cycle.
     """
 
     store_ethernet: stream.Interface
@@ -107,8 +107,10 @@ class Rewriter(wiring.Component):
         m.submodules.skid_joined = joined = SkidBuffer(piece_beat(lanes))
         if lanes == 1:
             m.submodules.join = join = SerialJoin(len(pieces))
-            for (piece, _), port in zip(pieces, join.pieces, strict=True):
-                wiring.connect(m, piece, port)
+            for number, ((piece, _), port) in enumerate(zip(pieces, join.pieces, strict=True)):
+                m.submodules[f"skid_{number}"] = skid_piece = SkidBuffer(piece_beat(lanes))
+                wiring.connect(m, piece, skid_piece.i)
+                wiring.connect(m, skid_piece.o, port)
             wiring.connect(m, join.o, joined.i)
         else:
             self._join(m, pieces, joined.i)

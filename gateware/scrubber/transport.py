@@ -24,6 +24,7 @@ from gateware.scrubber.icmp_error import (
     error_edits,
     is_error,
     quote_fault,
+    quote_fits,
     quoted_payload,
 )
 from gateware.scrubber.layouts import ETHERNET, MACS, NETWORK, POLICY, TRANSPORT, Transport
@@ -102,7 +103,8 @@ class TransportLayer(wiring.Component):
         m.d.comb += [self.o.valid.eq(split.o_valid), self.o.payload.eq(split.o_payload)]
         self._recall(m, split, error)
         quoted = self._early(m, "quoted", quoted_payload(c, kinds[Transport.ICMP]))
-        wrong, of_icmp = quote_fault(c, kinds[Transport.ICMP], meta.length, quoted)
+        fits = self._early(m, "quote_fits", quote_fits(kinds[Transport.ICMP], quoted))
+        wrong, of_icmp = quote_fault(c, kinds[Transport.ICMP], meta.length, fits)
         fault = self._early(m, "quotes_wrong", wrong), self._early(m, "quotes_icmp", of_icmp)
         early = Signal(EARLY)
         m.d.sync += early.eq(anticipate(m, c, meta, neighbour, error, fault))
@@ -121,7 +123,8 @@ class TransportLayer(wiring.Component):
         return [addresses[k] for k in range(16)], [addresses[k] for k in range(16, 32)]
 
     def _early(self, m: Module, name: str, value: Value) -> Value:
-        """``value``, which is asked for two beats later at least: up to 8 lanes, registered."""
+        """``value``, which is asked for three beats after the last byte it depends on at least: up to 8 lanes, registered.
+        No more than three of these come one after the other."""
         if self.lanes > 8:
             return value
         register = Signal(value.shape(), name=name)
