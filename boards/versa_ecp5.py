@@ -21,6 +21,6 @@ BOARD = Board(
     ports=(EthernetPort(0, DELAYS), EthernetPort(1, DELAYS, tx_ctl="tx_ctrl", rx_ctl="rx_ctrl")),
     leds=(("led", 0), ("led", 1), ("led", 2), ("led", 3)),
     tamper=("switch", 0),
-    flows=2048,
+    flows=1024,
     store_bytes=1 << 14,
 )
