@@ -117,7 +117,7 @@ class Allocator(wiring.Component):
             ),
         ]
         m.d.sync += [self.done.eq(0), waited.eq(waited + 1)]
-        m.d.comb += key.eq(gated((number[:low] == at, way.as_value()) for at, way in enumerate(self.ways)))
+        m.d.comb += key.eq(gated((number[:low] == at, self.ways[at].as_value()) for at in range(self.geometry.abreast)))
         with m.Switch(state):
             with m.Case(Seeking.REST), m.If(self.start):
                 m.d.sync += state.eq(Seeking.WORD)

@@ -218,7 +218,7 @@ class Lookup(wiring.Component):
             m.d.comb += match[number].eq(same & Mux(by_place, there, by_name))
         gates = [match[number] if geometry.abreast > 1 else 1 for number in range(geometry.abreast)]
         m.d.comb += [
-            picked.eq(gated((gate, key.as_value()) for gate, key in zip(gates, ways, strict=True))),
+            picked.eq(gated((gate, ways[number].as_value()) for number, gate in enumerate(gates))),
             way.eq(Cat(gated((gate, n) for n, gate in enumerate(gates))[: geometry.abreast_bits], row_before)),
         ]
 

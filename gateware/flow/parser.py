@@ -123,8 +123,8 @@ class Parser(wiring.Component):
             header.payload.ids.eq(self.ids.payload),
             header.payload.bank.eq(bank),
             self.ids.ready.eq(header.valid & header.ready),
-            *(edge.bank.eq(bank) for edge in self.edge),
-            *(edge.edge.eq(word) for edge, word in zip(self.edge, self.word, strict=True)),
+            *(self.edge[number].bank.eq(bank) for number in range(self.words)),
+            *(self.edge[number].edge.eq(self.word[number]) for number in range(self.words)),
         ]
         with m.If(self.ids.ready):
             m.d.sync += [bank.eq(~bank), found.eq(0), pending.eq(0)]

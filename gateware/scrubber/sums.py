@@ -114,6 +114,10 @@ def add_in_turn(m: Module, starts: Value, chains: Sequence[Sums]) -> tuple[dict[
     return found, turn[-1]
 
 
+def _pieces(term: Value) -> list[Value]:
+    return [term[at : at + SUM_BITS] for at in range(0, len(term), SUM_BITS)]
+
+
 def _halves(groups: Sequence[Sequence[Term]]) -> list[tuple[ValueLike, Value]]:
     """The terms as numbers of 16 bits, of which those that are longer make several."""
-    return [(when, half) for group in groups for when, term in group for half in batched(Value.cast(term), SUM_BITS)]
+    return [(when, half) for group in groups for when, term in group for half in _pieces(Value.cast(term))]

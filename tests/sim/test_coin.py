@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from custodes.border import Border, open_border
 from custodes.coin import Speaker
+from custodes.coin_device import Coin
 from custodes.coin_registers import CoinState, Party
 from custodes.coin_transcript import PARTIES, Opened, Transcripts, opened
 from custodes.coin_warden import Pace, Warden
@@ -40,7 +41,7 @@ def test_the_border_has_words_in_each_epoch_and_none_between(tmp_path: Path):
     with open_border("sim:border") as border:
         watched = Watched(border)
         kept = Transcripts(tmp_path, Speaker.WARDEN)
-        scene.warden = Warden(watched, KEYS[Speaker.WARDEN], PUBLIC, kept, PACE, 100, scene._note)
+        scene.warden = Warden(cast(Coin, watched), KEYS[Speaker.WARDEN], PUBLIC, kept, PACE, 100, scene._note)
         assert asyncio.run(scene.play(epochs=2)) == [None, None, None]
         assert border.registers.field("COIN_STATUS", "STATE", CoinState) is CoinState.IDLE
         assert border.coin.last_epoch() == 2
