@@ -23,6 +23,9 @@ NAME = "top"
 REPORT = "report.json"
 AFTER_READING = b"# (script_after_read placeholder)"
 """Where Amaranth's script of Yosys has read the design."""
+HIDE_FIELDS = "rename -hide */w:*[[]*\n"
+"""To Yosys: forget the names of the parts of arrays. Where abc9 cuts a design at one of them, it takes part 0 of an array of
+bytes and bit 0 of the array for the same wire, and fails."""
 ANY_SEED = 0
 """Stands in the build plan for the seed of the placer, so that one plan serves all."""
 TOOLS = {
@@ -60,8 +63,9 @@ class Plan:
 
 
 def prepare(platform: Platform, family: str, top: Any) -> Plan:
-    """Elaborate ``top`` for a platform. If it has ``options``, these are for nextpnr."""
-    options = getattr(top, "options", "")
+    """Elaborate ``top`` for a platform. If it has ``options``, these are for nextpnr, and ``commands`` for Yosys, once it has
+    read the design."""
+    options, commands = getattr(top, "options", ""), getattr(top, "commands", "")
     plan: Any = platform.prepare(
         top,
         NAME,
@@ -70,7 +74,9 @@ def prepare(platform: Platform, family: str, top: Any) -> Plan:
     )
     files = {name: content.encode() if isinstance(content, str) else content for name, content in plan.files.items()}
     if f'fsm_encoding "{ATTRIBUTES["fsm_encoding"]}"'.encode() in files[f"{NAME}.il"]:
-        files[f"{NAME}.ys"] = files[f"{NAME}.ys"].replace(AFTER_READING, KEEP_ENCODINGS.encode())
+        commands += KEEP_ENCODINGS
+    if commands:
+        files[f"{NAME}.ys"] = files[f"{NAME}.ys"].replace(AFTER_READING, commands.encode())
     return Plan(family, {name: content for name, content in files.items() if not name.endswith((".bat", ".json"))})
 
 

@@ -12,6 +12,7 @@ from amaranth.lib import io, wiring
 
 from boards.board import Board, EthernetPort
 from boards.clocks import add_pll, add_receive_clock, output_hz
+from boards.toolchain import HIDE_FIELDS
 from custodes.macsec import Side
 from gateware.control.cpu import PICORV32
 from gateware.control.spi import SpiPinsInterface
@@ -148,6 +149,7 @@ class NicTop(_EthernetTop):
 
     options = "--placer static --ignore-loops"
     """Of nextpnr. Where most block RAM is in use, this placer leaves less far from it; ring oscillators are loops."""
+    commands = HIDE_FIELDS
 
     def __init__(self, board: Board, rom: bytes, secret: bytes, build_id: bytes) -> None:
         self.rom = rom
