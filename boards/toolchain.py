@@ -63,8 +63,8 @@ class Plan:
 
 
 def prepare(platform: Platform, family: str, top: Any) -> Plan:
-    """Elaborate ``top`` for a platform. If it has ``options``, these are for nextpnr, and ``commands`` for Yosys, once it has
-    read the design."""
+    """Elaborate ``top`` for a platform. If it has ``options``, these are for nextpnr, and ``commands`` for Yosys, once it
+    has read the design."""
     options, commands = getattr(top, "options", ""), getattr(top, "commands", "")
     plan: Any = platform.prepare(
         top,
