@@ -83,6 +83,8 @@ class SeededWarden(wiring.Component):
             words.enable.eq(limit.any() & ~words.restart),
             words.limit.eq(limit),
             words.busy.eq(sha.busy),
+            # A block that was begun with the seed before would never be whole.
+            sha.clear.eq(~words.enable),
             words.digest.eq(digest_word(sha.state, words.place)),
             words.head.eq(sha.state[-KEY_BITS:]),
             warden.live.eq(words.live),
