@@ -58,7 +58,7 @@ class Judgement(wiring.Component):
         if self.spacing > 1:
             wait = Signal(range(self.spacing))
             with m.If(takes):
-                m.d.sync += [wait.eq(self.spacing - 2), free.eq(self.spacing == 2)]
+                m.d.sync += [wait.eq(self.spacing - 1), free.eq(0)]
             with m.Elif(~free):
                 m.d.sync += [wait.eq(wait - 1), free.eq(wait == 1)]
         forwarded = passes & second.payload.forwarded
