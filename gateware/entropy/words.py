@@ -46,7 +46,7 @@ def turned(value: Value) -> Value:
     return Cat(reversed(octets))
 
 
-class Queue:
+class DirectionQueue:
     """Of a direction: what it is known by.
 
     Members:
@@ -76,7 +76,8 @@ class Words(wiring.Component):
         limit: words that each direction gets; holds while ``enable``.
         restart: counts begin at 0.
         row, seed: a word of the seed, the first at 0, and a cycle later what it is, big-endian.
-        i, busy: of a `Sha256` that is this unit's alone while ``enable``.
+        i, busy: of a `Sha256` that is this unit's alone while ``enable``, and is cleared when that falls: a block that was
+            begun is not ended.
         place, digest: a word of its state, the first at 0, and in the same cycle what it is; head: the first of its state.
         o_cluster, o_world: words for the flows that stations of that side begin, the first byte in the lowest bits. Each
             comes once, in order.
@@ -227,11 +228,11 @@ class Words(wiring.Component):
                 m.d.comb += word.eq(Mux(keyed, MESSAGE_BITS, KEY_MESSAGE_BITS))
         return word
 
-    def _direction(self, m: Module, name: str, number: Value, keeps: Value, at: Value) -> Queue:
+    def _direction(self, m: Module, name: str, number: Value, keeps: Value, at: Value) -> DirectionQueue:
         """The queue of a direction; ``number`` is that of the next digest, of which the piece ``at`` is kept."""
         o: Any = getattr(self, f"o_{name}")
         used: Signal = getattr(self, f"used_{name}")
-        queue = Queue(name, self.depth, o)
+        queue = DirectionQueue(name, self.depth, o)
         level, last = queue.level, at[:2].all()
         more, both, taken = (Signal(name=f"{what}_{name}") for what in ("more", "both", "taken"))
         m.d.sync += [more.eq(Cat(Const(0, 1), number) < self.limit), both.eq(Cat(Const(1, 1), number) < self.limit)]
@@ -260,7 +261,7 @@ class Words(wiring.Component):
             m.d.sync += [value.eq(0) for value in (queue.newest, queue.oldest, level, queue.waits, number)]
         return queue
 
-    def _fetch(self, m: Module, read: Any, queues: list[Queue]) -> None:
+    def _fetch(self, m: Module, read: Any, queues: list[DirectionQueue]) -> None:
         """Words to where they are taken, piece by piece, the directions in turns where both need one."""
         needs = Cat(~queue.waits & (queue.level != 0) for queue in queues)
         side, piece, reads, shifts = Signal(), Signal(range(PIECES)), Signal(), Signal()

@@ -189,8 +189,12 @@ class Absorber(wiring.Component):
                 with m.If(taken):
                     m.next = "FRAME"
             with m.State("FRAME"):
-                m.d.comb += [byte.eq(frames.payload.data[0]), offered.eq(frames.valid), frames.ready.eq(taken)]
-                m.d.comb += counted.eq(1)
+                m.d.comb += [
+                    byte.eq(frames.payload.data[0]),
+                    offered.eq(frames.valid),
+                    frames.ready.eq(taken),
+                    counted.eq(1),
+                ]
                 with m.If(taken & frames.payload.last):
                     m.d.comb += marks.ready.eq(1)
                     m.d.sync += closed.eq(0)

@@ -6,8 +6,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.fingerprint import HEAD_BYTES, MAGIC, WORD_BYTES
+from gateware.fingerprint.ledger import WORD_BITS
 
-WORD_BITS = 8 * WORD_BYTES
 HEAD_WORDS = HEAD_BYTES // WORD_BYTES
 MAGIC_AT, ABOUT_AT, BEAT_AT, EPOCH_AT, ENTERED_AT, LEFT_AT, USED_AT, TICKS_AT = 0, 1, 2, 4, 6, 7, 8, 9
 """Places of the words of a head; of two words the higher one comes first."""

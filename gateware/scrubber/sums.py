@@ -11,7 +11,7 @@ from amaranth.lib import data
 
 from gateware.pick import batched, gated
 
-SUM_BITS = 16
+CHECKSUM_BITS = 16
 ADDING_STAGES = 4
 """Up to sixteen numbers, added in pairs."""
 FOLDING_STAGES = 2
@@ -37,7 +37,7 @@ def byte_pair(high: Value, low: Value, when: ValueLike = 1) -> list[Term]:
 
 def fold(value: Value) -> Value:
     """One end-around carry: adds what is above 16 bits to the low 16; zero only where ``value`` is."""
-    return value[:SUM_BITS] + value[SUM_BITS:]
+    return value[:CHECKSUM_BITS] + value[CHECKSUM_BITS:]
 
 
 class Pipeline:
@@ -75,7 +75,7 @@ def add_at_once(m: Module, sums: Sums, carried: Sequence[Value]) -> tuple[dict[s
             results = [reduce(add, two) for two in batched(added, 2)] if adds else [fold(added[0])]
             numbers[name] = [stage(f"{name}_{level}_{at}", value) for at, value in enumerate(results)]
         carried = [stage(f"carried_{level}_{at}", value) for at, value in enumerate(carried)]
-    return {name: added[0][:SUM_BITS] for name, added in numbers.items()}, carried
+    return {name: added[0][:CHECKSUM_BITS] for name, added in numbers.items()}, carried
 
 
 def add_in_turn(m: Module, starts: Value, chains: Sequence[Sums]) -> tuple[dict[str, Value], Value]:
@@ -92,7 +92,7 @@ def add_in_turn(m: Module, starts: Value, chains: Sequence[Sums]) -> tuple[dict[
     m.d.sync += turn.eq(Cat(starts, turn))
     found: dict[str, Value] = {}
     for chain, sums in enumerate(chains):
-        number, term = Signal(SUM_BITS + 1, name=f"number_{chain}"), Signal(SUM_BITS, name=f"term_{chain}")
+        number, term = Signal(CHECKSUM_BITS + 1, name=f"number_{chain}"), Signal(CHECKSUM_BITS, name=f"term_{chain}")
         gates: list[tuple[Value, Value]] = []
         ends: list[Value] = []
         at = 0
@@ -105,17 +105,17 @@ def add_in_turn(m: Module, starts: Value, chains: Sequence[Sums]) -> tuple[dict[
             # A cycle for the last carry, and one in which the next sum begins with nothing.
             at += 2
             ends.append(turn[at - 1 + GATE_CYCLES])
-            found[name] = Signal(SUM_BITS, name=f"{name}_sum")
+            found[name] = Signal(CHECKSUM_BITS, name=f"{name}_sum")
             with m.If(ends[-1]):
-                m.d.sync += found[name].eq(number[:SUM_BITS])
-        m.d.sync += [term.eq(gated(gates)), number.eq(number[:SUM_BITS] + number[SUM_BITS] + term)]
+                m.d.sync += found[name].eq(number[:CHECKSUM_BITS])
+        m.d.sync += [term.eq(gated(gates)), number.eq(number[:CHECKSUM_BITS] + number[CHECKSUM_BITS] + term)]
         with m.If(Cat(*ends).any()):
             m.d.sync += number.eq(0)
     return found, turn[-1]
 
 
 def _pieces(term: Value) -> list[Value]:
-    return [term[at : at + SUM_BITS] for at in range(0, len(term), SUM_BITS)]
+    return [term[at : at + CHECKSUM_BITS] for at in range(0, len(term), CHECKSUM_BITS)]
 
 
 def _halves(groups: Sequence[Sequence[Term]]) -> list[tuple[ValueLike, Value]]:

@@ -23,7 +23,7 @@ from gateware.scrubber.payload import END, TAIL
 from gateware.scrubber.sums import Pipeline, Term, add_at_once, add_in_turn, byte_pair, pair
 
 VERDICT_SPACING_CYCLES = {1: 40, 8: 2, 64: 1}
-"""For each lane count, how far apart frames are decided on at least. With one lane, a frame has the pipeline for itself."""
+"""For each lane count, how far apart frames are decided on at least. With one lane, a frame has the adders for itself."""
 PROTOCOLS = {Transport.TCP: 6, Transport.UDP: 17, Transport.ICMPV6: 58}
 
 

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from custodes.coin_commands import app
+from tests.host.coin_scene import Scene
 from tests.host.fake_coin import write_keys
-from tests.host.test_coin_faults import Scene
 
 
 def coin(*arguments: object) -> Result:

@@ -16,8 +16,8 @@ from custodes.coin_warden import Pace
 from custodes.link import Link, Outcome
 from custodes.model import entropy
 from gateware.entropy import Coin
+from tests.host.coin_scene import SHARE, Attacker, Scene
 from tests.host.fake_coin import FakeCoin
-from tests.host.test_coin_faults import SHARE, Attacker, Scene
 
 READ_CYCLES, TAKE_CYCLES = 3, 250
 PERIOD_S = 8e-9

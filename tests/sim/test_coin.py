@@ -13,8 +13,8 @@ from custodes.coin_device import Coin
 from custodes.coin_registers import CoinState, Party
 from custodes.coin_transcript import PARTIES, Opened, Transcripts, opened
 from custodes.coin_warden import Pace, Warden
+from tests.host.coin_scene import Scene
 from tests.host.fake_coin import KEYS, PUBLIC
-from tests.host.test_coin_faults import Scene
 
 PACE = Pace(step=120, epoch=0.5, grace=1, join=60, poll=0.05)
 
