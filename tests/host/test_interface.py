@@ -68,7 +68,8 @@ def test_what_is_sent_leaves_as_it_is_and_does_not_come_back(cables: Cables, inn
     frames = [Frame(Ip4(Udp(bytes((i,)) * 20))).pack() for i in range(3)]
     with Tap(cables.client, "lan0") as tap:
         assert all(inner.send(frame) for frame in frames)
-        assert inner.receive() == []
+        # The client's own kernel may send at any time, as of its multicast groups.
+        assert not set(frames) & set(inner.receive())
     assert tap.received(lambda frame: frame if frame[12:14] == b"\x08\x00" else None) == frames
 
 
