@@ -2,6 +2,7 @@
 """The border with its Ethernet ports and its serial link: what goes onto a board. It has no CPU."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from amaranth import Cat, Const, DomainRenamer, Module, Signal
 from amaranth.lib import wiring
@@ -29,6 +30,8 @@ from gateware.ethernet.rgmii import RGMII, RgmiiInterface
 
 CONTROL_HZ = 62_500_000
 BUILD_ID_BYTES = 32
+ANSWER_CYCLES = READ_CYCLES + 2
+"""After which a register of the datapath has come back: two more than from a warden."""
 
 
 class SerialControl(wiring.Component):
@@ -40,7 +43,7 @@ class SerialControl(wiring.Component):
 
     Members:
         rx, tx: see `UartLink`.
-        bus: to the registers of the datapath, in ``sync``.
+        bus: to the registers of the datapath, in ``sync``; what is read is right `ANSWER_CYCLES` after the address rests.
 
     Reset both domains together: see `BusCrossing`.
     """
@@ -61,7 +64,7 @@ class SerialControl(wiring.Component):
         for name, unit in (("uart", uart), ("router", router), ("own", own)):
             m.submodules[name] = DomainRenamer("control")(unit)
         m.submodules.crossing = crossing = BusCrossing(
-            DATAPATH_WORDS, i_domain="control", o_domain="sync", read_cycles=READ_CYCLES + 1
+            DATAPATH_WORDS, i_domain="control", o_domain="sync", read_cycles=ANSWER_CYCLES
         )
         wiring.connect(m, uart.access, router.i)
         wiring.connect(m, router.o[0], crossing.i)
@@ -154,7 +157,13 @@ class EthernetBorder(wiring.Component):
             wiring.connect(m, mac.o, getattr(border, f"i_{name}"))
             wiring.connect(m, getattr(border, f"o_{name}"), mac.i)
         wiring.connect(m, control.bus, boot.i)
-        bus = boot.o
+        # The writes of the boot come late out of their memory, and registers are everywhere.
+        bus: Any = bus_signature(DATAPATH_WORDS).create()
+        m.d.sync += [
+            bus.address.eq(boot.o.address),
+            bus.write_data.eq(boot.o.write_data),
+            bus.write.eq(boot.o.write),
+        ]
         m.d.comb += [
             control.rx.eq(self.rx),
             self.tx.eq(control.tx),
@@ -162,6 +171,7 @@ class EthernetBorder(wiring.Component):
             border.bus.write_data.eq(bus.write_data),
             border.bus.write.eq(bus.write),
             bus.read_data.eq(border.bus.read_data),
+            boot.o.read_data.eq(bus.read_data),
         ]
         connect_registers(m, bus, registers.PORTS, [*macs.values()])
         verdicts = (border.verdict_cluster, border.verdict_world)

@@ -13,8 +13,7 @@ from custodes.border_registers import BORDER_BASE
 from custodes.control_registers import CONTROL_IDENTITY_VALUE, UART_DEFAULT_BAUD
 from custodes.maps import BORDER, NIC
 from custodes.serial_frames import WORD_BYTES, Reply, Request, Status, frame_bytes
-from gateware.control.crossing import READ_CYCLES
-from gateware.devices.ethernet_border import SerialControl
+from gateware.devices.ethernet_border import ANSWER_CYCLES, SerialControl
 
 BIT_CYCLES = 10
 CLOCK_HZ = BIT_CYCLES * UART_DEFAULT_BAUD
@@ -89,7 +88,7 @@ def test_registers_of_the_link_and_of_the_datapath(sync_period: float):
                 written.append((address, data))
             rested = rested + 1 if address == last else 1
             last = address
-            ctx.set(dut.bus.read_data, address + 0x5000 if rested > READ_CYCLES else 0xBAD)
+            ctx.set(dut.bus.read_data, address + 0x5000 if rested >= ANSWER_CYCLES else 0xBAD)
 
     async def testbench(ctx: Any) -> None:
         ctx.set(dut.rx, 1)
