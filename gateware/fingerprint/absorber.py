@@ -87,7 +87,7 @@ class Absorber(wiring.Component):
         m = Module()
         m.submodules.store = store = FrameFIFO(self.lanes, self.depth)
         m.submodules.narrow = narrow = WidthConverter(self.lanes, 1)
-        m.submodules.marks = marks = Queue(self.mark, MARKS)
+        m.submodules.marks = marks = Queue(self.mark, MARKS, registers=2)
         m.submodules.words = words = Queue(block_word(), WORDS, registers=1)
         wiring.connect(m, store.o, narrow.i)
         wiring.connect(m, words.o, wiring.flipped(self.o))
@@ -115,7 +115,8 @@ class Absorber(wiring.Component):
             store.i.payload.eq(tap.payload),
             store.i.payload.error.eq(tap.payload.error | crowded),
         ]
-        kept, length = Signal(self.lanes), Signal(self.mark["length"].width)
+        kept = Signal(self.lanes, reset_less=True)
+        length = Signal(self.mark["length"].width, reset_less=True)
         ended, closes = Signal(), Signal()
         m.d.sync += [
             kept.eq(tap.payload.keep),
@@ -150,7 +151,7 @@ class Absorber(wiring.Component):
     def _give(self, m: Module, frames: stream.Interface, marks: stream.Interface, words: stream.Interface) -> None:
         """Bytes, four of which make a word."""
         byte, offered, taken = Signal(BYTE_BITS), Signal(), Signal()
-        word, lane = Signal(WORD_BITS - BYTE_BITS), Signal(range(WORD_BITS // BYTE_BITS))
+        word, lane = Signal(WORD_BITS - BYTE_BITS, reset_less=True), Signal(range(WORD_BITS // BYTE_BITS))
         total, place, begun = Signal(TOTAL_BITS), Signal(range(BLOCK_BYTES)), Signal()
         inside = Signal(range(WORDS + 8))
         ends_word = lane == WORD_BITS // BYTE_BITS - 1
@@ -166,20 +167,23 @@ class Absorber(wiring.Component):
                 m.d.sync += begun.eq(1)
         m.d.sync += inside.eq(inside + (taken & ends_word) - (self.o.valid & self.o.ready))
 
-        mark, length = marks.payload, Signal(2 * BYTE_BITS)
+        # The next mark is fetched as soon as the length is said: taking one is late, and far from what ends a frame.
+        mark, marked, length = Signal(self.mark, reset_less=True), Signal(), Signal(2 * BYTE_BITS)
+        m.d.comb += marks.ready.eq(~marked)
+        with m.If(marks.valid & ~marked):
+            m.d.sync += [mark.eq(marks.payload), marked.eq(1)]
         bits, closed, counted = Signal(LENGTH_BITS), Signal(), Signal()
         m.d.comb += [length.eq(mark.length), bits.eq(total << (BYTE_BITS - 1).bit_length())]
         with m.If(counted & taken):
             m.d.sync += total.eq(total + 1)
         with m.FSM():
-            with m.State("NEXT"), m.If(marks.valid):
+            with m.State("NEXT"), m.If(marked):
                 with m.If(mark.closes & ~closed):
                     m.next = "ONE"
                 with m.Elif(mark.frame):
                     m.next = "LENGTH_HIGH"
                 with m.Else():
-                    m.d.comb += marks.ready.eq(1)
-                    m.d.sync += closed.eq(0)
+                    m.d.sync += [marked.eq(0), closed.eq(0)]
             with m.State("LENGTH_HIGH"):
                 m.d.comb += [byte.eq(length[BYTE_BITS:]), offered.eq(1), counted.eq(1)]
                 with m.If(taken):
@@ -187,6 +191,7 @@ class Absorber(wiring.Component):
             with m.State("LENGTH_LOW"):
                 m.d.comb += [byte.eq(length[:BYTE_BITS]), offered.eq(1), counted.eq(1)]
                 with m.If(taken):
+                    m.d.sync += [marked.eq(0), closed.eq(0)]
                     m.next = "FRAME"
             with m.State("FRAME"):
                 m.d.comb += [
@@ -196,8 +201,6 @@ class Absorber(wiring.Component):
                     counted.eq(1),
                 ]
                 with m.If(taken & frames.payload.last):
-                    m.d.comb += marks.ready.eq(1)
-                    m.d.sync += closed.eq(0)
                     m.next = "NEXT"
             with m.State("ONE"):
                 m.d.comb += [byte.eq(1 << BYTE_BITS - 1), offered.eq(1)]

@@ -104,17 +104,16 @@ class Fingerprint(wiring.Component):
         head, overflowed = self._head(m, absorber, lost)
 
         step, ends = Signal(range(PADDED_WORDS)), Signal()
-        link = Signal(WORD_BITS)
-        state = engine.state.word_select((DIGEST_WORDS - 1 - step)[:3], WORD_BITS)
-        source = Signal.like(ledger.place)
-        before_digest = DIGEST_WORDS + HEAD_WORDS
-        with m.If(step < DIGEST_WORDS):
-            m.d.comb += source.eq(HEAD_WORDS + step)
-        with m.Elif(step < before_digest):
-            m.d.comb += source.eq(step - DIGEST_WORDS)
-        with m.Else():
-            m.d.comb += source.eq(DIGEST_AT - before_digest + step)
-        m.d.comb += self.lost.eq(ledger.keep & ledger.full)
+        link, before = Signal(WORD_BITS, reset_less=True), Signal(init=1)
+        source = Signal.like(ledger.source, init=HEAD_WORDS)
+        state = engine.state.word_select(~step[:3], WORD_BITS)
+        m.d.comb += [
+            self.lost.eq(ledger.keep & ledger.full),
+            ledger.source.eq(source),
+            ledger.before.eq(before),
+            engine.i.payload.word.eq(link),
+            engine.i.payload.first.eq(step == 0),
+        ]
         with m.FSM():
             with m.State("ABSORB"):
                 m.d.comb += [
@@ -138,28 +137,29 @@ class Fingerprint(wiring.Component):
                 m.d.sync += step.eq(Mux(ends, 0, step + 1))
                 with m.If(ends):
                     m.next = "FETCH"
-            # The chain before, the head, the digest; then the padding.
+            # The chain before, the head, the digest; then the padding. While a word waits, the next is read.
             with m.State("FETCH"):
-                m.d.comb += [ledger.before.eq(step < DIGEST_WORDS), ledger.place.eq(source)]
+                m.next = "READ"
+            with m.State("READ"):
+                m.d.sync += source.eq(source + 1)
+                with m.If(step == DIGEST_WORDS - 1):
+                    m.d.sync += [source.eq(0), before.eq(0)]
+                with m.If(step == DIGEST_WORDS + HEAD_WORDS - 1):
+                    m.d.sync += source.eq(DIGEST_AT)
+                with m.If(step < LINK_WORDS):
+                    m.d.sync += link.eq(Mux(before & ~chained, 0, ledger.o))
+                with m.Elif(step == LINK_WORDS):
+                    m.d.sync += link.eq(1 << WORD_BITS - 1)
+                with m.Else():
+                    m.d.sync += link.eq(Mux(step == PADDED_WORDS - 1, LINK_WORDS * WORD_BITS, 0))
                 m.next = "LINK"
             with m.State("LINK"):
-                m.d.comb += [ledger.before.eq(step < DIGEST_WORDS), ledger.place.eq(source)]
-                with m.If(step < LINK_WORDS):
-                    m.d.comb += link.eq(Mux((step < DIGEST_WORDS) & ~chained, 0, ledger.o))
-                with m.Elif(step == LINK_WORDS):
-                    m.d.comb += link.eq(1 << WORD_BITS - 1)
-                with m.Elif(step == PADDED_WORDS - 1):
-                    m.d.comb += link.eq(LINK_WORDS * WORD_BITS)
-                m.d.comb += [
-                    engine.i.valid.eq(1),
-                    engine.i.payload.word.eq(link),
-                    engine.i.payload.first.eq(step == 0),
-                    ends.eq(step == PADDED_WORDS - 1),
-                ]
+                m.d.comb += [engine.i.valid.eq(1), ends.eq(step == PADDED_WORDS - 1)]
                 with m.If(engine.i.ready):
                     m.d.sync += step.eq(Mux(ends, 0, step + 1))
-                    m.next = "FETCH"
+                    m.next = "READ"
                     with m.If(ends):
+                        m.d.sync += [source.eq(HEAD_WORDS), before.eq(1)]
                         m.next = "SETTLE"
             with m.State("SETTLE"), m.If(~engine.busy):
                 m.next = "CHAIN"

@@ -51,8 +51,9 @@ class Heads(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         closes = Signal(CLOSE_CYCLES)
-        place, beat, epoch = Signal(range(HEAD_WORDS), init=ENTERED_AT), Signal(64), Signal(64)
-        m.d.sync += closes.eq(closes << 1 | self.close)
+        place, beat = Signal(range(HEAD_WORDS), init=ENTERED_AT), Signal(64)
+        epoch, used = Signal(64, reset_less=True), Signal()
+        m.d.sync += [closes.eq(closes << 1 | self.close), used.eq(place == USED_AT - 1)]
         m.d.comb += [self.place.eq(place), self.write.eq(closes[-1] | (place != ENTERED_AT))]
         with m.If(self.write):
             m.d.sync += place.eq(Mux(place == HEAD_WORDS - 1, 0, place + 1))
@@ -68,9 +69,9 @@ class Heads(wiring.Component):
             for at, word in words.items():
                 with m.Case(at):
                     m.d.comb += self.word.eq(word)
-            # Words of the coin are counted per epoch: both are of one cycle.
-            with m.Case(USED_AT):
-                m.d.sync += epoch.eq(self.epoch)
+        # Words of the coin are counted per epoch: both are of one cycle.
+        with m.If(used):
+            m.d.sync += epoch.eq(self.epoch)
         with m.If(self.write & (place == EPOCH_AT)):
             m.d.sync += beat.eq(beat + 1)
         return m

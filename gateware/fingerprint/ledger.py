@@ -19,8 +19,8 @@ class Ledger(wiring.Component):
     """Keeps up to ``SLOTS`` - 1 records, and makes the next one in the slot that is left.
 
     Members:
-        place, i, write: a word of the slot in which the next record is made.
-        before, o: the word at ``place``, or with ``before`` that of the record before, a cycle later.
+        place, i, write: a word of the slot in which the next record is made; it is there two cycles later.
+        source, before, o: the word at ``source``, or with ``before`` that of the record before, a cycle later.
         keep: the record is made. Where ``full`` is set it is not kept, and the slot is used again.
         full: there is no room for a record.
         count: records that are kept.
@@ -33,6 +33,7 @@ class Ledger(wiring.Component):
     place: Signal
     i: Signal
     write: Signal
+    source: Signal
     before: Signal
     o: Signal
     keep: Signal
@@ -48,6 +49,7 @@ class Ledger(wiring.Component):
                 "place": In(range(SLOT_WORDS)),
                 "i": In(WORD_BITS),
                 "write": In(1),
+                "source": In(range(SLOT_WORDS)),
                 "before": In(1),
                 "o": Out(WORD_BITS),
                 "keep": In(1),
@@ -64,13 +66,20 @@ class Ledger(wiring.Component):
         m.submodules.words = words = Memory(shape=WORD_BITS, depth=SLOTS * SLOT_WORDS, init=[])
         write, back, host = words.write_port(), words.read_port(), words.read_port()
         made, oldest, last = Signal(range(SLOTS)), Signal(range(SLOTS)), Signal(range(SLOTS))
+        # Words come from all over the place: they wait near the memory.
+        writes, slot_place, word = (
+            Signal(),
+            Signal.like(write.addr, reset_less=True),
+            Signal(WORD_BITS, reset_less=True),
+        )
+        m.d.sync += [writes.eq(self.write), slot_place.eq(Cat(self.place, made)), word.eq(self.i)]
         m.d.comb += [
             self.count.eq(made - oldest),
             self.full.eq(self.count == SLOTS - 1),
-            write.addr.eq(Cat(self.place, made)),
-            write.data.eq(self.i),
-            write.en.eq(self.write),
-            back.addr.eq(Cat(self.place, Mux(self.before, last, made))),
+            write.addr.eq(slot_place),
+            write.data.eq(word),
+            write.en.eq(writes),
+            back.addr.eq(Cat(self.source, Mux(self.before, last, made))),
             self.o.eq(back.data),
             host.addr.eq(Cat(self.index, oldest)),
             self.value.eq(Cat(host.data.word_select(at, 8) for at in reversed(range(WORD_BYTES)))),
