@@ -29,7 +29,7 @@ from gateware.entropy.modes import (
     offset,
 )
 from gateware.entropy.words import COUNT_BITS, KEY_BITS, WORD_BITS, Words, turned
-from gateware.hash import Sha256, block_word
+from gateware.hash import Sha256
 from gateware.hash.sha256 import STATE_WORDS
 from gateware.hash.sha256 import WORD_BITS as HASH_BITS
 from gateware.session.memories import DISTRIBUTED
@@ -48,12 +48,13 @@ class Coin(wiring.Component):
         words_cluster, words_world, live, used_cluster, used_world: see `Words`.
         retimer_key: see `Words`; 0 while there is no seed, and from the cycle after it.
         epoch: its number. seeded: there is a seed.
-        fault: a mode that does not exist. Words are withdrawn in the next cycle at the latest, and the epoch is void.
+        fault: a mode that does not exist. Words are withdrawn in the next cycle at the latest, and the epoch is void in the
+            one after it.
 
     Words come only after both commitments of the epoch were latched, in any order, are not the same, and both shares were
     given afterwards and are what was committed to. Anything else makes the epoch void, and only a later one begins. Secrets
     are overwritten: a salt when it has been checked, shares when the seed has been made, the seed when the epoch ends, in at
-    most 33 cycles. A share takes 160 cycles, the seed 170, the key 70 more, the first words 90 after it. Reset forgets
+    most 35 cycles. A share takes 165 cycles, the seed too, the key 75 more, the first words 90 after it. Reset forgets
     everything, the number of the epoch too.
     """
 
@@ -101,7 +102,7 @@ class Coin(wiring.Component):
         self._works, self._decided = Signal(), Signal()
         # Words that are compared, or of the seed, are two cycles behind the index that finds them.
         self._place, self._behind = Signal(range(STATE_WORDS)), Signal(range(STATE_WORDS))
-        self._words = [Signal(HASH_BITS, name=f"word_{party.name.lower()}") for party in Party]
+        self._words = [Signal(HASH_BITS, name=f"word_{party.name.lower()}", reset_less=True) for party in Party]
         self._digest = Signal(HASH_BITS)
         self._digested, self._uses = Signal(HASH_BITS), Signal(USE_CYCLES - STATE_WORDS + 1)
         party = Signal()
@@ -117,17 +118,23 @@ class Coin(wiring.Component):
             *revealed_faults,
             words.fault,
         ]
-        drawn, feeds = Signal(), Signal()
-        m.d.sync += feeds.eq(drawn)  # what words need of store and engine, they need a cycle after they are enabled
+        # A fault comes from every mode and goes to every mode, so it has a cycle for that. What does not exist takes no step
+        # meanwhile: to whoever looks, it is none of the modes. Words need store and engine a cycle after there is a seed.
+        self._broken, drawn, feeds = Signal(), Signal(), Signal()
+        m.d.sync += [
+            self._broken.eq(self.fault & ~self._broken),
+            feeds.eq(drawn),
+            sender.message.eq(Mux(self._state == CoinState.DERIVE, Message.SEED, Message.COMMITMENT)),
+        ]
         m.d.comb += [
             self.fault.eq(reduce(or_, faults)),
             self._works.eq(reduce(or_, (self._state == busy for busy in BUSY))),
             self._decided.eq(reduce(or_, (self._state == decided for decided in DECIDED))),
             drawn.eq(self._state == CoinState.DRAWN),
-            self.seeded.eq(drawn),
-            words.enable.eq(drawn),
+            self.seeded.eq(drawn & ~self._broken),
+            words.enable.eq(self.seeded & feeds),
             words.busy.eq(sha256.busy),
-            words.digest.eq(self._digest),
+            words.digest.eq(self._digested),
             words.head.eq(sha256.state[-KEY_BITS:]),
             # No word of a digest is compared, nor of the seed, while words are made.
             self._digest.eq(digest_word(sha256.state, Mux(feeds, words.place, self._place))),
@@ -137,18 +144,19 @@ class Coin(wiring.Component):
             self.retimer_key.eq(words.key),
             sender.epoch.eq(self.epoch),
             sender.party.eq(party),
-            sender.message.eq(Mux(self._state == CoinState.DERIVE, Message.SEED, Message.COMMITMENT)),
         ]
         wiring.connect(m, words.o_cluster, wiring.flipped(self.words_cluster))
         wiring.connect(m, words.o_world, wiring.flipped(self.words_world))
         write, address, data = self._written(m)
         self._feed(m, feeds, sender.o, words.i, sha256)
         commitments = self._commitments(m, write, address, data, latched)
-        m.d.comb += sender.data.eq(self._store(m, write, address, data, revealed, party, drawn, sender.row, words.row))
-        m.d.comb += words.seed.eq(sender.data)
+        moves = ~sha256.i.valid | sha256.i.ready
+        found = self._store(m, write, address, data, revealed, party, feeds, sender.row, words.row, moves)
+        m.d.comb += sender.data.eq(found)
+        m.d.comb += words.seed.eq(found)
         self._work(m, sender, sha256, party, revealed)
         refused = self._orders(m, write, address, data, words, party, latched, revealed)
-        with m.If(self.fault):
+        with m.If(self._broken):
             self._void(m, CoinFault.INTEGRITY)
             m.d.sync += [self._phase.eq(Phase.SEND), self._match.eq(Flag.NO)]
             m.d.sync += [flag.eq(Flag.NO) for flag in (*latched, *revealed)]
@@ -163,23 +171,15 @@ class Coin(wiring.Component):
         return write, address, data
 
     def _feed(self, m: Module, of_words: Value, message: Any, words: Any, sha256: Sha256) -> None:
-        """What the engine digests: a register is between, as the engine begins with an adder."""
-        full, item, takes = Signal(), Signal(block_word()), Signal()
+        """What the engine digests. It forgets a cycle after it is to: that is far from the modes, and everywhere in it."""
+        # SEC_CM: COIN.FORGOTTEN
+        m.d.sync += sha256.clear.eq((self._state == CoinState.WIPE) | (self._phase == Phase.FORGET))
         m.d.comb += [
-            takes.eq(~full | sha256.i.ready),
-            message.ready.eq(takes & ~of_words),
-            words.ready.eq(takes & of_words),
-            sha256.i.valid.eq(full),
-            sha256.i.payload.eq(item),
-            sha256.clear.eq((self._state == CoinState.WIPE) | (self._phase == Phase.FORGET)),
+            sha256.i.valid.eq(Mux(of_words, words.valid, message.valid)),
+            sha256.i.payload.eq(Mux(of_words, words.payload, message.payload)),
+            message.ready.eq(sha256.i.ready & ~of_words),
+            words.ready.eq(sha256.i.ready & of_words),
         ]
-        with m.If(takes):
-            with m.If(of_words):
-                m.d.sync += [full.eq(words.valid), item.eq(words.payload)]
-            with m.Else():
-                m.d.sync += [full.eq(message.valid), item.eq(message.payload)]
-        with m.If(sha256.clear):
-            m.d.sync += [full.eq(0), item.eq(0)]
 
     def _commitments(self, m: Module, write: Value, address: Value, data: Value, latched: list[Any]) -> list[Value]:
         """A word of each: the one that is next where there is work, else the one that the bus reads."""
@@ -212,6 +212,7 @@ class Coin(wiring.Component):
         of_words: Value,
         row: Value,
         seed_row: Value,
+        moves: Value,
     ) -> Value:
         """Shares and salts, which the bus writes while they are waited for; the seed; zeros over all of them."""
         m.submodules.store = store = Memory(shape=HASH_BITS, depth=ROWS, init=[], attrs=DISTRIBUTED)
@@ -219,34 +220,37 @@ class Coin(wiring.Component):
         index, mine = self._index, address >> 5 == offset("COIN_SHARE") >> 5
         derives, whose = self._state == CoinState.DERIVE, address[3]
         waited = Mux(whose, revealed[1] == Flag.NO, revealed[0] == Flag.NO)
+        # All of it is written a cycle later, in order; nothing stays on the way.
+        m.d.sync += [writes.en.eq(0), writes.addr.eq(index), writes.data.eq(0)]
         with m.Switch(self._state):
             with m.Case(CoinState.REVEAL):
-                m.d.comb += [
+                m.d.sync += [
                     writes.en.eq(write & mine & waited),
                     writes.addr.eq(address),
                     writes.data.eq(turned(data)),
                 ]
             with m.Case(CoinState.CHECK, CoinState.DERIVE), m.Switch(self._phase):
                 with m.Case(Phase.USE):
-                    m.d.comb += [
+                    m.d.sync += [
                         writes.en.eq(derives & self._uses[1]),
                         writes.addr.eq(SALTS + self._behind),
                         writes.data.eq(self._digested),
                     ]
                 # SEC_CM: COIN.FORGOTTEN
                 with m.Case(Phase.FORGET):
-                    m.d.comb += [
+                    m.d.sync += [
                         writes.en.eq(1),
                         writes.addr.eq(Mux(derives, index[:4], Cat(index[:3], party, Const(1, 1)))),
                     ]
             # SEC_CM: COIN.FORGOTTEN
             with m.Case(CoinState.WIPE):
-                m.d.comb += [writes.en.eq(1), writes.addr.eq(index)]
+                m.d.sync += writes.en.eq(1)
         m.d.comb += reads.addr.eq(Mux(of_words, SALTS + seed_row, row))
-        # A register and no block RAM's, which is late. It is read all the time, so that what has been overwritten is here
-        # for a cycle more at most.
+        # A register and no block RAM's, which is late. It is read whenever no word waits for the engine, so that what has
+        # been overwritten is here for a cycle more at most.
         found = Signal(HASH_BITS)
-        m.d.sync += found.eq(reads.data)
+        with m.If(moves):
+            m.d.sync += found.eq(reads.data)
         return found
 
     def _void(self, m: Module, reason: CoinFault) -> None:
@@ -334,8 +338,10 @@ class Coin(wiring.Component):
         """What the bus asks for; returns whether the last order was refused."""
         state, match = self._state, self._match
         following, later = Signal(EPOCH_BITS), Signal()
-        limit, taken = Signal(COUNT_BITS, init=(1 << COUNT_BITS) - 1), Signal(COUNT_BITS)
-        asked, order, whose, refused = Signal(), Signal(3), Signal(), Signal()
+        limit, taken = Signal(COUNT_BITS, init=(1 << COUNT_BITS) - 1), Signal(COUNT_BITS, reset_less=True)
+        asked, whose, refused = Signal(), Signal(), Signal()
+        orders = {order: Signal(name=f"order_{order.name.lower()}") for order in CoinOrder}
+        commands = write & (address == offset("COIN_COMMAND"))
         first = offset("COIN_NEXT")
         with m.If(write), m.Switch(address):
             for word in range(2):
@@ -346,12 +352,14 @@ class Coin(wiring.Component):
         self._limit = limit
         m.d.sync += [
             later.eq(following > self.epoch),
-            asked.eq(write & (address == offset("COIN_COMMAND"))),
-            order.eq(data[4:7]),
+            asked.eq(commands),
+            *(given.eq(commands & (data[4:7] == order)) for order, given in orders.items()),
             whose.eq(data[0]),
             words.restart.eq(0),
         ]
         m.d.comb += words.limit.eq(taken)
+        with m.If(words.restart):
+            m.d.sync += taken.eq(limit)
 
         def says_no(of: list[Any]) -> Value:
             """Whether the party's flag does."""
@@ -359,18 +367,18 @@ class Coin(wiring.Component):
 
         with m.If(asked):
             m.d.sync += refused.eq(1)
-        with m.If(asked & ~self._works), m.Switch(order):
-            with m.Case(CoinOrder.BEGIN):
+        with m.If(~self._works):
+            with m.If(orders[CoinOrder.BEGIN]):
                 m.d.sync += refused.eq(0)
                 # SEC_CM: COIN.EPOCH_GROWS
                 with m.If(later):
-                    m.d.sync += [self.epoch.eq(following), taken.eq(limit), words.restart.eq(1)]
+                    m.d.sync += [self.epoch.eq(following), words.restart.eq(1)]
                     m.d.sync += [flag.eq(Flag.NO) for flag in (*latched, *revealed)]
                     m.d.sync += [state.eq(CoinState.WIPE), self._following.eq(CoinState.COMMIT)]
                     m.d.sync += self._reason.eq(CoinFault.NONE)
                 with m.Else():
                     self._void(m, CoinFault.EPOCH)
-            with m.Case(CoinOrder.LATCH), m.If(~self._decided):
+            with m.If(orders[CoinOrder.LATCH] & ~self._decided):
                 m.d.sync += refused.eq(0)
                 with m.If((state != CoinState.COMMIT) | ~says_no(latched)):
                     self._void(m, CoinFault.REPEATED)
@@ -379,7 +387,7 @@ class Coin(wiring.Component):
                         m.d.sync += latched[mine].eq(Flag.YES)
                         with m.If(latched[other] == Flag.YES):
                             m.d.sync += [state.eq(CoinState.COMPARE), match.eq(Flag.YES)]
-            with m.Case(CoinOrder.REVEAL), m.If(~self._decided):
+            with m.If(orders[CoinOrder.REVEAL] & ~self._decided):
                 m.d.sync += [refused.eq(0), party.eq(whose)]
                 # SEC_CM: COIN.EARLY
                 with m.If(state == CoinState.COMMIT):
@@ -388,7 +396,7 @@ class Coin(wiring.Component):
                     self._void(m, CoinFault.REPEATED)
                 with m.Else():
                     m.d.sync += state.eq(CoinState.CHECK)
-        ends = asked & (order == CoinOrder.END)
+        ends = orders[CoinOrder.END]
         void = (state == CoinState.FAULT) | ((state == CoinState.WIPE) & (self._following == CoinState.FAULT))
         with m.If((ends | self.clear) & ~void):
             m.d.sync += [self._index.eq(0), self._phase.eq(Phase.SEND)]

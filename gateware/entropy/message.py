@@ -35,9 +35,10 @@ class MessageSender(wiring.Component):
     """Sends one of the two messages to the hash engine, padded: two blocks.
 
     Members:
-        run: send it; 0 goes back to its begin. message, party, epoch: which one; they hold while ``run``.
-        row, data: a word of the store, and a cycle later what it is, big-endian. The store has the shares of prover and
-            verifier, then their salts.
+        run: send it, from the next cycle on; 0 goes back to its begin, and comes as soon as it is ``done``. message, party,
+            epoch: which one; they hold from that cycle on until then.
+        row, data: the next word of the store, and what it is, big-endian, in the cycle after one in which a word moves or
+            none is offered. The store has the shares of prover and verifier, then their salts.
         o: words of blocks.
         done: the last of them is being taken.
 
@@ -69,15 +70,15 @@ class MessageSender(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        at, following, carry = Signal(range(MESSAGE_WORDS)), Signal(range(MESSAGE_WORDS)), Signal(BYTE_BITS)
-        place = Signal(range(2 * STATE_WORDS))
+        at, carry, sends = Signal(range(MESSAGE_WORDS)), Signal(BYTE_BITS), Signal()
+        # In what is in the store, of the word after this one.
+        place = Signal(range(2 * STATE_WORDS), init=(1 - FIRST_ROW) % (2 * STATE_WORDS))
         commits, second = self.message == Message.COMMITMENT, place[3]
         moves = self.o.valid & self.o.ready
+        m.d.sync += sends.eq(self.run & ~self.done)
         m.d.comb += [
-            following.eq(at + moves),
-            place.eq(following - FIRST_ROW),
             self.row.eq(Mux(commits, Cat(place[:3], self.party, second), place)),
-            self.o.valid.eq(self.run),
+            self.o.valid.eq(sends),
             self.o.payload.first.eq(at == 0),
             self.done.eq(moves & (at == MESSAGE_WORDS - 1)),
         ]
@@ -87,9 +88,9 @@ class MessageSender(wiring.Component):
         length = Mux(commits, COMMITMENT_BITS, SEED_BITS)
         m.d.comb += self.o.payload.word.eq(Mux(at < PREFIX_WORDS, prefix, Mux(ends, length, shifted)))
         with m.If(~self.run):
-            m.d.sync += [at.eq(0), carry.eq(0)]
+            m.d.sync += [at.eq(0), place.eq(place.init), carry.eq(0)]
         with m.Elif(moves):
-            m.d.sync += [at.eq(following), carry.eq(body[:BYTE_BITS])]
+            m.d.sync += [at.eq(at + 1), place.eq(place + 1), carry.eq(body[:BYTE_BITS])]
         return m
 
     def _body(self, m: Module, at: Signal) -> tuple[Signal, Signal, Value]:

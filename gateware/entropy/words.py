@@ -27,7 +27,7 @@ MESSAGE_BITS = STATE_BITS + BYTE_BITS * (1 + 1 + 8)
 KEY_MESSAGE_BITS = STATE_BITS + BYTE_BITS
 """Seed, mark."""
 KEY_BITS = 64
-DIGEST_CYCLES = 76
+DIGEST_CYCLES = 79
 """From one digest to the next, each of two words."""
 
 
@@ -75,10 +75,11 @@ class Words(wiring.Component):
         enable: there is a seed. While this is 0 nothing is offered, from the same cycle on, and what waits is overwritten.
         limit: words that each direction gets; holds while ``enable``.
         restart: counts begin at 0.
-        row, seed: a word of the seed, the first at 0, and a cycle later what it is, big-endian.
+        row, seed: the next word of the seed, the first at 0, and what it is, big-endian, in the cycle after one in which
+            a word of ``i`` moves or none is offered.
         i, busy: of a `Sha256` that is this unit's alone while ``enable``, and is cleared when that falls: a block that was
             begun is not ended.
-        place, digest: a word of its state, the first at 0, and in the same cycle what it is; head: the first of its state.
+        place, digest: a word of its state, the first at 0, and a cycle later what it is; head: the first of its state.
         o_cluster, o_world: words for the flows that stations of that side begin, the first byte in the lowest bits. Each
             comes once, in order.
         key: of the retimer, as `custodes.model.entropy.retimer_key`; 0 while it is not made yet, and from the cycle after
@@ -150,9 +151,9 @@ class Words(wiring.Component):
         m.d.comb += [
             self.fault.eq(fault),
             self.wiped.eq(wipe == 0),
-            self.row.eq(at + (self.i.valid & self.i.ready)),
+            self.row.eq(Mux(self.i.valid, at + 1, at)),
             self.place.eq(at),
-            self.i.valid.eq((step == Step.SEND) & self.enable),
+            self.i.valid.eq(step == Step.SEND),
             self.i.payload.first.eq(at == 0),
             self.i.payload.word.eq(self._message(m, at, keyed, direction, number)),
         ]
@@ -168,19 +169,20 @@ class Words(wiring.Component):
         ]
         wants = Cat(one.wants for one in queues)
 
-        # A piece is not read before its word is there, so never while it is written. What is written a cycle after there
-        # is no seed is zero, first where reading rests.
+        # A piece is written when it is there, a cycle after its place was known. It is not read before its word is there, so
+        # never while it is written. What is written a cycle after there is no seed is zero, first where reading rests.
         m.submodules.queue = memory = Memory(shape=HASH_BITS, depth=rows, init=[], attrs=NO_BYPASS | BLOCK)
         write, read = memory.write_port(), memory.read_port(domain="comb")
         enters = Mux(direction, queues[1].enters, queues[0].enters)
         newest = Mux(direction, queues[1].newest, queues[0].newest)
+        entered, entry = Signal(), Signal.like(write.addr, reset_less=True)
         m.d.comb += [
-            write.en.eq(enters | (wipe != 0) & wipes),
-            write.addr.eq(Mux(wipes, -wipe, Cat(at[:2], newest, direction))),
+            write.en.eq(entered | (wipe != 0) & wipes),
+            write.addr.eq(Mux(wipes, -wipe, entry)),
             write.data.eq(Mux(wipes, 0, turned(self.digest))),
         ]
-        m.d.sync += wipes.eq(~self.enable)
-        self._fetch(m, read, queues)
+        m.d.sync += [entered.eq(enters), entry.eq(Cat(at[:2], newest, direction)), wipes.eq(~self.enable)]
+        self._fetch(m, read, queues, wipes)
 
         with m.Switch(step):
             with m.Case(Step.REST), m.If(wants.any() | ~keyed):
@@ -261,7 +263,7 @@ class Words(wiring.Component):
             m.d.sync += [value.eq(0) for value in (queue.newest, queue.oldest, level, queue.waits, number)]
         return queue
 
-    def _fetch(self, m: Module, read: Any, queues: list[DirectionQueue]) -> None:
+    def _fetch(self, m: Module, read: Any, queues: list[DirectionQueue], wipes: Value) -> None:
         """Words to where they are taken, piece by piece, the directions in turns where both need one."""
         needs = Cat(~queue.waits & (queue.level != 0) for queue in queues)
         side, piece, reads, shifts = Signal(), Signal(range(PIECES)), Signal(), Signal()
@@ -277,4 +279,6 @@ class Words(wiring.Component):
             with m.If(shifts & (side == own)):
                 m.d.sync += queue.o.payload.eq(Cat(queue.o.payload[HASH_BITS:], row))
         with m.If(~self.enable):
-            m.d.sync += [value.eq(0) for value in (piece, reads, shifts, *(queue.o.payload for queue in queues))]
+            m.d.sync += [value.eq(0) for value in (piece, reads, shifts)]
+        with m.If(wipes):
+            m.d.sync += [queue.o.payload.eq(0) for queue in queues]

@@ -86,7 +86,7 @@ class Sha256(wiring.Component):
             180-4, 5.3.3: the digest of a message that ended with it. Its first word is the most significant one, so it is a
             number that reads as the digest is written.
 
-    A block takes ``BLOCK_CYCLES`` from its first word to the first one of the next, and ``busy`` falls two cycles later if
+    A block takes ``BLOCK_CYCLES`` from its first word to the first one of the next, and ``busy`` falls four cycles later if
     none comes. A word that begins a message takes the place of the state, even of one that is still being made: who wants
     that waits for ``busy`` to fall. Constant time: no path depends on the data. Reset does what `clear` does. Standard: FIPS
     180-4, 6.2.2.
@@ -112,102 +112,116 @@ class Sha256(wiring.Component):
         # The word that is next; the last round comes after all of them.
         number = Signal(range(ROUNDS + 1))
         begins, follows, given, ends = Signal(init=1), Signal(), Signal(init=1), Signal()
-        advance, starts = Signal(), Signal()
-        m.d.comb += [
-            advance.eq(~given | self.i.valid),
-            starts.eq(begins & self.i.valid & self.i.payload.first),
-            self.i.ready.eq(given & ~self.clear),
-        ]
-        word = self._schedule(m, given, advance)
-        constant = self._constant(m, number, ends, advance)
-
-        # A round takes two cycles: a to c are one behind e to g. d and h are nowhere but in what a round adds.
-        working = [Signal(WORD_BITS, name=f"working_{name}", init=INITIAL["abcdefgh".index(name)]) for name in "abcefg"]
-        a, b, c, e, f, g = working
-        # What the last rounds make is added to the state as it comes by in a, e and f, in four cycles: d and h, c and g, the
-        # others but a, a. Of each two words of the state the sum takes the place of one, and that the place of the other,
-        # which has been added. The first word of the next block may come in the third of these cycles.
-        adds = Signal(4)
-        state = [Signal(WORD_BITS, name=f"state_{at}", init=initial) for at, initial in enumerate(INITIAL)]
-        sum_a, sum_e, sum_f = (Signal(WORD_BITS, name=f"sum_{name}") for name in "aef")
-        m.d.sync += adds.eq(Cat(number == ROUNDS - 2, adds[:2], adds[2] & ~starts))
-        m.d.comb += [
-            self.busy.eq(~begins | adds[2:].any()),
-            self.state.eq(Cat(reversed(state))),
-            sum_a.eq(a + Mux(adds[2:].any(), state[1], state[3])),
-            sum_e.eq(e + state[4]),
-            sum_f.eq(f + Mux(adds[2], state[5], state[7])),
-        ]
-        with m.If(adds[:2].any()):
-            m.d.sync += [state[3].eq(state[2]), state[2].eq(sum_a), state[7].eq(state[6]), state[6].eq(sum_f)]
-        with m.If(adds[2:].any()):
-            m.d.sync += [state[1].eq(state[0]), state[0].eq(sum_a)]
-        with m.If(adds[2]):
-            m.d.sync += [state[4].eq(sum_e), state[5].eq(sum_f)]
-
-        # What a round adds: d and h with its word, and the two of the next.
-        with_h, with_d_h, change = (Signal(WORD_BITS, name=name) for name in ("with_h", "with_d_h", "change"))
-        d_h = Signal(WORD_BITS, init=(INITIAL[2] + INITIAL[6]) % 2**WORD_BITS)
-        h = Mux(begins, Mux(self.i.payload.first, INITIAL[7], state[7]), g)
-        # Those of the state are not in their places yet where the block ends.
-        next_d = Mux(ends | begins, state[2], Mux(follows, b, a))
-        next_h = Mux(ends | begins, state[6], f)
-        of_e = (_turned(e, 6, 11, 25), _choose(e, f, g))
-        of_a = (_turned(a, 2, 13, 22), _majority(a, b, c))
-        with m.If(advance):
+        takes = Signal()
+        m.d.comb += [takes.eq(~given | self.i.valid), self.i.ready.eq(given & ~self.clear)]
+        with m.If(takes):
             m.d.sync += [
                 number.eq(Mux(ends, 0, number + 1)),
                 begins.eq(ends),
                 follows.eq(begins),
                 given.eq(ends | (given & (number != BLOCK_WORDS - 1))),
                 ends.eq(number == ROUNDS - 1),
-                with_h.eq(h + constant + word),
-                with_d_h.eq(Mux(starts, (INITIAL[3] + INITIAL[7]) % 2**WORD_BITS, d_h) + constant + word),
+            ]
+        # A cycle later the word is in a register, whatever came before it, and another one later its round is done.
+        comes, goes, starts = Signal(), Signal(), Signal()
+        kinds, kind = (Signal(data.StructLayout({"begins": 1, "follows": 1}), name=name) for name in ("kinds", "kind"))
+        m.d.sync += [
+            comes.eq(takes),
+            goes.eq(comes),
+            starts.eq(begins & self.i.valid & self.i.payload.first),
+            kinds.begins.eq(begins),
+            kinds.follows.eq(follows),
+            kind.eq(kinds),
+        ]
+        added = self._schedule(m, number, given, comes)
+
+        # A round takes two cycles: a to c are one behind e to g. d and h are nowhere but in what a round adds.
+        working = [Signal(WORD_BITS, name=f"working_{name}", init=INITIAL["abcdefgh".index(name)]) for name in "abcefg"]
+        a, b, c, e, f, g = working
+        # What the last rounds make is added to the state as it comes by in a, e and f, in four cycles: d and h, c and g, the
+        # others but a, a. Of each two words of the state the sum takes the place of one, and that the place of the other,
+        # which has been added. The first round of the next block may be in the third of these cycles.
+        adds, early, late = Signal(4), Signal(), Signal()
+        state = [Signal(WORD_BITS, name=f"state_{at}", init=initial) for at, initial in enumerate(INITIAL)]
+        sum_a, sum_e, sum_f = (Signal(WORD_BITS, name=f"sum_{name}") for name in "aef")
+        m.d.sync += [
+            adds.eq(Cat(ends, adds[0], adds[1:3] & ~starts.replicate(2))),
+            early.eq(ends | adds[0]),
+            late.eq(adds[1:3].any() & ~starts),
+        ]
+        m.d.comb += [
+            self.busy.eq(~begins | comes | goes | late),
+            self.state.eq(Cat(reversed(state))),
+            sum_a.eq(a + Mux(late, state[1], state[3])),
+            sum_e.eq(e + state[4]),
+            sum_f.eq(f + Mux(adds[2], state[5], state[7])),
+        ]
+        with m.If(early):
+            m.d.sync += [state[3].eq(state[2]), state[2].eq(sum_a), state[7].eq(state[6]), state[6].eq(sum_f)]
+        with m.If(late):
+            m.d.sync += [state[1].eq(state[0]), state[0].eq(sum_a)]
+        with m.If(adds[2]):
+            m.d.sync += [state[4].eq(sum_e), state[5].eq(sum_f)]
+
+        # What a round adds: d and h with its word and constant, and the two of the next.
+        with_h, with_d_h, change = (Signal(WORD_BITS, name=name) for name in ("with_h", "with_d_h", "change"))
+        d_h = Signal(WORD_BITS, init=(INITIAL[3] + INITIAL[7]) % 2**WORD_BITS)
+        # Those of the state are not in their places yet where the block ends.
+        of_state = adds[1] | kind.begins
+        next_d = Mux(of_state, state[2], Mux(kind.follows, b, a))
+        next_h = Mux(of_state, state[6], f)
+        of_e = (_turned(e, 6, 11, 25), _choose(e, f, g))
+        of_a = (_turned(a, 2, 13, 22), _majority(a, b, c))
+        with m.If(goes):
+            m.d.sync += [
+                with_h.eq(Mux(kind.begins, state[7], g) + added),
+                with_d_h.eq(d_h + added),
                 d_h.eq(next_d + next_h),
                 change.eq(_sum(with_h, *of_e)),
             ]
+        turns_a, turns_e = Signal(), Signal()
+        m.d.sync += [turns_a.eq(comes & ~kinds.begins & ~kinds.follows), turns_e.eq(comes & ~kinds.begins)]
         with m.If(adds[2]):
             continued = (_sum(change, *of_a), sum_a, state[2], sum_e, sum_f, state[6])
             m.d.sync += [old.eq(new) for old, new in zip(working, continued, strict=True)]
         with m.Else():
             with m.If(adds[3]):
                 m.d.sync += a.eq(sum_a)
-            with m.Elif(advance & ~begins & ~follows):
+            with m.Elif(turns_a):
                 m.d.sync += [a.eq(_sum(change, *of_a)), b.eq(a), c.eq(b)]
-            with m.If(advance & ~begins):
+            with m.If(turns_e):
                 m.d.sync += [e.eq(_sum(with_d_h, *of_e)), f.eq(e), g.eq(f)]
-        # What begins a message has the same values as what nothing is left in: no logic but a reset.
+        # What begins a message has the same values as what nothing is left in: no logic but a reset. It comes a cycle before
+        # the first round, from a register.
         with m.If(starts | self.clear):
             m.d.sync += [value.eq(value.init) for value in (*state, *working, d_h)]
         with m.If(self.clear):
-            m.d.sync += [*(value.eq(0) for value in (with_h, with_d_h, change)), number.eq(0), adds.eq(0)]
-            m.d.sync += [begins.eq(1), follows.eq(0), given.eq(1), ends.eq(0)]
+            m.d.sync += [
+                value.eq(value.init)
+                for value in (
+                    *(number, begins, follows, given, ends, comes, goes, starts),
+                    *(adds, early, late, turns_a, turns_e, with_h, with_d_h, change),
+                )
+            ]
+            m.d.sync += [kinds.eq(0), kind.eq(0)]
         return m
 
-    def _constant(self, m: Module, number: Value, ends: Value, advance: Value) -> Value:
-        """That of the word that is next, found a cycle before."""
+    def _schedule(self, m: Module, number: Value, given: Value, comes: Value) -> Value:
+        """What a round adds of its own, word and constant, two cycles after the word was next. The word is given, or made
+        from those before it: FIPS 180-4, 6.2.2, step 1."""
         m.submodules.constants = constants = Memory(shape=WORD_BITS, depth=ROUNDS, init=CONSTANTS, attrs=_LOGIC)
-        following, constant = constants.read_port(domain="comb"), Signal(WORD_BITS, init=CONSTANTS[0])
-        m.d.comb += following.addr.eq(number + 1)
-        with m.If(self.clear):
-            m.d.sync += constant.eq(CONSTANTS[0])
-        # Behind the last comes the first, and stays there: the last round has none.
-        with m.Elif(advance & ~ends):
-            m.d.sync += constant.eq(following.data)
-        return constant
-
-    def _schedule(self, m: Module, given: Value, advance: Value) -> Value:
-        """The word of the round: it is given, or made from those before it. FIPS 180-4, 6.2.2, step 1."""
-        window = [Signal(WORD_BITS, name=f"window_{at}") for at in range(BLOCK_WORDS - 2)]
-        part, made, word = Signal(WORD_BITS), Signal(WORD_BITS), Signal(WORD_BITS)
-        m.d.comb += word.eq(Mux(given, self.i.payload.word, made))
-        with m.If(advance):
-            # Of the word after the next three of four terms, and of the next the fourth, which is younger.
+        found, constant = constants.read_port(domain="comb"), Signal(WORD_BITS, init=CONSTANTS[0])
+        window = [Signal(WORD_BITS, name=f"window_{at}") for at in range(BLOCK_WORDS - 3)]
+        part, made, word, added = (Signal(WORD_BITS, name=name) for name in ("part", "made", "word", "added"))
+        m.d.comb += found.addr.eq(number)
+        m.d.sync += [word.eq(Mux(given, self.i.payload.word, made)), constant.eq(found.data), added.eq(word + constant)]
+        with m.If(comes):
+            # Of the word after the next two three of four terms, and of the next the fourth, which is younger.
             m.d.sync += [
                 Cat(window).eq(Cat(window[1:], word)),
                 part.eq(window[0] + _shifted(window[1], 7, 18, 3) + window[9]),
-                made.eq(part + _shifted(window[-1], 17, 19, 10)),
+                made.eq(part + _shifted(word, 17, 19, 10)),
             ]
         with m.If(self.clear):
-            m.d.sync += [*(value.eq(0) for value in window), part.eq(0), made.eq(0)]
-        return word
+            m.d.sync += [value.eq(value.init) for value in (*window, part, made, word, constant, added)]
+        return added

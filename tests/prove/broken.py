@@ -134,7 +134,7 @@ COPIES = (
     Broken(
         "words before there is a seed",
         "Coin",
-        6,
+        8,
         Coin,
         "elaborate",
         "drawn.eq(self._state == CoinState.DRAWN)",

@@ -77,6 +77,7 @@ def drawn(h: Harness) -> None:
     h.check(~comes | (good[0] & good[1] & ~begins))
     h.check(~dut.live.any() | (good[0] & good[1] & ~begins))
     h.check(~dut.fault)
+    h.lemma(~dut._broken)
 
     done = [flag == Flag.YES for flag in revealed]
     for one in range(2):

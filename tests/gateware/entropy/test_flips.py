@@ -51,7 +51,7 @@ def test_every_flip_withdraws_words_in_the_next_cycle_and_one_of_the_state_at_on
                 await ctx.tick()
                 assert not any(offers())
                 # As if words had been drawn again: the engine and the step of the words begin anew by themselves.
-                await ctx.tick()
+                await bench.cycles(2)
                 for other, mode in modes.items():
                     ctx.set(registers[other].signal, mode)
 

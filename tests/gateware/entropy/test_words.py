@@ -40,9 +40,9 @@ class Bench:
         wiring.connect(m, self.words.i, self.engine.i)
         m.d.comb += [
             self.words.busy.eq(self.engine.busy),
-            self.words.digest.eq(self.engine.state.word_select(~self.words.place, 32)),
             self.words.head.eq(self.engine.state[-64:]),
         ]
+        m.d.sync += self.words.digest.eq(self.engine.state.word_select(~self.words.place, 32))
         m.d.comb += self.engine.clear.eq(~self.words.enable)
         self.taken: list[list[bytes]] = [[], []]
         self.outputs: list[Any] = [getattr(self.words, f"o_{name}") for name in DIRECTIONS]
@@ -58,12 +58,13 @@ class Bench:
         readies = [not stall() for stall in stalls] or [False, False]
         for o, ready in zip(self.outputs, readies, strict=True):
             ctx.set(o.ready, ready)
-        row = ctx.get(self.words.row)
+        row, moves = ctx.get(self.words.row), not ctx.get(self.words.i.valid) or ctx.get(self.words.i.ready)
         for o, ready, taken in zip(self.outputs, readies, self.taken, strict=True):
             if ready and ctx.get(o.valid):
                 taken.append(ctx.get(o.payload).to_bytes(16, "little"))
         await ctx.tick()
-        ctx.set(self.words.seed, int.from_bytes(SEED[4 * row : 4 * row + 4]))
+        if moves:
+            ctx.set(self.words.seed, int.from_bytes(SEED[4 * row : 4 * row + 4]))
 
     async def used(self, ctx: Any) -> list[int]:
         """As told a cycle after nothing more is taken."""

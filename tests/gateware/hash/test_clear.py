@@ -37,7 +37,7 @@ def test_clear_leaves_every_register_as_reset_does(words: int, many: int):
 
     async def bench(ctx: Any) -> None:
         fresh = [ctx.get(signal) for signal in kept]
-        for cycles in range(words, words + BLOCK_CYCLES + 5):
+        for cycles in range(words, words + BLOCK_CYCLES + 7):
             left = words
             for cycle in range(cycles):
                 ctx.set(unit.i.valid, left > 0)
