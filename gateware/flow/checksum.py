@@ -6,8 +6,13 @@ from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-LATENCY_CYCLES = 5
-MODULUS = 0xFFFF
+LATENCY_CYCLES = 4
+MAX_WORDS = 6
+"""That are added before, and as many after."""
+SUM_BITS = 20
+"""Of a sum of so many words, each of which is two halves."""
+NOTHING = (1 << SUM_BITS) % 0xFFFF - 1
+"""What a sum begins with: the complement in so many bits of that and a sum is a multiple of 65535 less the sum."""
 
 
 def halves(word: Value) -> Value:
@@ -16,59 +21,40 @@ def halves(word: Value) -> Value:
 
 
 class ChecksumUpdate(wiring.Component):
-    """The checksum after words have been replaced.
+    """The checksum after words have been replaced, which come in turn.
 
-    The sum, of which the checksum is the complement, grows by the new words less the old, modulo 65535. It is not 0, as some
-    of what is summed is not: so the checksum is not 65535, but of UDP, where that stands for 0.
-
-    Args:
-        numbers: how many of 32 bits can change.
-        more_bits: width of ``more``.
+    The sum, of which the checksum is the complement, grows by the new words less the old, modulo 65535. It is not 0, as what
+    the old are taken from is more than they are: so the checksum is not 65535, but of UDP, where that stands for 0.
 
     Members:
-        before: the words are those that came, as they have been for 3 cycles at the end of it; then they are those that
-            leave.
-        numbers: the words.
-        more: the checksum that came, and then what else the sum grows by.
+        start: for one cycle, before the first word.
+        add, word: one of up to six words that came, the checksum among them, and then of those that leave.
+        turn: for one cycle, between them: 2 cycles after the last that came, and no later than the first that leaves.
         udp: it is one of UDP.
-        o: the checksum, 5 cycles later.
+        o: the checksum, 4 cycles after the last word.
     """
 
-    before: Signal
-    numbers: list[Signal]
-    more: Signal
+    start: Signal
+    add: Signal
+    word: Signal
+    turn: Signal
     udp: Signal
     o: Signal
 
-    def __init__(self, numbers: int, more_bits: int) -> None:
-        super().__init__(
-            {
-                "before": In(1),
-                "numbers": In(32).array(numbers),
-                "more": In(more_bits),
-                "udp": In(1),
-                "o": Out(16),
-            }
-        )
+    def __init__(self) -> None:
+        super().__init__({"start": In(1), "add": In(1), "word": In(32), "turn": In(1), "udp": In(1), "o": Out(16)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        terms: list[Signal] = []
-        for number, value in enumerate([*(halves(word) for word in self.numbers), self.more]):
-            terms.append(term := Signal(value.shape(), name=f"term_{number}"))
-            m.d.sync += term.eq(value)
-        added: Value = sum(terms[1:], start=terms[0])
-        total = Signal(added.shape())
-        # More than there is to be taken from it, so that no difference is below 0; all that counts is left modulo 65535.
-        most = (2 * len(self.numbers) + 2) * MODULUS
-        base = Signal(range(most + 1))
-        changed = Signal(max(len(total), len(base)) + 1)
-        m.d.sync += [total.eq(added), changed.eq(base + total)]
-        with m.If(self.before):
-            m.d.sync += base.eq(most - total)
+        term, total = Signal(17, reset_less=True), Signal(SUM_BITS + 1, reset_less=True)
+        m.d.sync += [term.eq(Mux(self.add, halves(self.word), 0)), total.eq(total + term)]
+        with m.If(self.turn):
+            m.d.sync += total.eq(~total[:SUM_BITS])
+        with m.If(self.start):
+            m.d.sync += total.eq(NOTHING)
         # Twice what is above 16 bits comes back below.
-        folded, inverse = Signal(17), Signal(16)
-        m.d.sync += folded.eq(changed[:16] + changed[16:])
+        folded, inverse = Signal(17, reset_less=True), Signal(16)
+        m.d.sync += folded.eq(total[:16] + total[16:])
         m.d.comb += inverse.eq(~(folded[:16] + folded[16]))
         m.d.sync += self.o.eq(Mux(self.udp & (inverse == 0), 0xFFFF, inverse))
         return m

@@ -10,8 +10,9 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from gateware.flow.feed import FEED_WORDS, Feed
-from gateware.flow.layouts import HEADER, IDS, RESULT, RESULTS, WORD
+from gateware.flow.layouts import HEADER, IDS, RESULTS, WORD
 from gateware.flow.parser import Parser
+from gateware.flow.results import Results, WholeResults
 from gateware.flow.rewriter import WordRewriter
 from gateware.flow.wide import BeatRewriter
 from gateware.flow.words import Assembler, Disassembler
@@ -23,34 +24,9 @@ STORE_DEPTH = 512
 EDGES = 16
 """Two banks of 8 SACK edges: of the frame that is with the engine, and of the next."""
 STORE_SPARE = 4
-"""Places that stay free: whether there is one is known two cycles late."""
+"""Places that stay free: whether there is one is known three cycles late."""
 MAX_INSIDE = 1 << 10
 """More frames than fit."""
-
-
-class Results(wiring.Component):
-    """Two results on their way to the frames that they are of: one that is in use, and the next.
-
-    Latency 2 cycles; there is one between two results.
-    """
-
-    i: Any
-    o: stream.Interface
-
-    def __init__(self) -> None:
-        super().__init__({"i": In(RESULTS), "o": Out(stream.Signature(RESULT))})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        waits, following = Signal(), Signal(RESULT, reset_less=True)
-        m.d.comb += self.i.room.eq(~((waits & self.o.valid) | (self.i.valid & (waits | self.o.valid))))
-        with m.If(~self.o.valid):
-            m.d.sync += [self.o.valid.eq(waits), self.o.payload.eq(following), waits.eq(0)]
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(self.i.valid):
-            m.d.sync += [following.eq(self.i.payload), waits.eq(1)]
-        return m
 
 
 class Direction(wiring.Component):
@@ -69,9 +45,9 @@ class Direction(wiring.Component):
         fault: see `Parser`.
 
     Latency: a frame leaves as soon as its result is there. Throughput, if the engine is fast enough: one beat per cycle;
-    with more than one lane a cycle passes between two frames. Back-pressure: a stalled output fills the store (2 kB with
-    one lane, else 512 beats); a header that waits for the engine holds the next frame's back. Reset forgets every frame
-    inside.
+    with more than one lane, or where a frame's last word has a single byte, a cycle passes between two frames.
+    Back-pressure: a stalled output fills the store (2 kB with one lane, else 512 beats); a header that waits for the
+    engine holds the next frame back. Reset forgets every frame inside.
     """
 
     i: stream.Interface
@@ -107,7 +83,7 @@ class Direction(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.results = results = Results()
+        m.submodules.results = results = Results() if self.lanes == 1 else WholeResults()
         m.submodules.parser = parser = Parser(1 if self.lanes == 1 else FEED_WORDS)
         wiring.connect(m, wiring.flipped(self.result), results.i)
         wiring.connect(m, wiring.flipped(self.ids), parser.ids)
@@ -128,7 +104,7 @@ class Direction(wiring.Component):
             m.d.sync += first.eq(self.i.payload.last)
         return m
 
-    def _words(self, m: Module, parser: Parser, results: Results) -> Signal:
+    def _words(self, m: Module, parser: Parser, results: Any) -> Signal:
         m.submodules.assembler = assembler = Assembler()
         m.submodules.store = store = Queue(WORD, STORE_DEPTH)
         m.submodules.rewriter = rewriter = WordRewriter()
@@ -138,20 +114,27 @@ class Direction(wiring.Component):
         wiring.connect(m, results.o, rewriter.result)
         wiring.connect(m, rewriter.o, disassembler.i)
         wiring.connect(m, disassembler.o, wiring.flipped(self.o))
-        word = assembler.o.payload
+        word, last, count = assembler.o.payload, Signal(), Signal(WORD["count"].shape)
+        # Both the store and the parser see a word in the cycle after it was taken.
+        with m.If(assembler.o.ready):
+            m.d.sync += [last.eq(word.last), count.eq(word.count)]
         m.d.comb += [
             assembler.o.ready.eq(_room(m, store) & parser.ready),
-            store.i.valid.eq(assembler.o.valid & assembler.o.ready),
-            store.i.payload.eq(word),
             parser.valid.eq(assembler.o.valid & assembler.o.ready),
             parser.word[0].eq(word.data),
             parser.present.eq(word.count == 4),
             parser.last.eq(word.last),
+            store.i.valid.eq(parser.taken),
+            store.i.payload.data.eq(parser.taken_word[0]),
+            store.i.payload.last.eq(last),
+            store.i.payload.count.eq(count),
+            results.place.eq(rewriter.place),
+            rewriter.replacement.eq(results.word),
             rewriter.window_scale.eq(self.window_scale),
         ]
         return rewriter.dropped
 
-    def _beats(self, m: Module, parser: Parser, results: Results) -> Signal:
+    def _beats(self, m: Module, parser: Parser, results: Any) -> Signal:
         m.submodules.skid_in = skid_in = SkidBuffer(beat_layout(self.lanes))
         m.submodules.feed = feed = Feed(self.lanes)
         # Without the bits that are always the same a beat is 9 bits per lane, which is what block RAMs are built from.
@@ -172,6 +155,7 @@ class Direction(wiring.Component):
             Cat(stored.data, keep, stored.last).eq(store.o.payload),
             stored.keep.eq(Cat(1, keep)),
             store.o.ready.eq(rewriter.i.ready),
+            rewriter.words.eq(results.words),
             parser.valid.eq(feed.valid),
             parser.word.eq(feed.word),
             parser.present.eq(feed.present),
@@ -196,9 +180,9 @@ class Direction(wiring.Component):
                 m.d.comb += self.edge.eq(read.data)
             for number in range(parser.words):
                 edge = parser.edge[number]
-                with m.If(parser.edge_valid[number] & (edge.number[:low] == part)):
+                with m.If(edge.number[:low] == part):
                     m.d.comb += [
-                        write.en.eq(1),
+                        write.en.eq(parser.edge_valid[number]),
                         write.addr.eq(Cat(edge.number[low:], edge.bank)),
                         write.data.eq(edge.edge),
                     ]
@@ -207,5 +191,7 @@ class Direction(wiring.Component):
 def _room(m: Module, store: Queue) -> Value:
     """Whether the store has places left, from a register."""
     room = Signal()
-    m.d.sync += room.eq(store.level < STORE_DEPTH - STORE_SPARE)
+    most = STORE_DEPTH - STORE_SPARE
+    # In highest bits only, as the spare is a power of two.
+    m.d.sync += room.eq(store.level[2:] != most >> 2)
     return room

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from custodes.table import SCRUBBED, Reason
 from gateware.flow.allocator import WORD_BITS, Allocator
 from gateware.flow.geometry import Geometry
-from gateware.flow.layouts import HEADER, POLICY, RESULTS, STAMP_BITS
+from gateware.flow.layouts import HEADER, POLICY, RESULTS, STAMP_BITS, Place
 from gateware.flow.lookup import Lookup
 from gateware.flow.numbers import Numbers
 from gateware.flow.outcome import LATENCY_CYCLES, Outcome
@@ -24,7 +24,7 @@ STATE_CYCLES = 2
 WAITING_BITS = 8
 """Of the number of ticks that have come and not been taken."""
 JUDGE_CYCLES = LATENCY_CYCLES - 3
-"""Until there is the outcome, in the cycle after, of numbers that were there 2 cycles before it is waited for."""
+"""Until there is the outcome, in the cycle after, of what was started 2 cycles before it is waited for."""
 
 
 class Engine(wiring.Component):
@@ -47,7 +47,7 @@ class Engine(wiring.Component):
         full, empty: for one cycle: a frame was dropped for want of a place, or of a word.
         fault: a mode register holds no mode, and will until a reset.
 
-    A frame takes 25 cycles if all 8 ways of a set are looked at at once, 30 if 2 are; one that is not translated 4; one
+    A frame takes 29 cycles if all 8 ways of a set are looked at at once, 34 if 2 are; one that is not translated 4; one
     that begins a flow 10 to 68 more and the time that a word takes, SACK one per edge. After reset, and to ``clear``, a
     cycle per slot passes before the next frame.
     """
@@ -177,12 +177,16 @@ class Engine(wiring.Component):
     ) -> None:
         doing, waited, state = frame.doing, frame.waited, table.state
         m.d.sync += [lookup.start.eq(0), allocator.start.eq(0), numbers.start.eq(0), frame.begun.eq(0)]
-        for result in self.result:
+        for number, result in enumerate(self.result):
             m.d.sync += result.valid.eq(0)
             m.d.comb += [
-                result.payload.eq(outcome.result),
-                result.payload.forward.eq(frame.reason == Reason.FORWARDED),
+                result.write.eq(result.valid | (outcome.write & (frame.side == number))),
+                result.place.eq(Mux(result.valid, Place.CHECKSUM, outcome.place)),
+                result.word.eq(Mux(result.valid, outcome.checksum.replicate(2), outcome.word)),
+                result.verdict.eq(outcome.verdict),
+                result.verdict.forward.eq(frame.reason == Reason.FORWARDED),
             ]
+        m.d.comb += outcome.start.eq(lookup.start)
         m.d.sync += [self.judged.eq(0), self.full.eq(0), self.empty.eq(0), waited.eq(waited + 1)]
 
         def judge(verdict: Value | Reason) -> None:
@@ -222,6 +226,7 @@ class Engine(wiring.Component):
                     m.d.sync += [doing.eq(Doing.PLACE), allocator.start.eq(1), frame.replaces.eq(1)]
                 with m.Elif(numbers.good):
                     m.d.sync += doing.eq(Doing.KEEP)
+                    m.d.comb += outcome.start.eq(1)
                 with m.Else():
                     judge(Reason.FLOW_STATE)
             with m.Case(Doing.PLACE):
@@ -317,9 +322,10 @@ class Engine(wiring.Component):
 
     def _write(self, m: Module, frame: UnderWay, table: Table, numbers: Numbers, sweep: Sweep) -> None:
         """What changes in the table: a new flow's key, the home of one that it replaces, what is kept of a flow."""
-        flow, header, row = frame.flow, frame.header, table.state_row
-        after, peer_after = numbers.own_after.as_value(), numbers.peer_after.as_value()
-        keeps = Signal()
+        flow, header = frame.flow, frame.header
+        # First the receiver's end is written, then the sender's.
+        keeps, kept = Signal(), Signal()
+        m.d.sync += kept.eq(keeps)
         m.d.comb += [
             table.key_write.eq(frame.begun),
             table.key_place.eq(flow.place),
@@ -334,10 +340,9 @@ class Engine(wiring.Component):
             keeps.eq((frame.doing == Doing.KEEP) & ~header.error),
             table.home_write.eq(sweep.write),
             table.home_slot.eq(sweep.slot),
-            table.state_write.eq(keeps),
+            table.state_write.eq(Mux(flow.begun, Cat(kept, keeps), Cat(keeps, kept))),
             table.state_slot.eq(flow.slot),
-            row.initiator.eq(Mux(flow.begun, after, peer_after)),
-            row.responder.eq(Mux(flow.begun, peer_after, after)),
+            table.state_row.eq(Mux(kept, numbers.own_after.as_value(), numbers.peer_after.as_value())),
         ]
         with m.If(frame.begun & frame.replaces):
             m.d.comb += [table.home_write.eq(1), table.home_slot.eq(frame.replaced)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What travels through the Translator, and what it keeps of a flow."""
 
-from amaranth.lib import data, wiring
+from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.flow_table import ADDRESS_ID_BITS, PORT_BITS
@@ -91,25 +91,33 @@ STATE = data.StructLayout({"initiator": END, "responder": END})
 CREATION = data.StructLayout({"isn_initiator": 32, "isn_responder": 32, "port": 16, "echo_sequence": 16})
 """The fields of a word of entropy."""
 
-RESULT = data.StructLayout(
+VERDICT = data.StructLayout(
+    {"forward": 1, "tagged": 1, "ipv6": 1, "kind": 2, "error": 1, "scaled": 1, "edges": range(2 * 4 + 1)}
+)
+"""Whether a frame is forwarded, and which of its words change."""
+
+
+class Place(enum.Enum, shape=3):
+    """Which of the words it is that are put in the place of a frame's own, see `EDITS`. Of `WINDOW` only the lower half is,
+    `CHECKSUM` is the same in both, and `DELTA` is taken from SACK edges."""
+
+    FIRST = 0
+    SECOND = 1
+    THIRD = 2
+    WINDOW = 3
+    CHECKSUM = 4
+    DELTA = 5
+
+
+RESULTS = wiring.Signature(
     {
-        "forward": 1,
-        "tagged": 1,
-        "ipv6": 1,
-        "kind": 2,
-        "error": 1,
-        "first": 32,
-        "second": 32,
-        "third": 32,
-        "window": 16,
-        "checksum": 16,
-        "scaled": 1,
-        "edges": range(2 * 4 + 1),
-        "delta": 32,
+        "write": Out(1),
+        "place": Out(Place),
+        "word": Out(32),
+        "valid": Out(1),
+        "verdict": Out(VERDICT),
+        "room": In(1),
     }
 )
-"""What is put in the place of a frame's words, see `edited_word`; ``delta`` is taken from SACK edges."""
-
-RESULTS = wiring.Signature({"valid": Out(1), "payload": Out(RESULT), "room": In(1)})
-"""Results on their way to the frames that they are of. Where there is ``room``, another may be found, which comes later than
-in this cycle or the next."""
+"""Results on their way to the frames that they are of: words one by one, and the verdict with the last. Where there is
+``room``, another may be found, which comes later than in this cycle or the next."""

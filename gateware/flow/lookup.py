@@ -4,7 +4,7 @@
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal
-from amaranth.hdl import Value
+from amaranth.hdl import Value, ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -106,6 +106,12 @@ class Lookup(wiring.Component):
             m.d.sync += cycle.eq(Mux(self.done, 0, cycle + 1))
         m.d.comb += self.done.eq(cycle == self.latency_cycles)
 
+        def during(first: int, after: int = self.latency_cycles + 1, when: ValueLike = 1) -> Signal:
+            """From a register, as much hangs on it: it is one of these cycles."""
+            now = Signal()
+            m.d.sync += now.eq(cycle.matches(*range(first - 1, after - 1)) & when)
+            return now
+
         begun, answered = Signal(NAME), Signal(NAME)
         by_slot, tells = Signal(), Signal()
         m.d.comb += [
@@ -129,22 +135,26 @@ class Lookup(wiring.Component):
         row = Signal(range(rows))
         m.d.comb += [
             row.eq(cycle - 1),
-            self.row_address.eq(Cat(row, Mux(cycle < self._second, self.set, place.set))),
+            self.row_address.eq(Cat(row, Mux(during(self._second), place.set, self.set))),
         ]
 
         match, picked = Signal(geometry.abreast), Signal(KEY)
         way, by_place = Signal(range(FLOW_WAYS)), Signal()
-        m.d.comb += by_place.eq(by_slot & (cycle >= self._second + MATCH_CYCLES))
-        wanted = Signal(NAME)
-        m.d.comb += wanted.eq(Mux(cycle < self._second + READ_CYCLES, begun.as_value(), answered.as_value()))
-        self._compare(m, cycle, wanted, by_place, place.way, match, picked, way)
+        wanted, others = Signal(NAME), during(self._second + READ_CYCLES)
+        m.d.comb += [
+            by_place.eq(during(self._second + MATCH_CYCLES, when=by_slot)),
+            wanted.eq(Mux(others, answered.as_value(), begun.as_value())),
+        ]
+        self._compare(m, cycle, wanted, self.side ^ others, by_place, place.way, match, picked, way)
         first, second = (Signal(FOUND, reset_less=True, name=name) for name in ("first", "second"))
         answers = Signal()
+        first_turn = during(1 + MATCH_CYCLES, first_found)
+        second_turn = during(self._second + MATCH_CYCLES, second_found)
         with m.If(self.start):
             m.d.sync += [self.held.eq(0), answers.eq(0)]
-        with m.Elif(match.any() & cycle.matches(*range(1 + MATCH_CYCLES, first_found))):
+        with m.Elif(match.any() & first_turn):
             m.d.sync += [self.held.eq(~header.reply), *_keep(first, picked, way)]
-        with m.Elif(match.any() & cycle.matches(*range(self._second + MATCH_CYCLES, second_found))):
+        with m.Elif(match.any() & second_turn):
             m.d.sync += [answers.eq(tells), *_keep(second, picked, way)]
 
         live, first_closed, answered_live, second_closed = Signal(), Signal(), Signal(), Signal()
@@ -157,7 +167,7 @@ class Lookup(wiring.Component):
                 Mux(
                     self.start,
                     Cat(header.destination_port[:low], ~self.side),
-                    Mux(cycle == first_found, first_slot, second_slot),
+                    Mux(during(first_found, first_found + 1), first_slot, second_slot),
                 )
             ),
             chosen.eq(answered_live & (by_slot | ~live)),
@@ -172,12 +182,12 @@ class Lookup(wiring.Component):
             self.found.mapped.eq(Mux(chosen, second.mapped, first.mapped)),
             self.found.closed.eq(Mux(chosen, second_closed, first_closed)),
         ]
-        with m.If(cycle == first_found + READ_CYCLES):
+        with m.If(during(first_found + READ_CYCLES, first_found + READ_CYCLES + 1)):
             m.d.sync += [
                 live.eq(self.held & self.live & (self.home.place.as_value() == Cat(first.way, self.set))),
                 first_closed.eq(self.home.closed),
             ]
-        with m.If(cycle == second_found + READ_CYCLES):
+        with m.If(during(second_found + READ_CYCLES, second_found + READ_CYCLES + 1)):
             m.d.sync += [
                 answered_live.eq(answers & self.live & (self.home.place.as_value() == Cat(second.way, place.set))),
                 second_closed.eq(self.home.closed),
@@ -189,6 +199,7 @@ class Lookup(wiring.Component):
         m: Module,
         cycle: Value,
         wanted: data.View,
+        wanted_side: Value,
         by_place: Value,
         place_way: Value,
         match: Value,
@@ -199,7 +210,6 @@ class Lookup(wiring.Component):
         it is."""
         geometry, destination = self.geometry, self.header.destination_port
         row, row_before = (Signal(range(geometry.rows), name=name) for name in ("row_there", "row_before"))
-        wanted_side = self.side ^ (cycle >= self._second + READ_CYCLES)
         m.d.comb += [row.eq(cycle - 1 - READ_CYCLES), row_before.eq(cycle - 1 - MATCH_CYCLES)]
         ways = Signal(data.ArrayLayout(KEY, geometry.abreast), reset_less=True)
         m.d.sync += ways.eq(self.ways)

@@ -24,15 +24,15 @@ class Numbers(wiring.Component):
     """Checks and translates.
 
     Members:
-        start: the following are there, and held until the next ``start``.
+        start: the following are there, and held until the next ``start``; header and window_scale have been before.
         header, payload, end: of the frame: whether it has a payload, and the sequence number that follows it.
         own, peer, begun, closed: of its flow: the sender's end and the receiver's, and whether the sender began it.
         window_scale: that leaves.
         edge_number, edge: of the frame's SACK edges, read without delay.
         done: the following are there, as long.
         good: the frame is forwarded. ``replaces``: it begins another flow in the place of this one.
-        sequence, acknowledgement, window: as they leave.
-        own_after, peer_after, closed_after: what to keep of the flow.
+        sequence, acknowledgement, window: as they leave, where the frame has them.
+        own_after, peer_after: what to keep of the flow. ``closed_after`` too, a cycle later.
         edge_sum: what the translation of SACK edges adds to the sum that the checksum is of.
 
     Latency 3 cycles, with SACK 5 and the number of edges. Arithmetic is modulo 2^32; what is compared is a difference.
@@ -95,10 +95,13 @@ class Numbers(wiring.Component):
         m.d.sync += passed.eq(Cat(self.start, passed))
 
         # First cycle: sums and differences.
-        shifted, delta = Signal(32), Signal(32)
-        begins, ahead = Signal(32), Signal(32)
+        shifted, delta = Signal(32, reset_less=True), Signal(32, reset_less=True)
+        begins, ahead = Signal(32, reset_less=True), Signal(32, reset_less=True)
+        begins_now, opens = Signal(), Signal()
+        m.d.comb += begins_now.eq(~own.seen & (header.syn | is_echo))
         m.d.sync += [
-            shifted.eq(header.sequence + own.delta),
+            opens.eq(begins_now),
+            shifted.eq(Mux(own.seen, header.sequence + own.delta, Mux(begins_now, own.delta, 0))),
             delta.eq(own.delta - header.sequence),
             begins.eq(header.sequence - own.highest),
             ahead.eq(self.end - own.highest),
@@ -114,7 +117,6 @@ class Numbers(wiring.Component):
         # Third cycle: whether it is forwarded.
         known, behind, edges_done, edges_good = self._acknowledged(m)
         acknowledges, sent, answers = Signal(), Signal(), Signal()
-        opens = ~own.seen & (header.syn | is_echo)
         sequence_good, offer_good, tcp_good, echo_good = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             acknowledges.eq(header.ack | header.error),
@@ -128,8 +130,9 @@ class Numbers(wiring.Component):
             m.d.comb += sequence_good.eq(~own.seen | repeats)
         with m.Else():
             m.d.comb += sequence_good.eq(Mux(own.seen, near, header.rst & header.ack))
-        numbers_good, restarts, reached = Signal(), Signal(), Signal()
+        numbers_good, restarts, reached, rises_to = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [
+            rises_to.eq(Mux(own.seen & is_tcp, rises & ~header.syn & ~header.rst, opens | (is_echo & ~header.reply))),
             numbers_good.eq(Mux(is_tcp, tcp_good, echo_good | ~is_echo)),
             restarts.eq(
                 Mux(
@@ -160,8 +163,8 @@ class Numbers(wiring.Component):
 
         after, peer_after = self.own_after, self.peer_after
         m.d.comb += [
-            self.sequence.eq(Mux(own.seen, shifted, Mux(opens, own.delta, 0))),
-            self.acknowledgement.eq(Mux(acknowledges | header.reply, known, 0)),
+            self.sequence.eq(shifted),
+            self.acknowledgement.eq(known),
             self.window.eq(self._window(m)),
             after.eq(own),
             after.delta.eq(Mux(opens, delta, own.delta)),
@@ -169,11 +172,11 @@ class Numbers(wiring.Component):
             after.fin.eq(own.fin | header.fin),
             peer_after.eq(peer),
             peer_after.fin_acknowledged.eq(peer.fin_acknowledged | (reached & peer.fin)),
-            self.closed_after.eq(
-                is_tcp & (self.closed | header.rst | (own.fin_acknowledged & peer_after.fin_acknowledged))
-            ),
         ]
-        with m.If(Mux(own.seen & is_tcp, rises & ~header.syn & ~header.rst, opens | (is_echo & ~header.reply))):
+        m.d.sync += self.closed_after.eq(
+            is_tcp & (self.closed | header.rst | (own.fin_acknowledged & peer_after.fin_acknowledged))
+        )
+        with m.If(rises_to):
             m.d.comb += after.highest.eq(self.end)
         with m.If(header.syn):
             m.d.comb += [after.scale.eq(header.scale), after.offered.eq(header.scaled)]
@@ -182,14 +185,19 @@ class Numbers(wiring.Component):
     def _window(self, m: Module) -> Value:
         """A power of two, or 0, with the scale that leaves in place of the sender's."""
         header, own, peer = self.header, self.own, self.peer
-        exponent, scaled, window = Signal(4), Signal(6), Signal(16)
+        exponent, power, stays = Signal(4), Signal(4), Signal()
+        scaled, window = Signal(6), Signal(16)
         with m.Switch(header.window):
             for bit in range(16):
                 with m.Case("-" * (15 - bit) + "1" + "0" * bit):
                     m.d.comb += exponent.eq(bit)
         # What is below 0 has its highest bit set, what is above 15 the one below.
-        m.d.sync += scaled.eq(exponent + own.scale - self.window_scale)
-        with m.If(header.syn | (header.window == 0) | ~own.offered | ~peer.offered):
+        m.d.sync += [
+            power.eq(exponent),
+            scaled.eq(power + (own.scale - self.window_scale)),
+            stays.eq(header.syn | (header.window == 0) | ~own.offered | ~peer.offered),
+        ]
+        with m.If(stays):
             m.d.comb += window.eq(header.window)
         with m.Elif(scaled[5]):
             m.d.comb += window.eq(1)
@@ -205,9 +213,11 @@ class Numbers(wiring.Component):
         header, peer = self.header, self.peer
         asked, delays = Signal(range(9), init=8), Signal(EDGE_CYCLES)
         going, right = Signal(), Signal(EDGE_CYCLES - 1)
-        number, before, known = Signal(32), Signal(32), Signal(33)
-        width, behind = Signal(32), Signal(32)
-        good = Signal()
+        number, before, known, width, behind = (
+            Signal(bits, reset_less=True, name=name)
+            for name, bits in (("number", 32), ("before", 32), ("known", 33), ("width", 32), ("behind", 32))
+        )
+        taken, good = Signal(17, reset_less=True), Signal()
         m.d.comb += [going.eq(asked < header.edges), self.edge_number.eq(asked)]
         m.d.sync += [
             delays.eq(Cat(going, delays)),
@@ -217,13 +227,14 @@ class Numbers(wiring.Component):
             known.eq(Cat(number, Const(0, 1)) - peer.delta),
             width.eq(number - before),
             behind.eq(peer.highest - known[:32]),
+            taken.eq(halves(~peer.delta)),
         ]
         wide = Signal()
         m.d.sync += wide.eq((width == 0) | (width[SPAN_BITS:] != 0))
         with m.If(going):
             m.d.sync += asked.eq(asked + 1)
         with m.If(delays[1]):
-            m.d.sync += self.edge_sum.eq(self.edge_sum + halves(~peer.delta) + known[32])
+            m.d.sync += self.edge_sum.eq(self.edge_sum + taken + known[32])
         with m.If(delays[2] & ((behind[SPAN_BITS:] != 0) | (right[2] & wide))):
             m.d.sync += good.eq(0)
         with m.If(self.start):

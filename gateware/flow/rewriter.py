@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts translated words in the place of a frame's own."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.flow_table import FlowKind
-from gateware.flow.layouts import RESULT, WORD
+from gateware.flow.layouts import VERDICT, WORD, Place
 from gateware.flow.parser import TCP_WORDS, WINDOW_SCALE
 from gateware.pick import gated
 
@@ -21,6 +23,11 @@ FAR = 48
 def transport_word(result: data.View) -> Value:
     """At which word of the frame its transport header begins."""
     return LINK_WORDS + IPV4_WORDS + Mux(result.ipv6, IPV6_WORDS - IPV4_WORDS, 0) + result.tagged
+
+
+def quoted_word(result: data.View) -> Value:
+    """At which word after that one begins the transport header that an ICMP error quotes."""
+    return ERROR_WORDS + Mux(result.ipv6, IPV6_WORDS, IPV4_WORDS)
 
 
 EDITS = data.StructLayout(
@@ -38,11 +45,9 @@ EDITS = data.StructLayout(
 """What is put in the place of a word, or of half of it: at most one of these."""
 
 
-def choose_edits(m: Module, result: data.View, number: Value, edits: data.View) -> None:
-    """Drives ``edits`` for the word that has this number, modulo 64, from the first of the transport header on. Whether one
-    of TCP options is the window scale is seen when it is edited."""
-    quoted = Signal(6)
-    m.d.comb += quoted.eq(number - Mux(result.ipv6, ERROR_WORDS + IPV6_WORDS, ERROR_WORDS + IPV4_WORDS))
+def choose_edits(m: Module, result: data.View, number: Value, quoted: Value, edits: data.View) -> None:
+    """Drives ``edits`` for the word that has this number, modulo 64, from the first of the transport header on, and of that
+    which an ICMP error quotes. Whether one of TCP options is the window scale is seen when it is edited."""
     tcp, udp, echo = (result.kind == kind for kind in (FlowKind.TCP, FlowKind.UDP, FlowKind.ECHO))
     with m.If(result.error):
         m.d.comb += [
@@ -63,46 +68,23 @@ def choose_edits(m: Module, result: data.View, number: Value, edits: data.View) 
         ]
 
 
-def edited_word(edits: data.View, result: data.View, window_scale: Value, word: Value, difference: Value) -> Value:
-    """What leaves in the place of ``word``; ``difference`` is the word less the ``delta`` of SACK edges."""
-    whole = edits.first | edits.second | edits.third | edits.edge
-    high, low = word[16:], word[:16]
-    is_scale = edits.scale & (high == WINDOW_SCALE)
-    replaced = gated(
-        (
-            (edits.first, result.first),
-            (edits.second, result.second),
-            (edits.third, result.third),
-            (edits.edge, difference),
-        )
-    )
-    return replaced | Cat(
-        gated(
-            (
-                (edits.window, result.window),
-                (edits.checksum_low, result.checksum),
-                (~(whole | edits.window | edits.checksum_low), Cat(Mux(is_scale, window_scale, low[:4]), low[4:])),
-            )
-        ),
-        gated(((edits.checksum_high, result.checksum), (~(whole | edits.checksum_high), high))),
-    )
-
-
 class WordRewriter(wiring.Component):
     """Lets a frame go as it was decided, word by word, or throws it away.
 
     Members:
         i: words of frames.
-        result: one per frame, held until its last word.
+        result: one per frame, held until its last word. place, replacement: of its words, read without delay.
         window_scale: that leaves, where one is offered.
         o: words of frames.
         dropped: a frame has been thrown away.
 
-    Latency 3 cycles; one word in 2 cycles. Ready goes straight through.
+    Latency 3 cycles, and of the first word 2 after its result; one word in 2 cycles. Ready comes from registers.
     """
 
     i: stream.Interface
     result: stream.Interface
+    place: Any
+    replacement: Signal
     window_scale: Signal
     o: stream.Interface
     dropped: Signal
@@ -111,7 +93,9 @@ class WordRewriter(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(WORD)),
-                "result": In(stream.Signature(RESULT)),
+                "result": In(stream.Signature(VERDICT)),
+                "place": Out(Place),
+                "replacement": In(32),
                 "window_scale": In(4),
                 "o": Out(stream.Signature(WORD)),
                 "dropped": Out(1),
@@ -121,19 +105,38 @@ class WordRewriter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         result = self.result.payload
-        word, full = Signal(WORD), Signal()
+        word, full = Signal(WORD, reset_less=True), Signal()
         at, number = Signal(range(FAR + 1)), Signal(range(FAR + 1))
-        room, leaves = Signal(), Signal()
+        room, leaves, settled = Signal(), Signal(), Signal()
         # What is to be done with a word is found out in the cycle before it is done: words have four.
-        wanted, chosen, settled, difference = Signal(EDITS), Signal(EDITS), Signal(), Signal(32)
-        choose_edits(m, result, (number - transport_word(result))[:6], wanted)
+        wanted, whole = Signal(EDITS), Signal()
+        high, low, scale, edge = Signal(), Signal(), Signal(), Signal()
+        begins, quotes, known = Signal(6), Signal(6), Signal()
         m.d.sync += [
-            chosen.eq(wanted),
-            difference.eq(word.data - result.delta),
-            settled.eq(full & self.result.valid & ~leaves),
+            begins.eq(transport_word(result)),
+            quotes.eq(transport_word(result) + quoted_word(result)),
+            known.eq(self.result.valid & ~self.result.ready),
+        ]
+        choose_edits(m, result, (number - begins)[:6], (number - quotes)[:6], wanted)
+        places = {
+            Place.SECOND: wanted.second,
+            Place.THIRD: wanted.third,
+            Place.WINDOW: wanted.window,
+            Place.CHECKSUM: wanted.checksum_high | wanted.checksum_low,
+            Place.DELTA: wanted.edge,
+        }
+        m.d.sync += [
+            Value.cast(self.place).eq(gated((gate, place.value) for place, gate in places.items())),
+            high.eq(whole | wanted.checksum_high),
+            low.eq(whole | wanted.checksum_low | wanted.window),
+            scale.eq(wanted.scale),
+            edge.eq(wanted.edge),
+            settled.eq(full & known & ~leaves),
         ]
         m.d.comb += [
-            room.eq(~self.o.valid | self.o.ready),
+            whole.eq(wanted.first | wanted.second | wanted.third | wanted.edge),
+            # A word waits for the next to leave: so what comes behind is held back by nothing but this register.
+            room.eq(~self.o.valid),
             # SEC_CM: FLOW.VERDICT_FIRST
             leaves.eq(settled & (room | ~result.forward)),
             self.i.ready.eq(~full | leaves),
@@ -141,13 +144,18 @@ class WordRewriter(wiring.Component):
             self.dropped.eq(self.result.ready & ~result.forward),
         ]
         with m.If(self.i.ready):
-            m.d.sync += full.eq(self.i.valid)
+            m.d.sync += [full.eq(self.i.valid), word.eq(self.i.payload), number.eq(at)]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [word.eq(self.i.payload), number.eq(at), at.eq(Mux(self.i.payload.last, 0, at + (at != FAR)))]
+            m.d.sync += at.eq(Mux(self.i.payload.last, 0, at + (at != FAR)))
+        replaced = Mux(edge, word.data - self.replacement, self.replacement)
+        is_scale = scale & (word.data[16:] == WINDOW_SCALE)
+        own = Cat(Mux(is_scale, self.window_scale, word.data[:4]), word.data[4:])
         with m.If(room):
             m.d.sync += [
                 self.o.valid.eq(settled & result.forward),
                 self.o.payload.eq(word),
-                self.o.payload.data.eq(edited_word(chosen, result, self.window_scale, word.data, difference)),
+                self.o.payload.data.eq(Cat(Mux(low, replaced[:16], own[:16]), Mux(high, replaced[16:], own[16:]))),
             ]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         return m

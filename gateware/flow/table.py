@@ -7,12 +7,12 @@ from amaranth.lib.wiring import In, Out
 
 from custodes.flow_table import CLOSED_TICKS, UNUSED_TICKS
 from gateware.flow.geometry import Geometry
-from gateware.flow.layouts import KEY, STAMP_BITS, STATE
+from gateware.flow.layouts import END, KEY, STAMP_BITS, STATE
 from gateware.flow.memory import Rows
 
 
 class Table(wiring.Component):
-    """Three memories: the sets of the hash table, which hold the keys of flows, and by slot the homes and the states.
+    """Memories: the sets of the hash table, which hold the keys of flows, and by slot homes and both ends' states.
 
     The ways that are read at once are in memories of their own. A way of a set is in use if it holds a key, and the home of
     the slot that it names is in use and names it: so a flow is freed by a write to its home.
@@ -23,8 +23,8 @@ class Table(wiring.Component):
     Members:
         row_address, ways; home_address, home; state_address, state: what is read, 2 cycles later. ``live`` says whether the
             flow of this home has not expired at tick ``now``.
-        key_write, key_place, key; home_write, home_slot, home_row; state_write, state_slot, state_row: what is replaced;
-            not to be read then.
+        key_write, key_place, key; home_write, home_slot, home_row: what is replaced; not to be read then. state_write,
+            state_slot, state_row: of the initiator's state, or the responder's; likewise.
     """
 
     row_address: Signal
@@ -63,9 +63,9 @@ class Table(wiring.Component):
                 "home_write": In(1),
                 "home_slot": In(geometry.slot_bits),
                 "home_row": In(geometry.home),
-                "state_write": In(1),
+                "state_write": In(2),
                 "state_slot": In(geometry.slot_bits),
-                "state_row": In(STATE),
+                "state_row": In(END),
             }
         )
 
@@ -82,20 +82,23 @@ class Table(wiring.Component):
                 keys.write_row.eq(self.key),
             ]
         m.submodules.homes = homes = Rows(self.geometry.home, self.geometry.flows)
-        m.submodules.states = states = Rows(STATE, self.geometry.flows)
         age = Signal(STAMP_BITS)
         m.d.comb += [
             homes.address.eq(self.home_address),
             self.home.eq(homes.o),
             age.eq(self.now - self.home.stamp),
             self.live.eq(self.home.used & (age < UNUSED_TICKS) & ~(self.home.closed & (age >= CLOSED_TICKS))),
-            states.address.eq(self.state_address),
-            self.state.eq(states.o),
             homes.write.eq(self.home_write),
             homes.write_address.eq(self.home_slot),
             homes.write_row.eq(self.home_row),
-            states.write.eq(self.state_write),
-            states.write_address.eq(self.state_slot),
-            states.write_row.eq(self.state_row),
         ]
+        for number, end in enumerate((self.state.initiator, self.state.responder)):
+            m.submodules[f"states_{number}"] = states = Rows(END, self.geometry.flows)
+            m.d.comb += [
+                states.address.eq(self.state_address),
+                end.eq(states.o),
+                states.write.eq(self.state_write[number]),
+                states.write_address.eq(self.state_slot),
+                states.write_row.eq(self.state_row),
+            ]
         return m

@@ -20,7 +20,8 @@ EVENTS = data.StructLayout({"full": 1, "empty": 1})
 
 
 ABREAST_WITH_ONE_LANE = 2
-"""Ways that are looked at in a cycle: as few as a frame from each side allows in the 60 cycles of the smallest."""
+"""Ways that are looked at in a cycle: as few as a frame from each side allows in the 84 byte times that the smallest
+takes on a line."""
 
 
 class Translator(wiring.Component):

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Translated words in beats of several lanes."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.flow.layouts import RESULT
-from gateware.flow.rewriter import EDITS, FAR, choose_edits, edited_word, transport_word
+from gateware.flow.layouts import VERDICT, Place
+from gateware.flow.results import WORDS
+from gateware.flow.rewriter import EDITS, FAR, WINDOW_SCALE, choose_edits, quoted_word, transport_word
+from gateware.pick import gated
 from gateware.stream import FrameSignature, beat_layout
 
 WORD_BYTES = 4
@@ -26,6 +28,31 @@ def _reversed(value: Value) -> Value:
     return Cat(value.word_select(at, 8) for at in reversed(range(len(value) // 8)))
 
 
+def edited_word(edits: data.View, words: data.View, window_scale: Value, word: Value, difference: Value) -> Value:
+    """What leaves in the place of ``word``; ``difference`` is the word less the delta of SACK edges."""
+    whole = edits.first | edits.second | edits.third | edits.edge
+    high, low = word[16:], word[:16]
+    is_scale = edits.scale & (high == WINDOW_SCALE)
+    replaced = gated(
+        (
+            (edits.first, words[Place.FIRST.value]),
+            (edits.second, words[Place.SECOND.value]),
+            (edits.third, words[Place.THIRD.value]),
+            (edits.edge, difference),
+        )
+    )
+    return replaced | Cat(
+        gated(
+            (
+                (edits.window, words[Place.WINDOW.value][:16]),
+                (edits.checksum_low, words[Place.CHECKSUM.value][:16]),
+                (~(whole | edits.window | edits.checksum_low), Cat(Mux(is_scale, window_scale, low[:4]), low[4:])),
+            )
+        ),
+        gated(((edits.checksum_high, words[Place.CHECKSUM.value][:16]), (~(whole | edits.checksum_high), high))),
+    )
+
+
 class BeatRewriter(wiring.Component):
     """Lets a frame go as it was decided, beat by beat, or throws it away.
 
@@ -34,7 +61,7 @@ class BeatRewriter(wiring.Component):
 
     Members:
         i: frames.
-        result: one per frame, held until its last beat.
+        result, words: one per frame, held until its last beat.
         window_scale: that leaves, where one is offered.
         o: frames.
         dropped: a frame has been thrown away.
@@ -45,6 +72,7 @@ class BeatRewriter(wiring.Component):
 
     i: stream.Interface
     result: stream.Interface
+    words: data.View
     window_scale: Signal
     o: stream.Interface
     dropped: Signal
@@ -54,7 +82,8 @@ class BeatRewriter(wiring.Component):
         super().__init__(
             {
                 "i": In(FrameSignature(lanes)),
-                "result": In(stream.Signature(RESULT)),
+                "result": In(stream.Signature(VERDICT)),
+                "words": In(WORDS),
                 "window_scale": In(4),
                 "o": Out(FrameSignature(lanes)),
                 "dropped": Out(1),
@@ -91,10 +120,12 @@ class BeatRewriter(wiring.Component):
                 m.d.sync += first.eq(first + words)
 
         clean: list[Value] = []
+        delta = self.words[Place.DELTA.value]
         for at, word in enumerate(aligned(carried, beat.data.as_value())):
             chosen, o = Signal(EDITS, name=f"edits_{at}"), Signal(8 * WORD_BYTES, name=f"clean_{at}")
-            choose_edits(m, result, (number + at)[:6], chosen)
-            m.d.comb += o.eq(edited_word(chosen, result, self.window_scale, word, word - result.delta))
+            this = (number + at)[:6]
+            choose_edits(m, result, this, (this - quoted_word(result))[:6], chosen)
+            m.d.comb += o.eq(edited_word(chosen, self.words, self.window_scale, word, word - delta))
             clean.append(_reversed(o))
         window = Cat(*clean, beat.data.as_value()[-HALF:])
         with m.If(~edited_full | gives):

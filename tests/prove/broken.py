@@ -174,7 +174,7 @@ COPIES = (
         3,
         WordRewriter,
         "elaborate",
-        "full & self.result.valid & ~leaves",
+        "full & known & ~leaves",
         "full & ~leaves",
     ),
     Broken(
