@@ -16,8 +16,8 @@ from gateware.flow.layouts import CREATION, KEY
 from gateware.pick import gated
 
 WORD_BITS = 128
-SLOT_CYCLES, WAY_CYCLES = 2, 4
-"""Until a home has been read: of a slot, and of a way, of which the key is read first."""
+SLOT_CYCLES, WAY_CYCLES = 3, 5
+"""Until a home has been looked at: of a slot, and of a way, of which the key is read first."""
 
 
 class Seeking(enum.Enum, shape=5):
@@ -45,7 +45,7 @@ class Allocator(wiring.Component):
         slot, way, word: of the flow, held until the next ``start``; ``reused``: the slot's home says that it is in use.
         fault: a mode register holds no mode. Nothing is ever ``done`` then.
 
-    Latency at least 5 cycles, at most 68 and the time that the word takes. One word is taken for each ``start``, unless it
+    Latency at least 6 cycles, at most 84 and the time that the word takes. One word is taken for each ``start``, unless it
     is ENTROPY_EMPTY.
     """
 
@@ -111,6 +111,8 @@ class Allocator(wiring.Component):
             self.row_address.eq(Cat(number[low:], self.set)),
             key_slot.eq(Cat(key.field[: self.geometry.low_bits], key.side)),
             self.home_address.eq(Mux(state == Seeking.WAY, key_slot, self.slot)),
+        ]
+        m.d.sync += [
             slot_free.eq(~self.home_live | (self.replaces & (self.slot == self.replaced))),
             way_free.eq(
                 (key.kind == 0) | ~self.home_live | (self.home.place.way != number) | (self.home.place.set != self.set)

@@ -25,6 +25,8 @@ EDGES = 16
 """Two banks of 8 SACK edges: of the frame that is with the engine, and of the next."""
 STORE_SPARE = 4
 """Places that stay free: whether there is one is known three cycles late."""
+STORE_REGISTERS = 2
+"""With one lane, as the rewriter begins with another."""
 MAX_INSIDE = 1 << 10
 """More frames than fit."""
 
@@ -106,7 +108,7 @@ class Direction(wiring.Component):
 
     def _words(self, m: Module, parser: Parser, results: Any) -> Signal:
         m.submodules.assembler = assembler = Assembler()
-        m.submodules.store = store = Queue(WORD, STORE_DEPTH)
+        m.submodules.store = store = Queue(WORD, STORE_DEPTH, STORE_REGISTERS)
         m.submodules.rewriter = rewriter = WordRewriter()
         m.submodules.disassembler = disassembler = Disassembler()
         wiring.connect(m, wiring.flipped(self.i), assembler.i)

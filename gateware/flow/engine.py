@@ -48,7 +48,7 @@ class Engine(wiring.Component):
         fault: a mode register holds no mode, and will until a reset.
 
     A frame takes 29 cycles if all 8 ways of a set are looked at at once, 34 if 2 are; one that is not translated 4; one
-    that begins a flow 10 to 68 more and the time that a word takes, SACK one per edge. After reset, and to ``clear``, a
+    that begins a flow 11 to 84 more and the time that a word takes, SACK one per edge. After reset, and to ``clear``, a
     cycle per slot passes before the next frame.
     """
 

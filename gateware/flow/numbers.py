@@ -91,7 +91,7 @@ class Numbers(wiring.Component):
         m = Module()
         header, own, peer = self.header, self.own, self.peer
         is_echo, is_tcp = header.kind == FlowKind.ECHO, header.kind == FlowKind.TCP
-        passed = Signal(LATENCY_CYCLES)
+        passed = Signal(LATENCY_CYCLES - 1)
         m.d.sync += passed.eq(Cat(self.start, passed))
 
         # First cycle: sums and differences.
@@ -153,10 +153,10 @@ class Numbers(wiring.Component):
         waiting = Signal()
         with m.If(passed[-1]):
             m.d.sync += waiting.eq(1)
-        with m.If(self.start | self.done):
+        with m.If(self.done):
             m.d.sync += waiting.eq(0)
         m.d.comb += [
-            self.done.eq((passed[-1] | waiting) & edges_done),
+            self.done.eq(waiting & edges_done),
             self.good.eq(numbers_good & edges_good),
             self.replaces.eq(restarts),
         ]
@@ -211,14 +211,14 @@ class Numbers(wiring.Component):
         """SACK edges go by, one per cycle, and then what is acknowledged, which stays: as the peer knows it, and how far
         behind the peer that is; whether all edges have gone by, and are good."""
         header, peer = self.header, self.peer
-        asked, delays = Signal(range(9), init=8), Signal(EDGE_CYCLES)
+        asked, delays = Signal(range(8)), Signal(EDGE_CYCLES)
         going, right = Signal(), Signal(EDGE_CYCLES - 1)
         number, before, known, width, behind = (
             Signal(bits, reset_less=True, name=name)
             for name, bits in (("number", 32), ("before", 32), ("known", 33), ("width", 32), ("behind", 32))
         )
         taken, good = Signal(17, reset_less=True), Signal()
-        m.d.comb += [going.eq(asked < header.edges), self.edge_number.eq(asked)]
+        m.d.comb += self.edge_number.eq(asked)
         m.d.sync += [
             delays.eq(Cat(going, delays)),
             right.eq(Cat(asked[0], right)),
@@ -232,11 +232,11 @@ class Numbers(wiring.Component):
         wide = Signal()
         m.d.sync += wide.eq((width == 0) | (width[SPAN_BITS:] != 0))
         with m.If(going):
-            m.d.sync += asked.eq(asked + 1)
+            m.d.sync += [asked.eq(asked + 1), going.eq(asked + 1 != header.edges)]
         with m.If(delays[1]):
             m.d.sync += self.edge_sum.eq(self.edge_sum + taken + known[32])
         with m.If(delays[2] & ((behind[SPAN_BITS:] != 0) | (right[2] & wide))):
             m.d.sync += good.eq(0)
         with m.If(self.start):
-            m.d.sync += [asked.eq(0), good.eq(1), self.edge_sum.eq(0)]
-        return known[:32], behind, ~going & ~delays.any() & ~self.start, good
+            m.d.sync += [asked.eq(0), going.eq(header.edges != 0), good.eq(1), self.edge_sum.eq(0)]
+        return known[:32], behind, ~going & ~delays.any(), good

@@ -83,7 +83,7 @@ class Parser(wiring.Component):
         header: one per frame, in order.
         fault: a mode register holds no mode. No other word is taken then, and no other header found.
 
-    Latency 2 cycles after the last word of the headers. The next frame's words wait until the header has been taken, which
+    Latency 3 cycles after the last word of the headers. The next frame's words wait until the header has been taken, which
     takes a cycle to be known. A frame that ends in its headers, or is not canonical, is ``bad``. Reset forgets what is
     under way.
     """
@@ -141,16 +141,14 @@ class Parser(wiring.Component):
             here, part = step.after, step.then
             done.append(step.done)
             bad.append(step.bad)
-        any_done, cut, broken = Signal(), Signal(), Signal()
+        ended, spoiled, cut, broken = Signal(), Signal(), Signal(), Signal()
         header, bank = self.header, Signal()
         m.d.comb += [
             self.fault.eq(fault),
-            any_done.eq(sum(done) != 0),
-            cut.eq(last & (part != Section.REST)),
             self.rest.eq(section == Section.REST),
-            looks.eq(there & ~broken & ~pending),
+            looks.eq(there & ~broken & ~(ended | cut | pending)),
             # What is there goes in this cycle, or nothing is.
-            self.ready.eq(~broken & (~there | ~pending | self.rest)),
+            self.ready.eq(~broken & (~there | ~(ended | cut | pending) | self.rest)),
             self.taken_word.eq(word),
             header.valid.eq(pending & ~cleared & self.ids.valid),
             header.payload.eq(found),
@@ -168,8 +166,10 @@ class Parser(wiring.Component):
             m.d.sync += [marks[number].eq(marks_of(self.word[number], at.ipv6)) for number in range(self.words)]
         with m.If(looks):
             m.d.sync += [at.eq(here), section.eq(part)]
-            with m.If(any_done | cut):
-                m.d.sync += [pending.eq(1), found.bad.eq((sum(bad) != 0) | cut)]
+        # In the cycle after: that the headers have ended, or the frame.
+        m.d.sync += [ended.eq(sum(done) != 0), spoiled.eq(sum(bad) != 0), cut.eq(looks & last & ~self.rest)]
+        with m.If(ended | cut):
+            m.d.sync += [pending.eq(1), found.bad.eq(spoiled | ~ended)]
         # What is no mode stays so.
         with m.If(there & last & self.ready & ~fault):
             m.d.sync += [section.eq(Section.LINK), at.word.eq(0), at.ipv6.eq(0)]

@@ -11,11 +11,12 @@ from amaranth.lib.wiring import In, Out
 from custodes.flow_table import FlowKind
 from gateware.flow.layouts import VERDICT, WORD, Place
 from gateware.flow.parser import TCP_WORDS, WINDOW_SCALE
-from gateware.pick import gated
+from gateware.pick import among, gated
 
 LINK_WORDS, IPV4_WORDS, IPV6_WORDS, ERROR_WORDS = 4, 5, 10, 2
 SYN_WORDS = 3
 """Of options that a SYN can have."""
+MAX_EDGES = 8
 FAR = 48
 """More words than there are before the last that can change."""
 
@@ -63,8 +64,10 @@ def choose_edits(m: Module, result: data.View, number: Value, quoted: Value, edi
             edits.window.eq(tcp & (number == 3)),
             edits.checksum_high.eq(tcp & (number == 4)),
             edits.checksum_low.eq((echo & (number == 0)) | (udp & (number == 1))),
-            edits.scale.eq(tcp & result.scaled & (number >= TCP_WORDS) & (number < TCP_WORDS + SYN_WORDS)),
-            edits.edge.eq(tcp & (number > TCP_WORDS) & (number <= TCP_WORDS + result.edges)),
+            edits.scale.eq(tcp & result.scaled & among(number, range(TCP_WORDS, TCP_WORDS + SYN_WORDS))),
+            edits.edge.eq(
+                tcp & Cat((number == at + TCP_WORDS) & (result.edges >= at) for at in range(1, MAX_EDGES + 1)).any()
+            ),
         ]
 
 

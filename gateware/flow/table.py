@@ -23,7 +23,8 @@ class Table(wiring.Component):
     Members:
         row_address, ways; home_address, home; state_address, state: what is read, 2 cycles later. ``live`` says whether the
             flow of this home has not expired at tick ``now``.
-        key_write, key_place, key; home_write, home_slot, home_row: what is replaced; not to be read then. state_write,
+        key_write, key_place, key: what is replaced; not to be read then. home_write, home_slot, home_row: likewise, a cycle
+            later, as several write. state_write,
             state_slot, state_row: of the initiator's state, or the responder's; likewise.
     """
 
@@ -88,6 +89,8 @@ class Table(wiring.Component):
             self.home.eq(homes.o),
             age.eq(self.now - self.home.stamp),
             self.live.eq(self.home.used & (age < UNUSED_TICKS) & ~(self.home.closed & (age >= CLOSED_TICKS))),
+        ]
+        m.d.sync += [
             homes.write.eq(self.home_write),
             homes.write_address.eq(self.home_slot),
             homes.write_row.eq(self.home_row),

@@ -143,13 +143,13 @@ COPIES = (
     Broken(
         "a second word for a flow",
         "Allocator",
-        5,
+        6,
         Allocator,
         "elaborate",
         "[number.eq(number + 1), self.slot[:-1].eq(self.slot[:-1] + 1)]",
         "state.eq(Seeking.WORD)",
     ),
-    Broken("a flow without a word", "Allocator", 5, Allocator, "_take_word", "m.Elif(valid)", "m.Else()"),
+    Broken("a flow without a word", "Allocator", 6, Allocator, "_take_word", "m.Elif(valid)", "m.Else()"),
     Broken(
         "a word of the other side",
         "Allocator",
