@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames that pass, as messages for SHA-256."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, signed
 from amaranth.hdl import Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -139,13 +139,15 @@ class Absorber(wiring.Component):
     def _room(self, m: Module, store: FrameFIFO, before: Value, comes: Value) -> None:
         """How many beats are in the store, and on their way into it."""
         level, dropping = Signal(range(4 * self.depth)), Signal.like(before)
+        change = Signal(signed(len(level)))
         came, goes = Signal(), Signal()
         m.d.comb += goes.eq(store.o.valid & store.o.ready)
         m.d.sync += [
             came.eq(comes),
             dropping.eq(before + came),
-            level.eq(level + comes - goes - Mux(self.dropped, dropping, 0)),
-            self.room.eq(level <= self.depth - -(-MAX_FRAME_BYTES // self.lanes) - 4),
+            change.eq(comes - goes - Mux(self.dropped, dropping, 0)),
+            level.eq(level + change),
+            self.room.eq(level <= self.depth - -(-MAX_FRAME_BYTES // self.lanes) - 5),
         ]
 
     def _give(self, m: Module, frames: stream.Interface, marks: stream.Interface, words: stream.Interface) -> None:
@@ -153,7 +155,7 @@ class Absorber(wiring.Component):
         byte, offered, taken = Signal(BYTE_BITS), Signal(), Signal()
         word, lane = Signal(WORD_BITS - BYTE_BITS, reset_less=True), Signal(range(WORD_BITS // BYTE_BITS))
         total, place, begun = Signal(TOTAL_BITS), Signal(range(BLOCK_BYTES)), Signal()
-        inside = Signal(range(WORDS + 8))
+        inside, enters, leaves = Signal(range(WORDS + 8)), Signal(), Signal()
         ends_word = lane == WORD_BITS // BYTE_BITS - 1
         m.d.comb += [
             words.valid.eq(offered & ends_word),
@@ -165,7 +167,11 @@ class Absorber(wiring.Component):
             m.d.sync += [word.eq(word << BYTE_BITS | byte), lane.eq(lane + 1), place.eq(place + 1)]
             with m.If(ends_word):
                 m.d.sync += begun.eq(1)
-        m.d.sync += inside.eq(inside + (taken & ends_word) - (self.o.valid & self.o.ready))
+        m.d.sync += [
+            enters.eq(taken & ends_word),
+            leaves.eq(self.o.valid & self.o.ready),
+            inside.eq(inside + enters - leaves),
+        ]
 
         # The next mark is fetched as soon as the length is said: taking one is late, and far from what ends a frame.
         mark, marked, length = Signal(self.mark, reset_less=True), Signal(), Signal(2 * BYTE_BITS)
@@ -216,7 +222,7 @@ class Absorber(wiring.Component):
                 with m.If(taken & (place == BLOCK_BYTES - 1)):
                     m.next = "CLOSING"
             with m.State("CLOSING"):
-                m.d.comb += self.closing.eq(inside == 0)
+                m.d.comb += self.closing.eq(~enters & (inside == 0))
                 with m.If(self.closed):
                     m.d.sync += [total.eq(0), begun.eq(0), closed.eq(1)]
                     m.next = "NEXT"

@@ -107,11 +107,13 @@ class Direction(wiring.Component):
         return m
 
     def _words(self, m: Module, parser: Parser, results: Any) -> Signal:
+        m.submodules.skid_in = skid_in = SkidBuffer(beat_layout(1))
         m.submodules.assembler = assembler = Assembler()
         m.submodules.store = store = Queue(WORD, STORE_DEPTH, STORE_REGISTERS)
         m.submodules.rewriter = rewriter = WordRewriter()
         m.submodules.disassembler = disassembler = Disassembler()
-        wiring.connect(m, wiring.flipped(self.i), assembler.i)
+        wiring.connect(m, wiring.flipped(self.i), skid_in.i)
+        wiring.connect(m, skid_in.o, assembler.i)
         wiring.connect(m, store.o, rewriter.i)
         wiring.connect(m, results.o, rewriter.result)
         wiring.connect(m, rewriter.o, disassembler.i)
