@@ -117,6 +117,9 @@ class BorderTop(_EthernetTop):
         writes, build_id: see `EthernetBorder`.
     """
 
+    options = "--placer static --tmg-ripup"
+    """Of nextpnr. The other placer needs a third more wire here, and without the second the router makes no end."""
+
     def __init__(self, board: Board, writes: Sequence[tuple[int, int]], build_id: bytes) -> None:
         self.writes = writes
         self.build_id = build_id

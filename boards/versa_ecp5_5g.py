@@ -7,4 +7,10 @@ from amaranth_boards.versa_ecp5_5g import VersaECP55GPlatform
 
 from boards import versa_ecp5
 
-BOARD = replace(versa_ecp5.BOARD, name="versa_ecp5_5g", title="Lattice ECP5-5G Versa", platform=VersaECP55GPlatform)
+BOARD = replace(
+    versa_ecp5.BOARD,
+    name="versa_ecp5_5g",
+    title="Lattice ECP5-5G Versa",
+    platform=VersaECP55GPlatform,
+    devices=("warden", "nic"),
+)

