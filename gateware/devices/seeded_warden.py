@@ -72,7 +72,9 @@ class SeededWarden(wiring.Component):
         bus, limit = self.bus, Signal(32)
         write, read = memory.write_port(), memory.read_port(domain="comb")
         begins = bus.write & (bus.address == WORD_LIMIT)
-        m.d.sync += [words.restart.eq(begins), words.seed.eq(read.data)]
+        m.d.sync += [words.restart.eq(begins), words.digest.eq(digest_word(sha.state, words.place))]
+        with m.If(~sha.i.valid | sha.i.ready):
+            m.d.sync += words.seed.eq(read.data)
         with m.If(begins):
             m.d.sync += limit.eq(bus.write_data)
         m.d.comb += [
@@ -85,7 +87,6 @@ class SeededWarden(wiring.Component):
             words.busy.eq(sha.busy),
             # A block that was begun with the seed before would never be whole.
             sha.clear.eq(~words.enable),
-            words.digest.eq(digest_word(sha.state, words.place)),
             words.head.eq(sha.state[-KEY_BITS:]),
             warden.live.eq(words.live),
             self.busy.eq(warden.busy),
