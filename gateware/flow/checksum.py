@@ -2,9 +2,10 @@
 """Internet checksums of headers of which some words have changed (RFC 1624)."""
 
 from amaranth import Module, Mux, Signal
-from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+from gateware.scrubber.sums import fold
 
 LATENCY_CYCLES = 4
 MAX_WORDS = 6
@@ -13,11 +14,6 @@ SUM_BITS = 20
 """Of a sum of so many words, each of which is two halves."""
 NOTHING = (1 << SUM_BITS) % 0xFFFF - 1
 """What a sum begins with: the complement in so many bits of that and a sum is a multiple of 65535 less the sum."""
-
-
-def halves(word: Value) -> Value:
-    """The sum of both halves of 32 bits: modulo 65535 the word itself."""
-    return word[:16] + word[16:]
 
 
 class ChecksumUpdate(wiring.Component):
@@ -47,14 +43,14 @@ class ChecksumUpdate(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         term, total = Signal(17, reset_less=True), Signal(SUM_BITS + 1, reset_less=True)
-        m.d.sync += [term.eq(Mux(self.add, halves(self.word), 0)), total.eq(total + term)]
+        m.d.sync += [term.eq(Mux(self.add, fold(self.word), 0)), total.eq(total + term)]
         with m.If(self.turn):
             m.d.sync += total.eq(~total[:SUM_BITS])
         with m.If(self.start):
             m.d.sync += total.eq(NOTHING)
         # Twice what is above 16 bits comes back below.
         folded, inverse = Signal(17, reset_less=True), Signal(16)
-        m.d.sync += folded.eq(total[:16] + total[16:])
-        m.d.comb += inverse.eq(~(folded[:16] + folded[16]))
+        m.d.sync += folded.eq(fold(total))
+        m.d.comb += inverse.eq(~fold(folded))
         m.d.sync += self.o.eq(Mux(self.udp & (inverse == 0), 0xFFFF, inverse))
         return m

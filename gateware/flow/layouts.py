@@ -15,6 +15,9 @@ WORD = data.StructLayout({"data": 32, "count": range(5), "last": 1})
 every header after the addresses of Ethernet fills whole words. ``count`` is the number of bytes up to the frame's end,
 those two included."""
 
+MAX_EDGES = 2 * 4
+"""Two of each of the four blocks that a SACK option has room for: RFC 2018, section 3."""
+
 HEADER = data.StructLayout(
     {
         "tagged": 1,
@@ -38,7 +41,7 @@ HEADER = data.StructLayout(
         "checksum": 16,
         "scaled": 1,
         "scale": 4,
-        "edges": range(2 * 4 + 1),
+        "edges": range(MAX_EDGES + 1),
         "bank": 1,
     }
 )
@@ -92,7 +95,7 @@ CREATION = data.StructLayout({"isn_initiator": 32, "isn_responder": 32, "port": 
 """The fields of a word of entropy."""
 
 VERDICT = data.StructLayout(
-    {"forward": 1, "tagged": 1, "ipv6": 1, "kind": 2, "error": 1, "scaled": 1, "edges": range(2 * 4 + 1)}
+    {"forward": 1, "tagged": 1, "ipv6": 1, "kind": 2, "error": 1, "scaled": 1, "edges": range(MAX_EDGES + 1)}
 )
 """Whether a frame is forwarded, and which of its words change."""
 

@@ -7,8 +7,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.flow_table import ECHO_NEXT, ECHO_SPAN, LEAP_SPAN, SEQUENCE_SPAN, FlowKind
-from gateware.flow.checksum import halves
 from gateware.flow.layouts import END, HEADER
+from gateware.scrubber.sums import fold
 
 SPAN_BITS, LEAP_BITS, ECHO_BITS, NEXT_BITS = (
     span.bit_length() - 1 for span in (SEQUENCE_SPAN, LEAP_SPAN, ECHO_SPAN, ECHO_NEXT)
@@ -227,7 +227,7 @@ class Numbers(wiring.Component):
             known.eq(Cat(number, Const(0, 1)) - peer.delta),
             width.eq(number - before),
             behind.eq(peer.highest - known[:32]),
-            taken.eq(halves(~peer.delta)),
+            taken.eq(fold(~peer.delta)),
         ]
         wide = Signal()
         m.d.sync += wide.eq((width == 0) | (width[SPAN_BITS:] != 0))

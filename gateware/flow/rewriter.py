@@ -9,14 +9,13 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.flow_table import FlowKind
-from gateware.flow.layouts import VERDICT, WORD, Place
+from gateware.flow.layouts import MAX_EDGES, VERDICT, WORD, Place
 from gateware.flow.parser import TCP_WORDS, WINDOW_SCALE
 from gateware.pick import among, gated
 
 LINK_WORDS, IPV4_WORDS, IPV6_WORDS, ERROR_WORDS = 4, 5, 10, 2
 SYN_WORDS = 3
 """Of options that a SYN can have."""
-MAX_EDGES = 8
 FAR = 48
 """More words than there are before the last that can change."""
 

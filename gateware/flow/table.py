@@ -24,8 +24,8 @@ class Table(wiring.Component):
         row_address, ways; home_address, home; state_address, state: what is read, 2 cycles later. ``live`` says whether the
             flow of this home has not expired at tick ``now``.
         key_write, key_place, key: what is replaced; not to be read then. home_write, home_slot, home_row: likewise, a cycle
-            later, as several write. state_write,
-            state_slot, state_row: of the initiator's state, or the responder's; likewise.
+            later, as several write. state_write, state_slot, state_row: likewise, of the initiator's end, or the
+            responder's.
     """
 
     row_address: Signal
