@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registers of a gateway besides those of its scrubbers, as data."""
+
+from __future__ import annotations
+
+import enum
+
+from custodes.control_registers import DIGEST_WORDS, digest_register
+from custodes.gateway_formats import RECORD_WORDS, Record
+from custodes.register_map import Access, Block, Field, Register
+
+GATEWAY_IDENTITY_VALUE = 0x43555347
+UPLOAD_BASE, SAMPLER_BASE, GATEWAY_BASE = 0x400, 0x500, 0x700
+DEFAULT_PAUSE_CYCLES = 125_000_000
+"""A second at 125 MHz."""
+
+
+class Mode(enum.IntEnum):
+    """What a gateway does, and with it its server."""
+
+    OFF = 0
+    """The server has no power. What is known of weights and pairs is forgotten."""
+    UPLOAD = 1
+    """The server has power, and gets weights; nothing else passes, and nothing comes from it."""
+    CHECK = 2
+    """Every bit has come; the digest is on its way."""
+    SERVING = 3
+
+
+class Fault(enum.IntEnum):
+    """Why the server has no power: the last reason, of several at once the first here."""
+
+    RESET = 0
+    """The gateway has had no power, and nobody has begun an upload since."""
+    ORDERED = 1
+    """Its host told it to."""
+    GUARD = 2
+    """A mode register held what it cannot."""
+    BACKWARD = 3
+    """The server sent something before it was allowed to serve."""
+    SECOND = 4
+    """Weights came when there were enough."""
+    ORDER = 5
+    """Weights came that are not the next, or a number of octets that is not due."""
+    MALFORMED = 6
+    """A frame of weights has fewer or more octets than it says, or zeros are none."""
+    PAUSE = 7
+    """Weights did not come for too long."""
+    DIGEST = 8
+    """The weights are not those that were announced."""
+    LENGTH = 9
+    """A number of bits was announced that is none of whole octets, or none at all."""
+
+
+class UploadOrder(enum.IntEnum):
+    """To a gateway."""
+
+    START = 1
+    """Give the server power and take weights; nothing unless OFF, and READY."""
+    STOP = 2
+    """Take power from the server."""
+
+
+def _mac(name: str, offset: int, description: str) -> Register:
+    return Register(
+        name,
+        offset,
+        Access.READ_WRITE,
+        f"{description}: its first four octets, the first of them the highest of the word, then the others in the upper"
+        " half of the second word.",
+        count=2,
+    )
+
+
+UPLOAD_BLOCK = Block(
+    "upload",
+    UPLOAD_BASE,
+    "Weights, counted on their way to the server, and the server's power. BITS and DIGEST count as they are at START.",
+    (
+        Register(
+            "UPLOAD_STATE",
+            0x00,
+            Access.READ,
+            "What goes on.",
+            (
+                Field("MODE", 0, 2, "What the gateway does.", Mode),
+                Field("READY", 4, 1, "Power has been off for long enough to be given again."),
+                Field("POWER", 5, 1, "The server has power."),
+                Field("FAULT", 8, 4, "Why it had none before.", Fault),
+            ),
+            reset=None,
+        ),
+        Register("UPLOAD_COMMAND", 0x01, Access.WRITE, "To do.", (Field("ORDER", 0, 2, "What.", UploadOrder),)),
+        Register("UPLOAD_BITS", 0x02, Access.READ_WRITE, "So many are the weights: lower word, then upper.", count=2),
+        Register("UPLOAD_COUNTED", 0x04, Access.READ, "So many have come: lower word, then upper.", count=2),
+        Register(
+            "UPLOAD_PAUSE_CYCLES",
+            0x06,
+            Access.READ_WRITE,
+            "Weights may be so long in coming, at first and from frame to frame; 0: for ever.",
+            reset=DEFAULT_PAUSE_CYCLES,
+        ),
+        Register(
+            "UPLOAD_DIGEST",
+            0x08,
+            Access.READ_WRITE,
+            "SHA-256 of the weights, its first byte the lowest of the first word.",
+            count=DIGEST_WORDS,
+        ),
+        _mac("SERVER_MAC", 0x10, "The server"),
+        _mac("UPLOAD_MAC", 0x12, "Whom weights seem to come from"),
+    ),
+)
+
+SAMPLER_BLOCK = Block(
+    "sampler",
+    SAMPLER_BASE,
+    "Pairs of input and output, committed to, and some of them kept: `custodes.gateway_formats`. No payload passes before an"
+    " epoch has begun.",
+    (
+        Register(
+            "SAMPLER_STATE",
+            0x00,
+            Access.READ,
+            "What goes on.",
+            (
+                Field("LIVE", 0, 1, "There is an epoch."),
+                Field("BUSY", 1, 1, "An epoch is being ended or begun."),
+                Field("FLOWS", 8, 8, "Connections in the table."),
+                Field("SLOTS", 16, 8, "Pairs in the store."),
+            ),
+        ),
+        Register(
+            "SAMPLER_COMMAND",
+            0x01,
+            Access.WRITE,
+            "To do, unless BUSY.",
+            (Field("EPOCH", 0, 1, "End the epoch if there is one, and begin another with THRESHOLD and KEY."),),
+        ),
+        Register(
+            "THRESHOLD",
+            0x02,
+            Access.READ_WRITE,
+            "2^64 times the probability with which a pair is kept: lower word, then upper; all ones: every pair.",
+            count=2,
+        ),
+        Register(
+            "AGE_CYCLES",
+            0x04,
+            Access.READ_WRITE,
+            "A tick; a connection in which nothing came from one tick to the next but one is forgotten. 0: none.",
+            reset=1 << 30,
+        ),
+        Register("EPOCH", 0x05, Access.READ, "The number of the epoch; the first since power-up is 1."),
+        Register(
+            "SAMPLER_KEY",
+            0x08,
+            Access.WRITE,
+            "Of the next epoch, its first byte the lowest of the first word; forgotten as that begins.",
+            count=DIGEST_WORDS,
+            secret=True,
+        ),
+        _mac("RECOMPUTER_MAC", 0x10, "The recomputer"),
+        _mac("SAMPLER_MAC", 0x12, "Whom samples come from"),
+        digest_register("COMMITMENT", 0x18, "To the key of this epoch."),
+        Register(
+            "COUNTS",
+            0x20,
+            Access.READ,
+            "Of the epoch under way, as its record will have them.",
+            count=Record.ROOT - Record.PAIRS,
+            names=tuple(word.name for word in Record if Record.PAIRS <= word < Record.ROOT),
+            reset=None,
+        ),
+        Register(
+            "RECORD",
+            0x40,
+            Access.READ,
+            "Of the last epoch that has ended; of none before.",
+            count=RECORD_WORDS,
+            reset=None,
+        ),
+    ),
+)
+
+GATEWAY_BLOCK = Block(
+    "gateway",
+    GATEWAY_BASE,
+    "Who the device is, beyond its scrubbers.",
+    (
+        Register("GATEWAY_IDENTITY", 0x00, Access.READ, "Reads CUSG: this is a gateway.", reset=GATEWAY_IDENTITY_VALUE),
+        Register(
+            "GATEWAY_MAP",
+            0x01,
+            Access.READ,
+            "The first four bytes of the SHA-256 of this map, as MAP_DIGEST has them.",
+            reset=None,
+        ),
+    ),
+)
