@@ -26,8 +26,8 @@ class Kind(enum.IntEnum):
     BEGIN = 2
     """An epoch begins: its number, the threshold in 2 words, and the commitment to its key."""
     LEAF = 3
-    """A pair is complete: its tag, then its index in the epoch, then the leaf. It leaves before it is decided whether the pair
-    is kept."""
+    """A pair is complete: its tag, then its index in the epoch, then the leaf. It leaves before it is decided whether the
+    pair is kept."""
     PAIR = 4
     """A piece of the transcript of a pair that is kept: its tag, then its index in the epoch, where the piece begins, in
     octets, and the piece, of whole words."""
