@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frame streams: beat layout, buffers, crossings, width conversion and the protocol checker."""
+"""Frame streams: beat layout, buffers, arbiter, crossings, width conversion and the protocol checker."""
 
+from .arbiter import FrameArbiter
 from .beat import FrameSignature, beat_layout
 from .cdc import ClockCrossing
 from .checker import StreamChecker, StreamRule
@@ -11,6 +12,7 @@ from .width import WidthConverter
 
 __all__ = [
     "ClockCrossing",
+    "FrameArbiter",
     "FrameFIFO",
     "FrameSignature",
     "Queue",
