@@ -150,8 +150,9 @@ class NicTop(_EthernetTop):
         rom, secret, build_id: see `EthernetNic`.
     """
 
-    options = "--placer static --ignore-loops"
-    """Of nextpnr. Where most block RAM is in use, this placer leaves less far from it; ring oscillators are loops."""
+    options = "--placer static --ignore-loops --tmg-ripup"
+    """Of nextpnr. Where most block RAM is in use, this placer leaves less far from it; ring oscillators are loops; and the third
+    lets the router go back on ways that are too long."""
     commands = HIDE_FIELDS
 
     def __init__(self, board: Board, rom: bytes, secret: bytes, build_id: bytes) -> None:
