@@ -151,8 +151,8 @@ class NicTop(_EthernetTop):
     """
 
     options = "--placer static --ignore-loops --tmg-ripup"
-    """Of nextpnr. Where most block RAM is in use, this placer leaves less far from it; ring oscillators are loops; and the third
-    lets the router go back on ways that are too long."""
+    """Of nextpnr. Where most block RAM is in use, this placer leaves less far from it; ring oscillators are loops; and the
+    third lets the router go back on ways that are too long."""
     commands = HIDE_FIELDS
 
     def __init__(self, board: Board, rom: bytes, secret: bytes, build_id: bytes) -> None:
