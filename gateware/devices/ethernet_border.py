@@ -4,89 +4,24 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth import Cat, Const, DomainRenamer, Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes import registers
-from custodes.border_registers import BORDER_CONTROL_BLOCK
-from custodes.control_registers import CONTROL_IDENTITY_VALUE
 from custodes.ethernet import LinkSpeed
 from custodes.flow_table import FLOWS
 from custodes.maps import BORDER
 from custodes.register_map import DATAPATH_WORDS
 from custodes.table import Port, Reason
-from gateware.control.arbiter import PAGE_WORDS, Router
 from gateware.control.boot import BootWrites
-from gateware.control.bus import BusInterface, bus_signature
-from gateware.control.crossing import READ_CYCLES, BusCrossing
-from gateware.control.decoder import Decoder
-from gateware.control.uart_link import UartLink
+from gateware.control.bus import bus_signature
 from gateware.devices.border import STORE_BYTES, Border
 from gateware.devices.ports import BLINK_CYCLES, add_port, connect_registers, shown
+from gateware.devices.serial_control import BUILD_ID_BYTES, CONTROL_HZ, SerialControl
 from gateware.ethernet import RgmiiDelays
 from gateware.ethernet.mdio import MDIO, MdioInterface
 from gateware.ethernet.rgmii import RGMII, RgmiiInterface
-
-CONTROL_HZ = 62_500_000
-BUILD_ID_BYTES = 32
-ANSWER_CYCLES = READ_CYCLES + 2
-"""After which a register of the datapath has come back: two more than from a warden."""
-
-
-class SerialControl(wiring.Component):
-    """A `UartLink` in the domain ``control``, the registers of `BORDER_CONTROL_BLOCK`, and the way to those in ``sync``.
-
-    Args:
-        build_id: what BUILD_ID reads.
-        clock_hz: of ``control``.
-
-    Members:
-        rx, tx: see `UartLink`.
-        bus: to the registers of the datapath, in ``sync``; what is read is right `ANSWER_CYCLES` after the address rests.
-
-    Reset both domains together: see `BusCrossing`.
-    """
-
-    rx: Signal
-    tx: Signal
-    bus: BusInterface
-
-    def __init__(self, build_id: bytes, clock_hz: int = CONTROL_HZ) -> None:
-        self.build_id = build_id
-        self.clock_hz = clock_hz
-        super().__init__({"rx": In(1), "tx": Out(1), "bus": Out(bus_signature(DATAPATH_WORDS))})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        uart, router = UartLink(self.clock_hz), Router([BORDER_CONTROL_BLOCK.base // PAGE_WORDS])
-        own = Decoder([BORDER_CONTROL_BLOCK])
-        for name, unit in (("uart", uart), ("router", router), ("own", own)):
-            m.submodules[name] = DomainRenamer("control")(unit)
-        m.submodules.crossing = crossing = BusCrossing(
-            DATAPATH_WORDS, i_domain="control", o_domain="sync", read_cycles=ANSWER_CYCLES
-        )
-        wiring.connect(m, uart.access, router.i)
-        wiring.connect(m, router.o[0], crossing.i)
-        wiring.connect(m, router.o[1], own.access)
-        wiring.connect(m, crossing.bus, wiring.flipped(self.bus))
-        scratch = Signal(32)
-        m.d.comb += [
-            uart.rx.eq(self.rx),
-            self.tx.eq(uart.tx),
-            uart.i_divisor.eq(own["UART_DIVISOR"].data),
-            uart.write_divisor.eq(own["UART_DIVISOR"].writes),
-            own["UART_DIVISOR"].value.eq(uart.divisor),
-            own["CONTROL_IDENTITY"].value.eq(CONTROL_IDENTITY_VALUE),
-            own["CLOCK_HZ"].value.eq(self.clock_hz),
-            own["SCRATCH"].value.eq(scratch),
-        ]
-        with m.If(own["SCRATCH"].writes):
-            m.d.control += scratch.eq(own["SCRATCH"].data)
-        for name, digest in (("MAP_DIGEST", BORDER.digest), ("BUILD_ID", self.build_id)):
-            words = Const(int.from_bytes(digest, "little"), 8 * len(digest))
-            m.d.comb += own[name].value.eq(words.word_select(own[name].index, 32))
-        return m
 
 
 class EthernetBorder(wiring.Component):
@@ -146,7 +81,7 @@ class EthernetBorder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.border = border = Border(1, self.flows, self.store_bytes)
-        m.submodules.control = control = SerialControl(self.build_id, self.clock_hz)
+        m.submodules.control = control = SerialControl(BORDER, DATAPATH_WORDS, self.build_id, self.clock_hz)
         m.submodules.boot = boot = BootWrites(DATAPATH_WORDS, self.writes)
         macs = {
             port: add_port(m, port.name.lower(), self.delays[port], self.pins[port], self.management[port])

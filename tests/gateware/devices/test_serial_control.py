@@ -12,8 +12,9 @@ from amaranth.sim import Simulator
 from custodes.border_registers import BORDER_BASE
 from custodes.control_registers import CONTROL_IDENTITY_VALUE, UART_DEFAULT_BAUD
 from custodes.maps import BORDER, NIC
+from custodes.register_map import DATAPATH_WORDS
 from custodes.serial_frames import WORD_BYTES, Reply, Request, Status, frame_bytes
-from gateware.devices.ethernet_border import ANSWER_CYCLES, SerialControl
+from gateware.devices.serial_control import ANSWER_CYCLES, SerialControl
 
 BIT_CYCLES = 10
 CLOCK_HZ = BIT_CYCLES * UART_DEFAULT_BAUD
@@ -74,7 +75,7 @@ class Host:
 
 @pytest.mark.parametrize("sync_period", [0.37, 1.0])
 def test_registers_of_the_link_and_of_the_datapath(sync_period: float):
-    dut = SerialControl(BUILD_ID, CLOCK_HZ)
+    dut = SerialControl(BORDER, DATAPATH_WORDS, BUILD_ID, CLOCK_HZ)
     written: list[tuple[int, int]] = []
 
     async def datapath(ctx: Any) -> None:
