@@ -32,7 +32,18 @@ VOCABULARY = {
 }
 SPECIFICATION = {
     f"custodes.{name}"
-    for name in ("address_table", "fingerprint", "flow_table", "keys", "macsec", "policy", "retimer", "table")
+    for name in (
+        "address_table",
+        "fingerprint",
+        "flow_table",
+        "gateway_formats",
+        "keys",
+        "macsec",
+        "policy",
+        "retimer",
+        "sample_tree",
+        "table",
+    )
 }
 """What it may see besides itself."""
 POLICY = {"custodes.errors", "custodes.policy", "custodes.registers"}
@@ -44,6 +55,7 @@ ALLOWED = {
         "cryptography",
         "distributed",
         "matplotlib",
+        "numpy",
         "pydantic",
         "rich",
         "scapy",
