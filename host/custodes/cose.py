@@ -1,51 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""COSE_Sign1 (RFC 9052, 4.2) with EdDSA and an attached payload; its key is named by itself."""
+"""Messages signed by who has one key: COSE_Sign1 (RFC 9052, 4.2) with Ed25519, whose key identifier is the public key."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from custodes.deterministic import decode, encode
+from custodes.mailbox import KEY_BYTES
 from custodes.orders import ALGORITHM, CONTEXT, EDDSA, KID
 
-KEY_BYTES = 32
-MESSAGE_PARTS = 4
+
+class SignatureError(Exception):
+    """A message is not signed by who it must be; one clear line."""
 
 
-def _protected(key: bytes) -> bytes:
-    return encode({ALGORITHM: EDDSA, KID: key})
+def sign1(payload: bytes, key: Ed25519PrivateKey, detached: bool = False) -> bytes:
+    """The signed message; without the payload if that goes another way."""
+    protected = encode({ALGORITHM: EDDSA, KID: key.public_key().public_bytes_raw()})
+    signature = key.sign(encode([CONTEXT, protected, b"", payload]))
+    return encode([protected, {}, None if detached else payload, signature])
 
 
-def _to_be_signed(key: bytes, payload: bytes, purpose: bytes) -> bytes:
-    """The Sig_structure of RFC 9052, 4.4, with what it is for as external data."""
-    return encode([CONTEXT, _protected(key), purpose, payload])
+def open1(message: bytes, keys: Collection[bytes], payload: bytes | None = None) -> tuple[bytes, bytes]:
+    """The public key that has signed a message, one of ``keys``, and the payload.
 
-
-def sign1(payload: bytes, key: Ed25519PrivateKey, purpose: bytes) -> list[Any]:
-    """A message that is good for one purpose only."""
-    public = key.public_key().public_bytes_raw()
-    return [_protected(public), {}, payload, key.sign(_to_be_signed(public, payload, purpose))]
-
-
-def verify1(message: Any, purpose: bytes) -> tuple[bytes, bytes]:
-    """The public key that has signed a message, and its payload.
+    Args:
+        payload: that of a detached signature.
 
     Raises:
-        ValueError: it is none, or not signed by the key that it names, or not for this purpose.
+        SignatureError: the message is none, or by nobody of these.
     """
-    if not isinstance(message, list) or len(message) != MESSAGE_PARTS:
-        raise ValueError("is no COSE_Sign1 of Ed25519")
-    protected, unprotected, payload, signature = message
     try:
-        key = decode(protected)[KID]
-        if not isinstance(payload, bytes) or unprotected != {} or protected != _protected(key) or len(key) != KEY_BYTES:
-            raise ValueError("is no COSE_Sign1 of Ed25519")
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, _to_be_signed(key, payload, purpose))
-    except (TypeError, KeyError, AttributeError):
-        raise ValueError("is no COSE_Sign1 of Ed25519") from None
-    except InvalidSignature:
-        raise ValueError("is not signed by the key that it names, or not for this") from None
-    return key, payload
+        protected, unprotected, inside, signature = decode(message)
+        headers = decode(protected)
+        who = headers[KID]
+        if unprotected != {} or headers != {ALGORITHM: EDDSA, KID: who} or not isinstance(who, bytes):
+            raise ValueError
+        if (inside is None) is (payload is None):
+            raise ValueError
+        content = inside if payload is None else payload
+        if not isinstance(content, bytes) or not isinstance(signature, bytes):
+            raise ValueError
+    except (ValueError, TypeError, KeyError):
+        raise SignatureError("is no signed message") from None
+    if len(who) != KEY_BYTES or who not in keys:
+        raise SignatureError(f"is signed by somebody else: {who.hex()}")
+    try:
+        Ed25519PublicKey.from_public_bytes(who).verify(signature, encode([CONTEXT, protected, b"", content]))
+    except (InvalidSignature, ValueError):
+        raise SignatureError(f"has a signature that is not by {who.hex()}") from None
+    return who, content

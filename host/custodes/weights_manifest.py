@@ -10,13 +10,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from custodes.cose import sign1, verify1
+from custodes.cose import SignatureError, open1, sign1
 from custodes.deterministic import decode, encode
 from custodes.errors import CaptureError, KeysError
 
-PURPOSE = b"custodes/manifest/v1"
+MANIFEST = "custodes/manifest/v1"
 DIGEST_BYTES = 32
-PARTS = 3
+PARTS = 4
 MAX_BYTES = (1 << 48) - 1
 """An upload frame has no more bits for where its octets belong."""
 MAX_MANIFEST_BYTES = 1 << 16
@@ -38,15 +38,15 @@ class Manifest:
         return self.bits // 8
 
     def encoded(self) -> bytes:
-        return encode([self.model, self.bits, self.sha256])
+        return encode([MANIFEST, self.model, self.bits, self.sha256])
 
     @classmethod
     def decoded(cls, payload: bytes) -> Manifest:
         """Raises `ValueError`."""
         content = decode(payload)
         if isinstance(content, list) and len(content) == PARTS:
-            model, bits, sha256 = content
-            good = isinstance(model, str) and model.isprintable() and 0 < len(model) <= MAX_MODEL
+            kind, model, bits, sha256 = content
+            good = kind == MANIFEST and isinstance(model, str) and model.isprintable() and 0 < len(model) <= MAX_MODEL
             good = good and type(bits) is int and bits % 8 == 0 and 0 < bits <= 8 * MAX_BYTES
             if good and isinstance(sha256, bytes) and len(sha256) == DIGEST_BYTES:
                 return cls(model, bits, sha256)
@@ -77,7 +77,7 @@ def digest_of(weights: Path, told: Told = lambda octets: None) -> tuple[int, byt
 
 def signed_manifest(manifest: Manifest, keys: Sequence[Ed25519PrivateKey]) -> bytes:
     """What a manifest file has in it."""
-    return encode([sign1(manifest.encoded(), key, PURPOSE) for key in keys])
+    return encode([sign1(manifest.encoded(), key) for key in keys])
 
 
 def load_manifest(path: Path, governors: Sequence[bytes], threshold: int) -> Manifest:
@@ -95,14 +95,14 @@ def load_manifest(path: Path, governors: Sequence[bytes], threshold: int) -> Man
         if len(data) > MAX_MANIFEST_BYTES:
             raise ValueError(f"is larger than {MAX_MANIFEST_BYTES} bytes")
         messages = decode(data)
-        if not isinstance(messages, list):
+        if not isinstance(messages, list) or not all(isinstance(message, bytes) for message in messages):
             raise ValueError("is no list of signed manifests")
-        found = [verify1(message, PURPOSE) for message in messages]
-        signers = {key for key, _ in found if key in governors}
+        found = [open1(message, governors) for message in messages]
+        signers = {key for key, _ in found}
         if len({payload for _, payload in found}) > 1:
             raise ValueError("its signatures are of different manifests")
         if len(signers) < threshold or not found:
             raise ValueError(f"{len(signers)} of {threshold} governors that must sign have signed it")
         return Manifest.decoded(found[0][1])
-    except ValueError as error:
+    except (ValueError, SignatureError) as error:
         raise KeysError(f"{path}: {error}") from None
