@@ -58,12 +58,12 @@ class TransformerPlugin:
         expected = b"".join(answer(self._model, request) for request in requests)
         if output == expected:
             return Judgement(Verdict.PASS, "the same octets")
+        if expected.startswith(output):
+            return Judgement(Verdict.UNVERIFIABLE, f"the answer ends after {len(output)} of {len(expected)} octets")
         if not all(request.generates for request in requests):
             return Judgement(
                 Verdict.UNVERIFIABLE, "the answer to a request that generates nothing is not the declared one"
             )
-        if expected.startswith(output):
-            return Judgement(Verdict.UNVERIFIABLE, f"the answer ends after {len(output)} of {len(expected)} octets")
         differs = next(
             (i for i, (one, other) in enumerate(zip(expected, output, strict=False)) if one != other), len(expected)
         )
