@@ -39,6 +39,7 @@ from custodes.device import open_warden
 from custodes.errors import CaptureError, UsageError
 from custodes.fingerprint_command import fingerprint
 from custodes.flash import TARGETS, Loader, plan
+from custodes.gateway_demo import demo_gateway
 from custodes.info_command import info, version
 from custodes.leak import judge_leaks, measure_all
 from custodes.link import DIALECTS
@@ -47,6 +48,7 @@ from custodes.output import output_file
 from custodes.provision_commands import key, provision
 from custodes.records_command import records
 from custodes.report import Report
+from custodes.sample_command import sample
 from custodes.scrub import scrub_capture
 from custodes.sealed_leg import need_scapy, seal_scrubbed
 from custodes.seeds import KNOWN_SEED, load_seed
@@ -54,6 +56,7 @@ from custodes.serve_command import serve
 from custodes.session_commands import open_frames, seal
 from custodes.simlink import built_lanes
 from custodes.terminal import Screen, policy_line, shown
+from custodes.upload_command import GATEWAY_DEVICE, manifest, upload_weights
 from custodes.watch_command import watch
 
 INSTALLED_CAPTURE = Path(sys.prefix) / "share" / "custodes" / "demo.pcap"
@@ -169,6 +172,9 @@ app.command(epilog=EXIT_CODES)(live)
 app.command(epilog=EXIT_CODES)(records)
 app.command(epilog=EXIT_CODES)(fingerprint)
 app.command(epilog=EXIT_CODES)(watch)
+app.command(epilog=EXIT_CODES)(manifest)
+app.command("upload", epilog=EXIT_CODES)(upload_weights)
+app.command(epilog=EXIT_CODES)(sample)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -190,7 +196,14 @@ def demo(
     the capture crosses the simulated border: prover and verifier flip a coin for its words, frames leave by the schedule,
     and both watch it with `custodes watch`; once as it should be, and once with a bit of a field changed, which both must
     find. What a retimer leaves of timing channels is measured.
+
+    With --device sim:gateway there is no capture: a server gets its weights through the gateway, answers the world over
+    HTTP, and is sampled and recomputed; then it lies, until that is found and it has no power. That takes network
+    namespaces.
     """
+    if device == GATEWAY_DEVICE:
+        demo_gateway(screen(quiet, verbose), out, lanes, as_json)
+        return
     need_scapy()
     # Whatever this environment says of matplotlib: it shows no window, and where it caches fonts is nobody's concern.
     os.environ["MPLBACKEND"] = "svg"

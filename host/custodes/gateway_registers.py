@@ -4,15 +4,29 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import replace
 
 from custodes.control_registers import DIGEST_WORDS, digest_register
 from custodes.gateway_formats import RECORD_WORDS, Record
 from custodes.register_map import Access, Block, Field, Register
+from custodes.registers import WARDEN_BLOCK
 
 GATEWAY_IDENTITY_VALUE = 0x43555347
-UPLOAD_BASE, SAMPLER_BASE, GATEWAY_BASE = 0x400, 0x500, 0x700
+SCRUBBER_BASE, UPLOAD_BASE, SAMPLER_BASE, GATEWAY_BASE = 0x1800, 0x1C00, 0x1D00, 0x1E00
+"""Above the control. A gateway's sessions are where a processor has them, from 0 on."""
+PAGE_WORDS = 0x100
+"""Of each block but those of sessions and scrubbers, at most."""
+GATEWAY_WORDS = 0x2000
 DEFAULT_PAUSE_CYCLES = 125_000_000
 """A second at 125 MHz."""
+
+
+class GatewayPort(enum.IntEnum):
+    """Where frames enter and leave; what leaves to the recomputer is sealed, and nothing enters there."""
+
+    SERVER = 0
+    WORLD = 1
+    RECOMPUTER = 2
 
 
 class Mode(enum.IntEnum):
@@ -196,5 +210,20 @@ GATEWAY_BLOCK = Block(
             "The first four bytes of the SHA-256 of this map, as MAP_DIGEST has them.",
             reset=None,
         ),
+        Register(
+            "SEALED",
+            0x02,
+            Access.READ_WRITE,
+            "How weights come.",
+            (Field("UPLOAD", 0, 1, "1: as MACsec, for a receive channel of the sessions; what is not is dropped."),),
+        ),
     ),
 )
+
+SCRUBBER_BLOCK = replace(
+    WARDEN_BLOCK,
+    name="scrubber",
+    base=SCRUBBER_BASE,
+    registers=tuple(replace(register, name=f"SCRUBBER_{register.name}") for register in WARDEN_BLOCK.registers),
+)
+"""Those of a warden without flows, whose cluster is the server."""

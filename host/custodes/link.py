@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from custodes.errors import DeviceError
+from custodes.gateway_registers import GatewayPort
 from custodes.macsec import Opening, Sealing, Side
 from custodes.table import Port, Reason
 
-P = TypeVar("P", Port, Side)
+P = TypeVar("P", Port, Side, GatewayPort)
 R = TypeVar("R", bound=Reason | Sealing | Opening)
 
 
@@ -35,9 +36,9 @@ class Outcome(NamedTuple, Generic[R]):
 
 
 class Dialect(NamedTuple):
-    """What a kind of device calls its two ports, and what it says of the frames that come in at each."""
+    """What a kind of device calls its two ports, the first two, and what it says of the frames that come in at each."""
 
-    ports: type[Port] | type[Side]
+    ports: type[Port] | type[Side] | type[GatewayPort]
     reasons: tuple[type[Reason], type[Reason]] | tuple[type[Sealing], type[Opening]]
 
 
@@ -46,6 +47,7 @@ DIALECTS = {
     "scrubber": Dialect(Port, (Reason, Reason)),
     "border": Dialect(Port, (Reason, Reason)),
     "processor": Dialect(Side, (Sealing, Opening)),
+    "gateway": Dialect(GatewayPort, (Reason, Reason)),
     "nic": Dialect(Side, (Sealing, Opening)),
 }
 
@@ -121,12 +123,15 @@ def open_link(name: str, lanes: int = 1, waveform: Path | None = None) -> Link:
         names = " or ".join(f"sim:{known}" for known in DIALECTS)
         raise DeviceError(f"{name}: no such device; try {names} or serial:PORT")
     from custodes.simborder import SimBorder
+    from custodes.simgateway import SimGateway
     from custodes.simlink import SimLink, lanes_of
     from custodes.simnic import SimNic
 
     which, _, flash = which.partition(":")
     if which == "nic" and lanes == 1:
         return SimNic(Path(flash) if flash else None, waveform)
+    if which == "gateway" and lanes in lanes_of(which):
+        return SimGateway(lanes, waveform)
     if which == "border" and lanes in lanes_of(which):
         return SimBorder(lanes, waveform)
     return SimLink(which, lanes, waveform)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from custodes.border_registers import BORDER_BLOCK, BORDER_CONTROL_BLOCK, FINGERPRINT_BLOCK, RETIMER_BLOCK
 from custodes.coin_registers import COIN_BLOCK
 from custodes.control_registers import CONTROL_BLOCK, FIRMWARE_BLOCK
+from custodes.gateway_registers import GATEWAY_BLOCK, SAMPLER_BLOCK, SCRUBBER_BLOCK, UPLOAD_BLOCK
 from custodes.macsec import Side
 from custodes.processor_registers import PROCESSOR_BLOCK
 from custodes.register_map import Block, RegisterMap
@@ -31,5 +32,10 @@ BORDER = RegisterMap(
     "The whole warden: scrubbers, retimer, fingerprints and coin, and on a board its serial link.",
     (WARDEN_BLOCK, RETIMER_BLOCK, FINGERPRINT_BLOCK, COIN_BLOCK, BORDER_BLOCK, BORDER_CONTROL_BLOCK),
 )
+GATEWAY = RegisterMap(
+    "gateway",
+    "The gateway: sessions, scrubbers, upload and sampler, and on a board its serial link.",
+    (PROCESSOR_BLOCK, BORDER_CONTROL_BLOCK, SCRUBBER_BLOCK, UPLOAD_BLOCK, SAMPLER_BLOCK, GATEWAY_BLOCK),
+)
 FIRMWARE = RegisterMap("firmware", "What the control CPU of a nic has besides that device's map.", (FIRMWARE_BLOCK,))
-MAPS = (WARDEN, BORDER, PROCESSOR, NIC, FIRMWARE)
+MAPS = (WARDEN, BORDER, PROCESSOR, NIC, GATEWAY, FIRMWARE)

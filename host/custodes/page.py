@@ -50,17 +50,24 @@ th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px sol
 th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; }
 """
 
-PAGE = Template("""<!doctype html>
+FRAME = Template("""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Warden report: $input</title>
+<title>$title</title>
 <style>$style</style>
 </head>
 <body>
 <main>
-<h1>What the warden let through</h1>
+$content
+</main>
+</body>
+</html>
+""")
+"""Of every page."""
+
+REPORT = Template("""<h1>What the warden let through</h1>
 <p class="soft">$input, sent through $device.<br>Policy: $policy.<br>Flows: $flows.</p>
 <div class="$verdict_class" role="status">$verdict$mismatches</div>
 <dl>$figures</dl>
@@ -90,11 +97,7 @@ $drops
 $passed
 <p>Headers do not show, and this device does not change: $residual.</p>
 $sealed
-$more
-</main>
-</body>
-</html>
-""")
+$more""")
 
 
 def write_page(path: Path, report: Report, leg: SealedLeg | None, more: Sequence[str] = ()) -> None:
@@ -106,8 +109,7 @@ def write_page(path: Path, report: Report, leg: SealedLeg | None, more: Sequence
 def page(report: Report, leg: SealedLeg | None = None, more: Sequence[str] = ()) -> str:
     """The page as text; ``leg``: what became of the frames that were sealed afterwards; ``more``: sections after that."""
     erased = sorted((entry for entry in report.erased if carries(entry)), key=lambda entry: -entry.before)
-    return PAGE.substitute(
-        style=STYLE,
+    content = REPORT.substitute(
         input=escape(report.input),
         device=escape(f"{report.device} with {plural(report.lanes, 'lane')}"),
         policy=escape(policy_line(report)),
@@ -125,6 +127,12 @@ def page(report: Report, leg: SealedLeg | None = None, more: Sequence[str] = ())
         sealed="" if leg is None else _sealed(leg),
         more="\n".join(more),
     )
+    return framed(f"Warden report: {report.input}", content)
+
+
+def framed(title: str, content: str) -> str:
+    """A whole page with our style."""
+    return FRAME.substitute(title=escape(title), style=STYLE, content=content)
 
 
 def _figures(report: Report) -> str:

@@ -18,6 +18,7 @@ INK, ERASED, LEFT = COLOURS
 WIDTH_IN = 5.0
 ROW_IN = 0.52
 POINTS = 11
+CURVES_IN = 3.0
 LONGEST = 0.58
 """Share of the width that the longest bar takes; its label has the rest."""
 
@@ -54,6 +55,60 @@ def bars(name: str, description: str, rows: Sequence[Bar]) -> str:
             axes.barh(i + 0.7, row.left, height=0.27, color=LEFT)
             axes.text(0, i + 0.44, row.title, color=INK, ha="left")
             axes.text(row.whole + 0.02 * largest, i + 0.7, row.label, color=INK, va="center")
+        file = io.StringIO()
+        figure.savefig(
+            file, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
+    return _for_page(name, description, file.getvalue())
+
+
+class Point(NamedTuple):
+    """A measured value, and the interval in which it may be."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+
+
+class Curve(NamedTuple):
+    """What is expected at some places, and what was measured there."""
+
+    title: str
+    expected: Sequence[tuple[float, float]]
+    measured: Sequence[Point]
+
+
+def curves(name: str, description: str, x_title: str, found: Sequence[Curve]) -> str:
+    """Curves between 0 and 1 over a logarithmic scale, each with its title at its end, and measured points on them.
+
+    Args:
+        name, description: as of `bars`.
+        x_title: what stands below.
+    """
+    with matplotlib.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": POINTS, "font.family": "sans-serif"}
+    ):
+        figure = Figure(figsize=(WIDTH_IN, CURVES_IN))
+        axes = figure.add_axes((0.1, 0.17, 0.7, 0.78))
+        axes.set_xscale("log", base=2)
+        places = sorted({x for curve in found for x, _ in curve.expected})
+        axes.set_xticks(places, [f"{x:g}" for x in places], color=INK)
+        axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"], color=INK)
+        axes.set_ylim(-0.02, 1.04)
+        axes.set_xlabel(x_title, color=INK)
+        axes.tick_params(color=INK, length=3)
+        axes.minorticks_off()
+        for side, spine in axes.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(INK)
+        for curve in found:
+            axes.plot(*zip(*curve.expected, strict=True), color=ERASED, linewidth=3)
+            for x, y, low, high in curve.measured:
+                axes.plot((x, x), (low, high), color=LEFT, linewidth=1)
+                axes.plot(x, y, color=LEFT, marker="o", markersize=4)
+            x, y = curve.expected[-1]
+            axes.annotate(curve.title, (x, y), (8, 0), textcoords="offset points", color=INK, va="center")
         file = io.StringIO()
         figure.savefig(
             file, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))

@@ -59,6 +59,14 @@ _OWN_PROTOTYPES: dict[str, dict[str, tuple[Any, list[Any]]]] = {
         "custodes_left": (_i64, [_device, _u32, ctypes.POINTER(_u64), ctypes.c_char_p, _u64]),
     },
     "processor": _BUS | _TAMPER,
+    "gateway": _BUS
+    | _TAMPER
+    | {
+        "custodes_power": (_u32, [_device]),
+        "custodes_unplug": (None, [_device, _u32]),
+        "custodes_unsent": (_u64, [_device]),
+        "custodes_left": (_i64, [_device, _u32, ctypes.c_char_p, _u64]),
+    },
     "nic": _TAMPER
     | {
         "custodes_access": (_i32, [_device, _u32, _u32, _words]),
@@ -75,7 +83,7 @@ _OWN_PROTOTYPES: dict[str, dict[str, tuple[Any, list[Any]]]] = {
     },
 }
 """Functions that not every device has."""
-_OWN_LANES = {"nic": (1,), "border": (1, 8)}
+_OWN_LANES = {"nic": (1,), "border": (1, 8), "gateway": (1, 8)}
 
 
 def lanes_of(which: str) -> tuple[int, ...]:

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway behind a `Link`: its server's power and weights, its policy, its epochs, and the keys of its sessions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+from custodes.accessors import Registers
+from custodes.device import opened
+from custodes.errors import DeviceError
+from custodes.gateway_formats import DIGEST_WORDS, Record
+from custodes.gateway_registers import (
+    GATEWAY_IDENTITY_VALUE,
+    SCRUBBER_BASE,
+    Fault,
+    Mode,
+    UploadOrder,
+)
+from custodes.keys import Keys
+from custodes.link import Link
+from custodes.maps import GATEWAY
+from custodes.policy import Policy
+from custodes.processor import Processor
+from custodes.registers import policy_writes
+
+REASONS = {
+    Fault.RESET: "the gateway has had no power",
+    Fault.ORDERED: "its host told it to",
+    Fault.GUARD: "a unit of the gateway failed, or somebody tampered with it",
+    Fault.BACKWARD: "the server sent something before it was allowed to serve",
+    Fault.SECOND: "weights came when there were enough",
+    Fault.ORDER: "weights came out of order, or were not divided as they must be",
+    Fault.MALFORMED: "a frame of weights was malformed",
+    Fault.PAUSE: "weights did not come for too long",
+    Fault.DIGEST: "the weights are not those that were announced",
+    Fault.LENGTH: "the announced number of bits is none of whole octets",
+}
+"""Why a server has no power."""
+PATIENCE_S = 10.0
+"""For what a gateway does by itself."""
+_POLL_S = 0.001
+MAC_BYTES = 6
+
+
+class EpochRecord(NamedTuple):
+    """Of an epoch that has ended."""
+
+    epoch: int
+    pairs: int
+    kept: int
+    threshold: int
+    events: dict[str, int]
+    """Frames dropped since the server was switched on, by why."""
+    root: bytes
+    key: bytes
+
+    @classmethod
+    def of(cls, words: list[int]) -> EpochRecord:
+        """From the words of `Record`."""
+        events = {word.name.lower(): words[word] for word in Record if Record.STORE_FULL <= word < Record.ROOT}
+        threshold = words[Record.THRESHOLD_HIGH] << 32 | words[Record.THRESHOLD]
+        root, key = (
+            b"".join(word.to_bytes(4) for word in words[at : at + DIGEST_WORDS]) for at in (Record.ROOT, Record.KEY)
+        )
+        return cls(words[Record.EPOCH], words[Record.PAIRS], words[Record.KEPT], threshold, events, root, key)
+
+
+def mac_words(mac: bytes) -> list[int]:
+    """An address as its two registers have it."""
+    padded = mac.ljust(8, b"\0")
+    return [int.from_bytes(padded[:4]), int.from_bytes(padded[4:])]
+
+
+class Gateway:
+    """A gateway that has said who it is.
+
+    Members:
+        registers: all that it has, by name.
+        sessions: what seals samples, and opens weights where they come sealed.
+
+    Raises:
+        DeviceError: what answers is no gateway, or of another version.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.registers = Registers(link, GATEWAY)
+        identity = self.registers.read("GATEWAY_IDENTITY")
+        if identity != GATEWAY_IDENTITY_VALUE:
+            raise DeviceError(
+                f"the device is no gateway: its identity is {identity:#010x}, not {GATEWAY_IDENTITY_VALUE:#010x}"
+            )
+        if self.registers.read("GATEWAY_MAP") != int.from_bytes(GATEWAY.digest[:4], "little"):
+            raise DeviceError("the device was built from another version than this host; run `make sim` again")
+        self.sessions = Processor(link)
+
+    @property
+    def mode(self) -> Mode:
+        return self.registers.field("UPLOAD_STATE", "MODE", Mode)
+
+    @property
+    def fault(self) -> Fault:
+        """Why the server had no power when it had none last."""
+        return self.registers.field("UPLOAD_STATE", "FAULT", Fault)
+
+    @property
+    def counted(self) -> int:
+        """Octets of weights that have come."""
+        lower, upper = self.registers.words("UPLOAD_COUNTED")
+        return (upper << 32 | lower) // 8
+
+    def off(self) -> DeviceError:
+        """What to raise where the server has lost its power."""
+        return DeviceError(f"the server has no power: {REASONS[self.fault]}")
+
+    def start(
+        self, bits: int, digest: bytes, server: bytes = b"\xff" * MAC_BYTES, pause_cycles: int | None = None
+    ) -> None:
+        """Give the server power, and take so many bits of weights with this SHA-256.
+
+        Args:
+            server: the MAC address that weights are sent to.
+            pause_cycles: how long weights may be in coming.
+
+        Raises:
+            DeviceError: it does not begin.
+        """
+        registers = self.registers
+        registers.write_words("UPLOAD_BITS", [bits & 0xFFFF_FFFF, bits >> 32])
+        registers.write_words("UPLOAD_DIGEST", _digest_words(digest))
+        registers.write_words("SERVER_MAC", mac_words(server))
+        if pause_cycles is not None:
+            registers.write("UPLOAD_PAUSE_CYCLES", pause_cycles)
+        self.wait(lambda: bool(registers.field("UPLOAD_STATE", "READY")), "does not let its server have power again")
+        registers.write("UPLOAD_COMMAND", UploadOrder.START)
+        if self.mode is Mode.OFF:
+            raise self.off()
+
+    def stop(self) -> None:
+        """Take power from the server; all is forgotten."""
+        self.registers.write("UPLOAD_COMMAND", UploadOrder.STOP)
+
+    def load(self, policy: Policy) -> None:
+        """Put a policy into the scrubbers: it is forgotten as the server loses its power. Raises `PolicyError` where their
+        tables cannot hold it."""
+        for address, value in list(policy_writes(policy)):
+            self.link.write(SCRUBBER_BASE + address, value)
+
+    def load_keys(self, keys: Keys) -> None:
+        """The session to the recomputer, and that in which weights come where they come sealed."""
+        self.sessions.load(keys)
+
+    def send_samples_to(self, recomputer: bytes, own: bytes) -> None:
+        """MAC addresses of samples; forgotten as the server loses its power."""
+        self.registers.write_words("RECOMPUTER_MAC", mac_words(recomputer))
+        self.registers.write_words("SAMPLER_MAC", mac_words(own))
+
+    def epoch(self, key: bytes, threshold: int) -> int:
+        """End the epoch, if there is one, and begin another; returns its number."""
+        registers = self.registers
+        registers.write_words("THRESHOLD", [threshold & 0xFFFF_FFFF, threshold >> 32])
+        registers.write_words("SAMPLER_KEY", _digest_words(key))
+        registers.write("SAMPLER_COMMAND", 1)
+        self.wait(lambda: not registers.field("SAMPLER_STATE", "BUSY"), "does not end the epoch")
+        return registers.read("EPOCH")
+
+    @property
+    def record(self) -> EpochRecord:
+        """Of the last epoch that has ended."""
+        return EpochRecord.of(self.registers.words("RECORD"))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Of the epoch under way, by name."""
+        return {name.lower(): count for name, count in self.registers.named("COUNTS").items()}
+
+    @property
+    def commitment(self) -> bytes:
+        """To the key of the epoch under way."""
+        return self.registers.octets("COMMITMENT")
+
+    def wait(self, done: Callable[[], bool], what: str) -> None:
+        """Let time pass in the device until it is done. Raises `DeviceError`, which says ``what``, where it never is."""
+        until = time.monotonic() + PATIENCE_S
+        while not done():
+            if time.monotonic() > until:
+                raise DeviceError(f"the gateway {what}")
+            self.link.wait(_POLL_S)
+
+
+def _digest_words(digest: bytes) -> list[int]:
+    return [int.from_bytes(digest[at : at + 4], "little") for at in range(0, len(digest), 4)]
+
+
+def open_gateway(name: str, lanes: int = 1, waveform: Path | None = None) -> AbstractContextManager[Gateway]:
+    """Open a gateway by name for the length of a block, as `custodes.device.opened` describes."""
+    return opened(Gateway, name, lanes, waveform)
