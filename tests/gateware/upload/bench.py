@@ -9,7 +9,7 @@ from hashlib import sha256
 from random import Random
 from typing import Any
 
-from amaranth import ClockDomain, Module, ResetSignal, Signal
+from amaranth import ClockDomain, Module, ResetInserter, ResetSignal, Signal
 from amaranth.sim import Simulator
 
 from custodes.gateway_registers import UPLOAD_BLOCK, Fault, Mode, UploadOrder
@@ -57,14 +57,16 @@ class Bench:
         self.ctx: Any = None
         self._checks: dict[str, Any] = {}
 
-    def run(self, testbench: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def run(self, testbench: Callable[[], Coroutine[Any, Any, None]], fragment: Any = None) -> None:
         m = Module()
         m.domains.sync = ClockDomain()
         m.d.comb += ResetSignal().eq(self._reset)
-        m.submodules.dut = self.dut
+        m.submodules.dut = fragment or self.dut
         for name in OUTPUTS:
-            m.submodules[f"check_{name}"] = check = StreamChecker(self.lanes)
+            check = StreamChecker(self.lanes)
             check.observe(m, getattr(self.dut, name))
+            # What passes may be withdrawn as power goes; weights never.
+            m.submodules[f"check_{name}"] = check if name == "o_weights" else ResetInserter(self.dut.forget)(check)
             self._checks[name] = check
 
         async def first(ctx: Any) -> None:
@@ -99,7 +101,6 @@ class Bench:
                 self._offers[name], moved = False, True
         forgets = ctx.get(self.dut.forget)
         for name, check in self._checks.items():
-            # What passes may be withdrawn as power goes; weights never.
             if ctx.get(check.violation) and not (forgets and name != "o_weights"):
                 raise AssertionError(f"{name} breaks the rule of streams: {ctx.get(check.code)}")
         if forgets:
@@ -215,14 +216,26 @@ class Both:
         await self.announce(octets, bits, digest)
         await self.order(UploadOrder.START)
 
+    def send(self, frame: bytes, error: bool = False) -> None:
+        """A frame from the world, on its way."""
+        self.bench.send("i_world", frame, error)
+        self._take(self.model.from_world(frame, error))
+
     async def world(self, *frames: bytes, error: bool = False) -> None:
         """Back to back, so that what comes behind the last of weights comes before its digest."""
         for frame in frames:
-            self.bench.send("i_world", frame, error)
-            self._take(self.model.from_world(frame, error))
+            self.send(frame, error)
         await self.bench.settle()
         self.model.digested()
         await self.same()
+
+    async def check(self, frame: bytes) -> None:
+        """Send the last weights, and wait until they have left, which is before there is a digest."""
+        self.send(frame)
+        while not self.bench.left["o_weights"].frames:
+            await self.bench.step()
+        await self.same()
+        assert self.model.mode == Mode.CHECK
 
     async def server(self, frame: bytes) -> None:
         self.bench.send("i_server", frame)
@@ -272,8 +285,13 @@ class Both:
             ("o_server",): [frame for left in self._expected for frame in left.world],
         }
         for names, frames in expected.items():
-            found = [frame.data for name in names for frame in bench.left[name].frames if not frame.error]
-            # Of a frame that ends everything more or less may have left.
+            # Of a frame that ends everything more or less may have left; of weights it then ends with an error.
+            found = [
+                frame.data
+                for name in names
+                for frame in bench.left[name].frames
+                if not (frame.error and name == "o_weights")
+            ]
             assert found[: len(frames)] == frames
             assert len(found) <= len(frames) + (mode == Mode.OFF)
         assert not bench.left["o_weights"].open
