@@ -26,6 +26,8 @@ from custodes.samples import is_sample
 from custodes.transformer import Transformer
 
 PLUGINS = ("transformer", "command")
+PLUGIN_SETTINGS = {"kind", "weights", "model", "command", "seconds"}
+MAX_COMMAND_S = 86400
 BATCH = 256
 """Frames in a transaction, at most."""
 Deliver = Callable[[bytes], None]
@@ -62,13 +64,16 @@ def make_plugin(setting: dict[str, Any]) -> Plugin:
             and setting["command"]
             and all(type(word) is str for word in setting["command"])
         ):
-            return CommandPlugin(setting["command"], float(setting.get("seconds", COMMAND_S)))
+            seconds = float(setting.get("seconds", COMMAND_S))
+            if not 0 < seconds <= MAX_COMMAND_S:
+                raise PluginError(f"a command may take up to {MAX_COMMAND_S} seconds, not {seconds:g}")
+            return CommandPlugin(setting["command"], seconds)
         if setting["kind"] != "transformer":
             raise PluginError(f"there is no such plug-in; there are {' and '.join(PLUGINS)}")
         model = Transformer(Path(setting["weights"]).read_bytes())
     except OSError as error:
         raise PluginError(f"{setting['weights']}: {error.strerror}") from None
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise PluginError("the setting of the plug-in is incomplete") from None
     if setting.get("model") not in (None, model.digest.hex()):
         raise PluginError(f"{setting['weights']}: is the model {model.digest.hex()}, not {setting['model']}")

@@ -306,6 +306,8 @@ def test_a_plugin_that_fails_makes_a_pair_unverifiable(scene: Scene, tmp_path: P
         ({"kind": "other"}, "no such plug-in"),
         ({"kind": "command"}, "incomplete"),
         ({"kind": "command", "command": []}, "no such plug-in"),
+        ({"kind": "command", "command": ["a"], "seconds": 0}, "up to 86400 seconds"),
+        ({"kind": "command", "command": ["a"], "seconds": 1 << 2000}, "incomplete"),
         ({"kind": "transformer"}, "incomplete"),
         ({"kind": "transformer", "weights": "nowhere"}, "nowhere: No such file"),
         ({"kind": "transformer", "weights": "\0"}, "incomplete"),
