@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A `Sampler` in Amaranth's simulator beside its specification: first what happens is told to the specification, and then
+it happens to the gateware, which must do the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from amaranth import ClockDomain, Module, ResetSignal, Signal
+from amaranth.hdl import Fragment
+from amaranth.sim import Simulator
+
+from custodes.gateway_formats import RECORD_WORDS, Record
+from custodes.gateway_registers import SAMPLER_BLOCK
+from custodes.model import sampler as model
+from gateware.sampler import Sampler
+from gateware.stream import StreamChecker
+from tests.gateware.stream.bench import Frame, Monitor, Pause, never, pack, to_beats
+from tests.host.sampler_traffic import MACS
+
+PERIOD_S = 1e-8
+FLOWS, SLOTS, SLOT_BYTES = 4, 4, 2048
+READ_CYCLES = 4
+PASS_CYCLES = 120
+"""After a short frame has been sent, until it has left, or never will."""
+PATIENCE_CYCLES = 20_000
+INPUTS = ("i_world", "i_server")
+OUTPUTS = ("o_server", "o_world", "o_samples")
+Script = Callable[[Any], Coroutine[Any, Any, None]]
+
+
+class Specification(model.Sampler):
+    """One that remembers what happened, for `Bench.play`."""
+
+    def __init__(self, flows: int = FLOWS, slots: int = SLOTS, slot_bytes: int = SLOT_BYTES) -> None:
+        super().__init__(flows, slots, slot_bytes, MACS)
+        self.happened: list[tuple[Any, ...]] = []
+
+    def _then(self, *what: Any) -> None:
+        self.happened.append((*what, self.flows, self.slots, dict(self.counts)))
+
+    def frame(self, from_server: bool, frame: bytes) -> bytes | None:
+        passed = super().frame(from_server, frame)
+        self._then("frame", from_server, frame, passed is not None)
+        return passed
+
+    def epoch(self, key: bytes, threshold: int) -> None:
+        super().epoch(key, threshold)
+        self._then("epoch", key, threshold)
+
+    def tick(self) -> None:
+        super().tick()
+        self._then("tick")
+
+    def stall(self) -> None:
+        super().stall()
+        self._then("stall")
+
+    def release(self, pairs: int | None = None) -> None:
+        super().release(pairs)
+        self._then("release")
+
+
+class Bench:
+    """Drives the unit cycle by cycle.
+
+    Members:
+        outputs: what has left, by port.
+        idle, pause: of the inputs and outputs; ``stalled``: the recomputer's port.
+    """
+
+    def __init__(self, lanes: int = 1, flows: int = FLOWS, slots: int = SLOTS, slot_bytes: int = SLOT_BYTES) -> None:
+        self.dut = Sampler(lanes, flows, slots, slot_bytes)
+        self.lanes = lanes
+        self.idle: Pause = never
+        self.pause: Pause = never
+        self.stalled = False
+        self.now = 0
+        self.sent: dict[str, list[int]] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        self.sent = {name: [] for name in INPUTS}
+        self._offers = dict.fromkeys(INPUTS, False)
+        self.outputs = {name: Monitor(self.lanes) for name in OUTPUTS}
+
+    def send(self, from_server: bool, frame: bytes) -> None:
+        beats = [pack(beat, self.lanes) for beat in to_beats(Frame(frame), self.lanes)]
+        self.sent[INPUTS[from_server]] += beats
+
+    async def cycle(self, ctx: Any) -> None:
+        moved = []
+        for name in INPUTS:
+            port, beats = getattr(self.dut, name), self.sent[name]
+            if not self._offers[name] and beats and not self.idle():
+                self._offers[name] = True
+                ctx.set(port.payload.as_value(), beats[0])
+                ctx.set(port.valid, 1)
+            if self._offers[name] and ctx.get(port.ready):
+                moved.append(name)
+        for name in OUTPUTS:
+            port = getattr(self.dut, name)
+            ready = not self.pause() and not (self.stalled and name == "o_samples")
+            ctx.set(port.ready, ready)
+            if ready and ctx.get(port.valid):
+                self.outputs[name].take(ctx.get(port.payload.as_value()), self.now)
+        await ctx.tick()
+        self.now += 1
+        for name in moved:
+            self.sent[name].pop(0)
+            self._offers[name] = False
+            ctx.set(getattr(self.dut, name).valid, 0)
+
+    async def cycles(self, ctx: Any, count: int) -> None:
+        for _ in range(count):
+            await self.cycle(ctx)
+
+    async def until(self, ctx: Any, what: Callable[[], bool]) -> None:
+        for _ in range(PATIENCE_CYCLES):
+            if what():
+                return
+            await self.cycle(ctx)
+        raise AssertionError("it does not come")
+
+    async def write(self, ctx: Any, name: str, value: int, index: int = 0) -> None:
+        bus = self.dut.bus
+        ctx.set(bus.address, SAMPLER_BLOCK[name].offset + index)
+        ctx.set(bus.write_data, value)
+        ctx.set(bus.write, 1)
+        await self.cycle(ctx)
+        ctx.set(bus.write, 0)
+
+    async def read(self, ctx: Any, name: str, index: int = 0) -> int:
+        ctx.set(self.dut.bus.address, SAMPLER_BLOCK[name].offset + index)
+        await self.cycles(ctx, READ_CYCLES)
+        return ctx.get(self.dut.bus.read_data)
+
+    async def state(self, ctx: Any, field: str) -> int:
+        return SAMPLER_BLOCK["SAMPLER_STATE"].field(field).of(await self.read(ctx, "SAMPLER_STATE"))
+
+    async def set_up(self, ctx: Any) -> None:
+        await self.settled(ctx, 0, 0)
+        for name, mac in zip(("RECOMPUTER_MAC", "SAMPLER_MAC"), MACS, strict=True):
+            await self.write(ctx, name, int.from_bytes(mac[:4]))
+            await self.write(ctx, name, int.from_bytes(mac[4:]) << 16, 1)
+        await self.write(ctx, "AGE_CYCLES", 0)
+
+    async def order(self, ctx: Any, key: bytes, threshold: int) -> None:
+        for index in range(8):
+            await self.write(ctx, "SAMPLER_KEY", int.from_bytes(key[4 * index :][:4], "little"), index)
+        await self.write(ctx, "THRESHOLD", threshold & 0xFFFFFFFF)
+        await self.write(ctx, "THRESHOLD", threshold >> 32, 1)
+        await self.write(ctx, "SAMPLER_COMMAND", 1)
+
+    async def settled(self, ctx: Any, flows: int, slots: int) -> None:
+        """Wait until there are so many connections and pairs, and no epoch is ended or begun."""
+        fields = SAMPLER_BLOCK["SAMPLER_STATE"]
+        found = {}
+        for _ in range(PATIENCE_CYCLES // READ_CYCLES):
+            state = await self.read(ctx, "SAMPLER_STATE")
+            found = {name: fields.field(name).of(state) for name in ("FLOWS", "SLOTS", "BUSY")}
+            if found == {"FLOWS": flows, "SLOTS": slots, "BUSY": 0}:
+                return
+        raise AssertionError(f"{found}, not {flows} connections and {slots} pairs")
+
+    async def play(self, ctx: Any, happened: list[tuple[Any, ...]]) -> None:
+        """What has happened to the specification, a thing at a time, with the same effect."""
+        for what, *about, flows, slots, counts in happened:
+            if what == "frame":
+                from_server, frame, passes = about
+                await self._passes(ctx, from_server, frame, passes)
+            elif what == "epoch":
+                await self.order(ctx, *about)
+            elif what == "tick":
+                await self.tick(ctx)
+            else:
+                self.stalled = what == "stall"
+            await self.settled(ctx, flows, slots)
+            for word, count in counts.items():
+                assert (found := await self.read(ctx, "COUNTS", word - Record.PAIRS)) == count, (what, word.name, found)
+
+    async def tick(self, ctx: Any) -> None:
+        await self.write(ctx, "AGE_CYCLES", 16)
+        await self.cycles(ctx, 20)
+        await self.write(ctx, "AGE_CYCLES", 0)
+        await self.cycles(ctx, 20 * self.dut.flows)
+
+    async def _passes(self, ctx: Any, from_server: bool, frame: bytes, passes: bool) -> None:
+        here, there = INPUTS[from_server], self.outputs[OUTPUTS[from_server]]
+        before = len(there.frames)
+        self.send(from_server, frame)
+        await self.until(ctx, lambda: not self.sent[here])
+        if passes:
+            await self.until(ctx, lambda: len(there.frames) > before)
+            assert there.frames[-1].data == frame
+        else:
+            await self.cycles(ctx, PASS_CYCLES)
+            assert len(there.frames) == before and not there.open
+
+    async def agrees(self, ctx: Any, specification: model.Sampler) -> None:
+        """What the registers show, and what has gone to the recomputer."""
+        commitment = b"".join([(await self.read(ctx, "COMMITMENT", at)).to_bytes(4, "little") for at in range(8)])
+        assert commitment.hex() == specification.commitment.hex()
+        assert await self.read(ctx, "EPOCH") == specification.epoch_number
+        if specification.record:
+            record = b"".join([(await self.read(ctx, "RECORD", at)).to_bytes(4) for at in range(RECORD_WORDS)])
+            assert record == specification.record
+        assert [frame.data for frame in self.outputs["o_samples"].frames] == specification.emitted
+
+    def run(self, script: Script, fragment: Any = None) -> None:
+        m = Module()
+        m.domains.sync = ClockDomain()
+        self.reset = Signal()
+        m.d.comb += ResetSignal().eq(self.reset)
+        m.submodules.dut = self.dut if fragment is None else fragment
+        checkers = []
+        for name in (*INPUTS, *OUTPUTS):
+            m.submodules[f"check_{name}"] = checker = StreamChecker(self.lanes)
+            checker.observe(m, getattr(self.dut, name))
+            checkers.append((name, checker))
+
+        async def testbench(ctx: Any) -> None:
+            await self.set_up(ctx)
+            await script(ctx)
+            for name, checker in checkers:
+                assert not ctx.get(checker.violation), f"{name}: {ctx.get(checker.code)}"
+
+        simulator = Simulator(Fragment.get(m, None))
+        simulator.add_clock(PERIOD_S)
+        simulator.add_testbench(testbench)
+        simulator.run()
+
+    def follow(self, specification: Specification) -> None:
+        """Do what has happened to it, and compare at last."""
+
+        async def script(ctx: Any) -> None:
+            await self.play(ctx, specification.happened)
+            await self.agrees(ctx, specification)
+            assert not any(output.open for output in self.outputs.values())
+
+        self.run(script)
