@@ -30,7 +30,7 @@ Exit codes:
   1    internal error
   2    wrong usage
   3    the capture or the bitstream is bad, the output cannot be written, or an interface cannot be used
-  4    the policy or the provisioning file is bad, or the keys are
+  4    the policy or the provisioning file is bad, or keys, weights, a request or an order are
   5    the device does not answer, refuses, or contradicts itself
   6    the device disagrees with the specification, or a self-test of it fails
   7    an epoch of a coin flip is void

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from custodes import coin_commands, order_commands, register_commands
+from custodes import coin_commands, order_commands, recomputer_command, register_commands
 from custodes.admission import Admission, admit_capture, admit_file
 from custodes.border_leg import cross_border
 from custodes.capture import Capture
@@ -165,6 +165,7 @@ app.command(epilog=EXIT_CODES)(log)
 app.add_typer(coin_commands.app, name="coin")
 app.add_typer(order_commands.app, name="order")
 app.add_typer(register_commands.app, name="reg")
+app.add_typer(recomputer_command.app, name="recomputer")
 app.command(epilog=EXIT_CODES)(seal)
 app.command("open", epilog=EXIT_CODES)(open_frames)
 app.command(epilog=EXIT_CODES)(serve)

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 from custodes.errors import CustodesError, UsageError
 
@@ -71,7 +71,7 @@ class Store:
 
     def __init__(self, path: Path, owned: bool = False, new: bool = True) -> None:
         self.path = path
-        self._lock = None
+        self._lock: BinaryIO | None = None
         if not new and not path.is_file():
             raise StoreError(f"{path}: there is no state of a recomputer")
         try:
@@ -79,45 +79,52 @@ class Store:
                 self._lock = path.with_name(f"{path.name}.lock").open("wb")
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._base = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-            self._prepare()
         except BlockingIOError:
             self._unlock()
             raise UsageError(f"{path}: a recomputer works on it already") from None
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}") from None
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error, ValueError) as error:
             self._unlock()
-            raise StoreError(f"{path}: is no state of a recomputer: {error}") from None
+            raise StoreError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
 
     def _prepare(self) -> None:
-        self._base.execute("PRAGMA journal_mode = WAL")
-        self._base.execute("PRAGMA synchronous = FULL")
+        self.write("PRAGMA journal_mode = WAL")
+        self.write("PRAGMA synchronous = FULL")
         with self.transaction():
-            ((version,),) = self._base.execute("PRAGMA user_version")
+            ((version,),) = self.rows("PRAGMA user_version")
             if version == 0 and not self.rows("SELECT name FROM sqlite_master LIMIT 1"):
                 for statement in SCHEMA.split(";\n"):
-                    self._base.execute(statement)
-                self._base.execute(f"PRAGMA user_version = {VERSION}")
+                    self.write(statement)
+                self.write(f"PRAGMA user_version = {VERSION}")
             elif version != VERSION:
-                raise sqlite3.DatabaseError(f"it has version {version}, not {VERSION}")
+                raise StoreError(f"{self.path}: is no state of a recomputer of this version")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is written in the block is there afterwards, or nothing of it where it raises or is killed."""
-        self._base.execute("BEGIN IMMEDIATE")
+        self.write("BEGIN IMMEDIATE")
         try:
             yield
+            self.write("COMMIT")
         except BaseException:
-            self._base.execute("ROLLBACK")
+            if self._base.in_transaction:
+                self.write("ROLLBACK")
             raise
-        self._base.execute("COMMIT")
 
     def rows(self, query: str, *values: object) -> list[Any]:
         """What a query finds."""
-        return self._base.execute(query, values).fetchall()
+        try:
+            return self._base.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}") from None
 
     def write(self, statement: str, *values: object) -> None:
-        self._base.execute(statement, values)
+        """Carry out a statement."""
+        self.rows(statement, *values)
 
     def value(self, name: str, otherwise: Any = None) -> Any:
         """A value that was set, of what JSON can say."""
@@ -130,7 +137,8 @@ class Store:
     def receive(self, frames: Iterable[bytes], source: str = "", position: int | None = None) -> None:
         """Write frames down; with a position, that a source has been read up to there."""
         with self.transaction():
-            self._base.executemany("INSERT INTO inbox (frame) VALUES (?)", ((frame,) for frame in frames))
+            for frame in frames:
+                self.write("INSERT INTO inbox (frame) VALUES (?)", frame)
             if position is not None:
                 self.write("INSERT OR REPLACE INTO sources VALUES (?, ?)", source, position)
 

@@ -135,20 +135,29 @@ def read_sample(frame: bytes) -> Sample:
     match frame[HEAD_BYTES - 2]:
         case Kind.BEGIN:
             content = _exactly(content, 3 * WORD_BYTES + DIGEST_BYTES, "the beginning of an epoch")
-            return Begin(_word(content, 0), int.from_bytes(content[4:12]), content[12:])
+            return Begin(_epoch(content), int.from_bytes(content[4:12]), content[12:])
         case Kind.LEAF:
             content = _exactly(content, TAG_BYTES + WORD_BYTES + DIGEST_BYTES, "a leaf")
             return Leaf(_tag(content), _word(content, len(Tag)), content[TAG_BYTES + WORD_BYTES :])
         case Kind.PAIR:
             return _piece(content)
         case Kind.END:
-            return End(_exactly(content, RECORD_WORDS * WORD_BYTES, "a record"))
+            content = _exactly(content, RECORD_WORDS * WORD_BYTES, "a record")
+            _epoch(content)
+            return End(content)
         case kind:
             raise SampleError(f"a sample is of kind {kind}, which a sampler does not send")
 
 
 def _word(data: bytes, index: int) -> int:
     return int.from_bytes(data[index * WORD_BYTES : (index + 1) * WORD_BYTES])
+
+
+def _epoch(content: bytes) -> int:
+    """The number of an epoch that begins or has ended."""
+    if not (number := _word(content, 0)):
+        raise SampleError("an epoch has a number that none is given: 0")
+    return number
 
 
 def _exactly(content: bytes, size: int, what: str) -> bytes:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -342,8 +343,13 @@ def test_only_one_works_on_a_file(scene: Scene):
 
 def test_what_is_no_state_says_so(tmp_path: Path):
     (tmp_path / "text").write_text("no database at all, but a text that is long enough for a page\n" * 100)
-    with pytest.raises(StoreError, match="no state of a recomputer"):
+    with pytest.raises(StoreError, match="file is not a database"):
         Store(tmp_path / "text")
+    base = sqlite3.connect(tmp_path / "other")
+    base.execute("CREATE TABLE other (a)")
+    base.close()
+    with pytest.raises(StoreError, match="no state of a recomputer"):
+        Store(tmp_path / "other")
     with pytest.raises(StoreError, match="no state of a recomputer"):
         Store(tmp_path / "nothing", new=False)
     with pytest.raises(StoreError):

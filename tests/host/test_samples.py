@@ -61,6 +61,8 @@ def changed(frame: bytes, at: int, octets: bytes) -> bytes:
         (0, 15, b"\1", "octet of zeros"),
         (0, 14, bytes([Kind.UPLOAD]), "kind 1"),
         (0, 14, b"\x63", "kind 99"),
+        (0, 16, b"\0\0\0\0", "an epoch has a number"),
+        (6, 16, b"\0\0\0\0", "an epoch has a number"),
         (1, 32, b"\x00", "traits"),
         (1, 32, b"\x03", "traits"),
         (1, 32, b"\x11", "traits"),

@@ -307,9 +307,10 @@ def test_a_bad_capture_or_output_is_exit_3(folder: Path, device: Install) -> Non
 def test_keys_are_asked_for_and_the_exit_codes_documented(folder: Path, command: str) -> None:
     result = custodes(command, folder / "in.pcap", folder / "out.pcap")
     assert (result.exit_code, result.stdout) == (2, "") and "--keys" in result.stderr
-    assert "\n  4    the policy or the provisioning file is bad, or the keys are\n" in custodes(
-        command, "--help"
-    ).stdout.replace("\n    ", "\n  ")
+    assert (
+        "\n  4    the policy or the provisioning file is bad, or keys, weights, a request or an order are\n"
+        in custodes(command, "--help").stdout.replace("\n    ", "\n  ")
+    )
 
 
 def test_info_shows_what_a_processor_does(device: Install) -> None:
