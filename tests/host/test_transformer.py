@@ -86,7 +86,9 @@ def normal(x: np.ndarray) -> np.ndarray:
 def test_the_exponential_is_close_to_the_real_one():
     values = -np.arange(0, 30 * ONE, 997)
     assert np.abs(exponential(values) / ONE - np.exp(values / ONE)).max() < 3 / ONE
-    assert exponential(np.array([-(1 << 62)])) == 0
+    assert not exponential(np.array([-(1 << bits) for bits in range(31, 63)])).any()
+    wraps = (1 << 64) // transformer._LOG2_E + 1
+    assert exponential(np.array([-wraps])) == 0, "as its product with log2(e) is a little more than 2^64"
 
 
 @pytest.mark.parametrize(
