@@ -17,6 +17,8 @@ VOCABULARY = {
     "custodes.ethernet",
     "custodes.fingerprint",
     "custodes.flow_table",
+    "custodes.gateway_formats",
+    "custodes.gateway_registers",
     "custodes.lifecycle",
     "custodes.macsec",
     "custodes.mailbox",
@@ -29,6 +31,7 @@ VOCABULARY = {
     "custodes.seed_registers",
     "custodes.serial_frames",
     "custodes.table",
+    "custodes.upload_modes",
 }
 SPECIFICATION = {
     f"custodes.{name}"
@@ -43,6 +46,7 @@ SPECIFICATION = {
         "retimer",
         "sample_tree",
         "table",
+        "upload_modes",
     )
 }
 """What it may see besides itself."""

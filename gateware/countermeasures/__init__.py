@@ -14,7 +14,8 @@ from gateware.countermeasures.firmware import IN_FIRMWARE
 from gateware.countermeasures.flow import FLOWS
 from gateware.countermeasures.session import SESSIONS
 from gateware.countermeasures.trng import RANDOM
+from gateware.countermeasures.upload import UPLOADS
 
 __all__ = ["COUNTERMEASURES", "Countermeasure"]
 
-COUNTERMEASURES = (*SESSIONS, *CONTROLS, *RANDOM, *COINS, *FLOWS, *IN_FIRMWARE)
+COUNTERMEASURES = (*SESSIONS, *CONTROLS, *RANDOM, *COINS, *FLOWS, *UPLOADS, *IN_FIRMWARE)

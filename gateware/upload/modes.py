@@ -5,7 +5,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
-from custodes.gateway_registers import Fault, Mode
+from custodes.upload_modes import Fault, Mode
 from gateware.control.guarded import guarded
 from gateware.hash.sha256 import STATE_WORDS
 
@@ -130,5 +130,5 @@ class Modes(wiring.Component):
         with m.If(~off):
             m.d.sync += [left.eq(self.off_cycles), self.ready.eq(0)]
         with m.Else():
-            m.d.sync += [left.eq(left - (left != 0)), self.ready.eq(left == 0)]
+            m.d.sync += [left.eq(left - (left != 0)), self.ready.eq((left == 0) & ~refused & ~self.ends)]
         return m

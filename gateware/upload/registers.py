@@ -6,7 +6,8 @@ from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from custodes.gateway_registers import DEFAULT_PAUSE_CYCLES, UPLOAD_BLOCK, Fault, Mode, UploadOrder
+from custodes.gateway_registers import DEFAULT_PAUSE_CYCLES, UPLOAD_BLOCK
+from custodes.upload_modes import Fault, Mode, UploadOrder
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.hash.sha256 import STATE_BITS, STATE_WORDS, WORD_BITS
 from gateware.upload.pause import CYCLES_BITS

@@ -6,7 +6,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.gateway_formats import WORD_BYTES
-from custodes.gateway_registers import Fault, Mode
+from custodes.upload_modes import Fault, Mode
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.reset import reset_by
 from gateware.stream import FrameFIFO, FrameSignature, SkidBuffer, WidthConverter, beat_layout

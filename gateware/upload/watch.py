@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks for weights among what passes."""
+"""Looks for weights among what passes. SEC_CM: UPLOAD.ONCE"""
 
 from typing import Any
 

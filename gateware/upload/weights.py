@@ -5,7 +5,7 @@ from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.gateway_formats import ETHERTYPE, HEAD_BYTES, UPLOAD_BYTES, UPLOAD_HEAD_BYTES, WORD_BYTES, Kind
@@ -23,6 +23,22 @@ MIN_FRAME_BYTES = 60
 """Whatever is shorter is filled with zeros on its way: IEEE 802.3, 3.2.8."""
 PADDED_WORDS = (MIN_FRAME_BYTES - UPLOAD_HEAD_BYTES) // WORD_BYTES
 """Behind the head, up to where zeros may come."""
+
+
+class Step(enum.Enum):
+    """What is done about a frame."""
+
+    HEAD = 0
+    """Its head is read, or the next frame waited for."""
+    JUDGE = 1
+    SEND = 2
+    """A head is made."""
+    OCTETS = 3
+    PADDING = 4
+    ACCEPT = 5
+    REST = 6
+    """It is none of weights, and dropped."""
+    STOPPED = 7
 
 
 def hashed_word() -> data.StructLayout:
@@ -91,8 +107,9 @@ class Weights(wiring.Component):
         # to one more than may be of zeros.
         rest, final, place, wrong = Signal(DUE_BITS), Signal(), Signal(range(PADDED_WORDS + 1)), Signal()
         body = _Body(beat, rest, final, place)
-        with m.FSM():
-            with m.State("HEAD"):
+        step = Signal(Step)
+        with m.Switch(step):
+            with m.Case(Step.HEAD):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(valid):
                     m.d.sync += [
@@ -113,14 +130,14 @@ class Weights(wiring.Component):
                             m.d.sync += fits.eq(fits & (word == self.counted[:WORD_BITS]))
                     with m.If(beat.last | (index == HEAD_WORDS - 1)):
                         m.d.sync += index.eq(0)
-                        m.next = "JUDGE"
-            with m.State("JUDGE"):
+                        m.d.sync += step.eq(Step.JUDGE)
+            with m.Case(Step.JUDGE):
                 m.d.sync += [mine.eq(0), rest.eq(due), final.eq(due <= WORD_BYTES), place.eq(0), wrong.eq(0)]
-                m.next = "STOPPED"
+                m.d.sync += step.eq(Step.STOPPED)
                 with m.If(~mine):
-                    m.next = "REST"
+                    m.d.sync += step.eq(Step.REST)
                     with m.If(ended):
-                        m.next = "HEAD"
+                        m.d.sync += step.eq(Step.HEAD)
                 # SEC_CM: UPLOAD.ONCE
                 with m.Elif(self.complete):
                     m.d.comb += self.second.eq(1)
@@ -130,16 +147,16 @@ class Weights(wiring.Component):
                 with m.Elif(short | odd | ended):
                     m.d.comb += self.malformed.eq(1)
                 with m.Else():
-                    m.next = "SEND"
-            with m.State("SEND"):
+                    m.d.sync += step.eq(Step.SEND)
+            with m.Case(Step.SEND):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.keep.eq((1 << WORD_BYTES) - 1)]
                 self._head(m, index, due)
                 with m.If(self.o.ready):
                     m.d.sync += index.eq(index + 1)
                     with m.If(index == HEAD_WORDS - 1):
                         m.d.sync += index.eq(0)
-                        m.next = "OCTETS"
-            with m.State("OCTETS"):
+                        m.d.sync += step.eq(Step.OCTETS)
+            with m.Case(Step.OCTETS):
                 m.d.comb += [
                     self.o.valid.eq(valid & self.o_hash.ready),
                     self.o_hash.valid.eq(valid & self.o.ready),
@@ -151,32 +168,30 @@ class Weights(wiring.Component):
                 with m.If(valid & self.i.ready):
                     m.d.sync += [rest.eq(rest - WORD_BYTES), final.eq(rest <= 2 * WORD_BYTES), wrong.eq(body.wrong)]
                     m.d.sync += place.eq(place + ~body.padded)
-                    with m.If(beat.last | (final & body.wrong)):
-                        m.next = "ACCEPT"
+                    with m.If(beat.last | body.wrong):
+                        m.d.sync += step.eq(Step.ACCEPT)
                     with m.Elif(final):
                         m.d.sync += final.eq(0)
-                        m.next = "PADDING"
-            with m.State("PADDING"):
+                        m.d.sync += step.eq(Step.PADDING)
+            with m.Case(Step.PADDING):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(valid):
                     m.d.sync += [wrong.eq(wrong | body.nonzero | body.too_long), place.eq(place + ~body.padded)]
                     with m.If(beat.last | body.too_long):
-                        m.next = "ACCEPT"
-            with m.State("ACCEPT"):
-                m.next = "HEAD"
+                        m.d.sync += step.eq(Step.ACCEPT)
+            with m.Case(Step.ACCEPT):
+                m.d.sync += step.eq(Step.HEAD)
                 # SEC_CM: UPLOAD.CANONICAL
                 with m.If(wrong):
                     m.d.comb += self.malformed.eq(1)
-                    m.next = "STOPPED"
+                    m.d.sync += step.eq(Step.STOPPED)
                 with m.Else():
                     m.d.comb += self.accepted.eq(1)
                     m.d.sync += [self.counted.eq(self.counted + due), self.complete.eq(final_frame)]
-            with m.State("REST"):
+            with m.Case(Step.REST):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(valid & beat.last):
-                    m.next = "HEAD"
-            with m.State("STOPPED"):
-                pass
+                    m.d.sync += step.eq(Step.HEAD)
         m.d.comb += [
             self.o_hash.payload.word.eq(word),
             self.o_hash.payload.octets.eq(Mux(final, rest[: WORD_BYTES.bit_length()], WORD_BYTES)),

@@ -10,6 +10,7 @@ from custodes.control_registers import DIGEST_WORDS, digest_register
 from custodes.gateway_formats import RECORD_WORDS, Record
 from custodes.register_map import Access, Block, Field, Register
 from custodes.registers import WARDEN_BLOCK
+from custodes.upload_modes import Fault, Mode, UploadOrder
 
 GATEWAY_IDENTITY_VALUE = 0x43555347
 SCRUBBER_BASE, UPLOAD_BASE, SAMPLER_BASE, GATEWAY_BASE = 0x1800, 0x1C00, 0x1D00, 0x1E00
@@ -27,52 +28,6 @@ class GatewayPort(enum.IntEnum):
     SERVER = 0
     WORLD = 1
     RECOMPUTER = 2
-
-
-class Mode(enum.IntEnum):
-    """What a gateway does, and with it its server."""
-
-    OFF = 0
-    """The server has no power. What is known of weights and pairs is forgotten."""
-    UPLOAD = 1
-    """The server has power, and gets weights; nothing else passes, and nothing comes from it."""
-    CHECK = 2
-    """Every bit has come; the digest is on its way."""
-    SERVING = 3
-
-
-class Fault(enum.IntEnum):
-    """Why the server has no power: the last reason, of several at once the first here."""
-
-    RESET = 0
-    """The gateway has had no power, and nobody has begun an upload since."""
-    ORDERED = 1
-    """Its host told it to."""
-    GUARD = 2
-    """A mode register held what it cannot."""
-    BACKWARD = 3
-    """The server sent something before it was allowed to serve."""
-    SECOND = 4
-    """Weights came when there were enough."""
-    ORDER = 5
-    """Weights came that are not the next, or a number of octets that is not due."""
-    MALFORMED = 6
-    """A frame of weights has fewer or more octets than it says, or zeros are none."""
-    PAUSE = 7
-    """Weights did not come for too long."""
-    DIGEST = 8
-    """The weights are not those that were announced."""
-    LENGTH = 9
-    """A number of bits was announced that is none of whole octets, or none at all."""
-
-
-class UploadOrder(enum.IntEnum):
-    """To a gateway."""
-
-    START = 1
-    """Give the server power and take weights; nothing unless OFF, and READY."""
-    STOP = 2
-    """Take power from the server."""
 
 
 def _mac(name: str, offset: int, description: str) -> Register:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies of the units of sessions, of the coin and of the flow table, each broken in one place: the proofs must refute them.
+"""Copies of the units of sessions, of the coin, of the flow table and of the upload, each broken in one place: the proofs
+must refute them.
 
 A refutation is a run from reset to where a property does not hold; the lemmas that help the inductions are left out.
 """
@@ -21,6 +22,10 @@ from gateware.session.loader import KeyLoader
 from gateware.session.opener import Opener
 from gateware.session.sealer import Sealer
 from gateware.session.session import Session
+from gateware.upload.modes import Modes
+from gateware.upload.registers import Registers
+from gateware.upload.upload import Upload
+from gateware.upload.weights import Weights
 
 from .harness import Harness
 from .sby import Task
@@ -185,6 +190,82 @@ COPIES = (
         "elaborate",
         "moves.eq(full & self.result.valid & result.forward &",
         "moves.eq(full & self.result.valid &",
+    ),
+    Broken(
+        "compares one word of the digest",
+        "Upload",
+        33,
+        Modes,
+        "elaborate",
+        "good.eq(self.equal.all())",
+        "good.eq(self.equal.any())",
+    ),
+    Broken(
+        "serves before there is a digest", "Upload", 28, Modes, "elaborate", "m.If(self.digested & good)", "m.If(good)"
+    ),
+    Broken(
+        "takes fewer bits than announced",
+        "Upload",
+        34,
+        Weights,
+        "_due",
+        "final_frame.eq(~many & (left[:DUE_BITS] <= UPLOAD_BYTES))",
+        "final_frame.eq(~many & (left[:DUE_BITS] <= UPLOAD_BYTES + 1))",
+    ),
+    Broken(
+        "takes more bits than announced",
+        "Upload",
+        34,
+        Weights,
+        "_due",
+        "due.eq(Mux(many | (left[:DUE_BITS] > UPLOAD_BYTES), UPLOAD_BYTES, left))",
+        "due.eq(UPLOAD_BYTES)",
+    ),
+    Broken(
+        "takes an announcement after START",
+        "Upload",
+        33,
+        Registers,
+        "elaborate",
+        "m.If(write & self.off & ~self.start)",
+        "m.If(write)",
+    ),
+    Broken("takes no whole octets", "Upload", 33, Registers, "elaborate", "(bits[:OCTET_SHIFT] == 0)", "1"),
+    Broken(
+        "gives power too early",
+        "Upload",
+        5,
+        Modes,
+        "elaborate",
+        "begins.eq(off & self.start & self.ready)",
+        "begins.eq(off & self.start)",
+    ),
+    Broken(
+        "lets frames of the world pass while weights come",
+        "Upload",
+        10,
+        Upload,
+        "elaborate",
+        "from_world.opens.eq(modes.serving)",
+        "from_world.opens.eq(modes.serving | modes.uploading)",
+    ),
+    Broken(
+        "lets frames of the server pass before the digest",
+        "Upload",
+        27,
+        Upload,
+        "elaborate",
+        "from_server.opens.eq(modes.serving)",
+        "from_server.opens.eq(modes.serving | modes.checking)",
+    ),
+    Broken(
+        "keeps what was counted without power",
+        "Upload",
+        22,
+        Upload,
+        "elaborate",
+        'reset_by(m, "weights", weights, modes.forget)',
+        'reset_by(m, "weights", weights, Signal())',
     ),
     Broken("sends on after tampering", "Session cleared", 1, Session, "elaborate", "valid & ~tampered", "valid"),
 )

@@ -29,6 +29,7 @@ KEY = "no key is touched that a frame inside has"
 COIN = "no word before both shares have been checked in its epoch"
 WORD = "each flow that begins has a word of its own, of its side, and a slot that it says"
 DROPPED = "nothing leaves of a frame that was dropped, nor before its result is there"
+SERVES = "nothing passes before every announced bit was digested, to the announced digest; no power too early"
 ERASED = "every row and power is overwritten, nothing of a key stays behind"
 
 
@@ -100,6 +101,7 @@ PROOFS = (
     Proof("Allocator", f"{WORD}, for ever", induction=2, covered=16),
     Proof("WordRewriter", DROPPED, bounded=14, bounded_z3=8, covered=20),
     Proof("BeatRewriter", DROPPED, bounded=10, bounded_z3=7, covered=20),
+    Proof("Upload", f"{SERVES}, for ever", induction=2, covered=56),
     Proof("KeyLoader 1", ERASED, induction=2, covered=36),
     Proof("KeyLoader 8", ERASED, induction=2, covered=36),
     Proof("KeyLoader 64", ERASED, induction=2, covered=36),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""That the proofs of sessions and of the flow table hold, and that they can fail: the quick ones. All of them:
-``python -m tests.prove``."""
+"""That the proofs of sessions, of the flow table and of the upload hold, and that they can fail: the quick ones. All of
+them: ``python -m tests.prove``."""
 
 from pathlib import Path
 
@@ -28,6 +28,11 @@ def test_proof_of_keys_holds(tmp_path: Path, name: str):
 def test_proof_of_words_holds(tmp_path: Path):
     outcome = run(harness("Allocator"), Task("words", "prove", 2, "yices"), tmp_path)
     assert outcome.passed, (tmp_path / "words.log").read_text()
+
+
+def test_proof_that_a_server_serves_after_its_upload_only_holds(tmp_path: Path):
+    outcome = run(harness("Upload"), Task("serves", "prove", 2, "yices"), tmp_path)
+    assert outcome.passed, (tmp_path / "serves.log").read_text()
 
 
 @pytest.mark.parametrize("name", ["WordRewriter", "BeatRewriter"])

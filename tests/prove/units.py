@@ -19,6 +19,7 @@ from .nonces import nonces
 from .plaintext import gate_for_ever
 from .registers import cleared, unreadable
 from .store import stored_frames
+from .upload import serves
 from .verdicts import verdicts
 
 PAUSE_CYCLES = 1
@@ -315,6 +316,7 @@ HARNESSES: dict[str, Callable[[Harness], None]] = {
     "Allocator": words_once,
     "WordRewriter": dropped_words,
     "BeatRewriter": dropped_beats,
+    "Upload": serves,
 }
 
 

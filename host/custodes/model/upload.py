@@ -8,7 +8,7 @@ import hashlib
 from typing import NamedTuple
 
 from custodes.gateway_formats import ETHERTYPE, UPLOAD_BYTES, UPLOAD_HEAD_BYTES, Kind
-from custodes.gateway_registers import Fault, Mode, UploadOrder
+from custodes.upload_modes import Fault, Mode, UploadOrder
 
 MIN_FRAME_BYTES = 60
 """A shorter frame may be filled up to here with zeros: IEEE 802.3, 3.2.8, without the FCS."""

@@ -12,9 +12,10 @@ from typing import Any
 from amaranth import ClockDomain, Module, ResetInserter, ResetSignal, Signal
 from amaranth.sim import Simulator
 
-from custodes.gateway_registers import UPLOAD_BLOCK, Fault, Mode, UploadOrder
+from custodes.gateway_registers import UPLOAD_BLOCK
 from custodes.model import upload as model
 from custodes.model.upload import NOTHING, Left, weights
+from custodes.upload_modes import Fault, Mode, UploadOrder
 from gateware.stream import StreamChecker
 from gateware.upload import Upload
 from tests.gateware.stream.bench import PAUSES, PERIOD_S, Frame, Monitor, pack, to_beats

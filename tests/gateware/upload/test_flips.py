@@ -8,7 +8,7 @@ from typing import Any
 
 from amaranth.hdl import Fragment, Value
 
-from custodes.gateway_registers import Fault, Mode
+from custodes.upload_modes import Fault, Mode
 from gateware.upload import Upload
 from tests.gateware.control.flips import FlipBench, mode_registers
 from tests.gateware.upload.bench import OFF_CYCLES, Bench, other, upload

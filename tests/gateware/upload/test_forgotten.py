@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from amaranth.hdl import Fragment, Value
 
-from custodes.gateway_registers import Fault, Mode, UploadOrder
+from custodes.upload_modes import Fault, Mode, UploadOrder
 from tests.gateware.hash.test_clear import registers
 from tests.gateware.stream.bench import PAUSES
 from tests.gateware.upload.bench import OFF_CYCLES, OTHER, SERVER, STATION, Bench, upload

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from custodes.gateway_formats import UPLOAD_BYTES, UPLOAD_HEAD_BYTES
-from custodes.gateway_registers import Mode
+from custodes.upload_modes import Mode
 from tests.gateware.upload.bench import Both, other, upload
 
 FRAME_CYCLES = UPLOAD_HEAD_BYTES + UPLOAD_BYTES

@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from custodes.gateway_formats import UPLOAD_BYTES
-from custodes.gateway_registers import Fault, Mode, UploadOrder
+from custodes.upload_modes import Fault, Mode, UploadOrder
 from gateware.upload import Upload
 from tests.gateware.stream.bench import PAUSES, refusal
 from tests.gateware.upload.bench import OFF_CYCLES, Both, other, upload
