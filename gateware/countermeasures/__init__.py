@@ -12,10 +12,11 @@ from gateware.countermeasures.entropy import COINS
 from gateware.countermeasures.entry import Countermeasure
 from gateware.countermeasures.firmware import IN_FIRMWARE
 from gateware.countermeasures.flow import FLOWS
+from gateware.countermeasures.sampler import SAMPLERS
 from gateware.countermeasures.session import SESSIONS
 from gateware.countermeasures.trng import RANDOM
 from gateware.countermeasures.upload import UPLOADS
 
 __all__ = ["COUNTERMEASURES", "Countermeasure"]
 
-COUNTERMEASURES = (*SESSIONS, *CONTROLS, *RANDOM, *COINS, *FLOWS, *UPLOADS, *IN_FIRMWARE)
+COUNTERMEASURES = (*SESSIONS, *CONTROLS, *RANDOM, *COINS, *FLOWS, *SAMPLERS, *UPLOADS, *IN_FIRMWARE)

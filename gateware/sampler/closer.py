@@ -191,6 +191,7 @@ class Closer(wiring.Component):
         counted, due = Signal(), Signal.like(self.waiting)
         with m.Switch(task):
             with m.Case(Task.WIPE):
+                # SEC_CM: SAMPLER.FORGOTTEN
                 m.d.comb += begins.eq(wakes)
                 with m.If(mover.done):
                     m.d.sync += [words.eq(self.slot_words), task.eq(Task.ERASE)]
@@ -209,6 +210,7 @@ class Closer(wiring.Component):
                     m.d.sync += [due.eq(due - counted), self.source.eq(self.complete.payload), place.eq(0)]
                     m.d.sync += [erased.eq(0), task.eq(Task.LEAF)]
             with m.Case(Task.LEAF), m.If(mover.done):
+                # SEC_CM: SAMPLER.COMMITTED_FIRST
                 m.d.sync += top.eq(top + 1)
                 m.d.comb += begins.eq(1)
                 with m.If(path[0]):
@@ -238,10 +240,11 @@ class Closer(wiring.Component):
                 with m.Else():
                     m.d.comb += begins.eq(1)
             with m.Case(Task.ERASE):
+                # SEC_CM: SAMPLER.ERASED
                 m.d.comb += self.erase.eq(erased != words)
                 with m.If(self.erased):
                     m.d.sync += erased.eq(erased + 1)
-                with m.If(erased == words):
+                with m.If((erased == words) & ~self.bumping):
                     m.d.comb += self.gives.eq(1)
                     m.d.sync += erased.eq(0)
                     with m.If(booting):

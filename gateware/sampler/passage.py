@@ -239,6 +239,7 @@ class Passage(wiring.Component):
             with m.Case(Phase.COMMIT):
                 passes = verdict.passes & ~fails
                 m.d.comb += [
+                    # SEC_CM: SAMPLER.WHOLE_FRAMES
                     self.o.payload.error.eq(~passes),
                     self.free.ready.eq(passes & (verdict.starts | verdict.turns)),
                     table.write.eq(verdict.writes & ~fails),

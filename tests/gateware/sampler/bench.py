@@ -67,7 +67,7 @@ class Bench:
 
     Members:
         outputs: what has left, by port.
-        idle, pause: of the inputs and outputs; ``stalled``: the recomputer's port.
+        idle, pause: of the inputs and outputs; ``held``: outputs that take nothing.
     """
 
     def __init__(self, lanes: int = 1, flows: int = FLOWS, slots: int = SLOTS, slot_bytes: int = SLOT_BYTES) -> None:
@@ -75,7 +75,7 @@ class Bench:
         self.lanes = lanes
         self.idle: Pause = never
         self.pause: Pause = never
-        self.stalled = False
+        self.held: set[str] = set()
         self.now = 0
         self.sent: dict[str, list[int]] = {}
         self.clear()
@@ -101,7 +101,7 @@ class Bench:
                 moved.append(name)
         for name in OUTPUTS:
             port = getattr(self.dut, name)
-            ready = not self.pause() and not (self.stalled and name == "o_samples")
+            ready = not self.pause() and name not in self.held
             ctx.set(port.ready, ready)
             if ready and ctx.get(port.valid):
                 self.outputs[name].take(ctx.get(port.payload.as_value()), self.now)
@@ -175,7 +175,7 @@ class Bench:
             elif what == "tick":
                 await self.tick(ctx)
             else:
-                self.stalled = what == "stall"
+                self.held = {"o_samples"} if what == "stall" else set()
             await self.settled(ctx, flows, slots)
             for word, count in counts.items():
                 assert (found := await self.read(ctx, "COUNTS", word - Record.PAIRS)) == count, (what, word.name, found)
