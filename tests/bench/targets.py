@@ -77,6 +77,9 @@ def targets(results: Results) -> list[Target]:
         Target(
             "clock of the translator, LFE5UM-45F-8", "MHz", True, 125.0, _unit(results, "Translator", 1, "fmax_mhz")
         ),
+        Target("clock of the sampler, LFE5UM-45F-8", "MHz", True, 140.0, _unit(results, "Sampler", 1, "fmax_mhz")),
+        Target("LUT4 cells of the sampler", "LUT4", False, 4500, _unit(results, "Sampler", 1, "lut4")),
+        Target("clock of the upload, LFE5UM-45F-8", "MHz", True, 140.0, _unit(results, "Upload", 1, "fmax_mhz")),
         Target("simulation, 1 lane, slowest frame size, one direction", "MB/s", True, 4.0, _simulation(results)),
         Target("specification, slower of its two inputs", "frames/s", True, 20000, _specification(results)),
     ]

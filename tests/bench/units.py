@@ -23,6 +23,7 @@ from gateware.fingerprint import Fingerprint
 from gateware.flow import Translator
 from gateware.hash import Sha256
 from gateware.retimer import Retimer
+from gateware.sampler import Sampler
 from gateware.scrubber import Scrubber
 from gateware.scrubber.counters import Counters
 from gateware.scrubber.ethernet import EthernetLayer
@@ -39,6 +40,7 @@ from gateware.session.opener import Opener
 from gateware.session.sealer import Sealer
 from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, WidthConverter, beat_layout
 from gateware.trng.trng import Trng
+from gateware.upload import Upload
 from sim.nic import SECRET
 from sim.top import FlatTop
 
@@ -48,6 +50,8 @@ KEYS = 64
 RETIMER_STORE_BYTES = 32768
 BORDER_FLOWS = 1024
 """Slots of the flow table of a border on the Versa board."""
+OFF_CYCLES = 625_000_000
+"""Of a server without power: 5 s at 125 MHz."""
 
 
 @dataclass(frozen=True)
@@ -143,14 +147,16 @@ _FIXED: dict[str, tuple[int, Callable[[], wiring.Component]]] = {
     "Sealer": (1, lambda: Sealer(1)),
     "Opener": (1, lambda: Opener(1)),
     "Retimer": (1, lambda: Retimer(1, RETIMER_STORE_BYTES)),
+    "Sampler": (1, lambda: Sampler(1)),
     "Translator": (1, lambda: Translator(1, BORDER_FLOWS)),
+    "Upload": (1, lambda: Upload(1, OFF_CYCLES)),
 }
 """Units of one lane count; a width converter counts as its wider side."""
 _MODELS = {"ControlSystem": (PICORV32,)}
 _CLOCKS_MHZ = {"ControlSystem": CLOCK_HZ / 1e6}
 """Of units that do not have the clock of the datapath."""
-_ONLY_FOR = {(name, 1): BORDER for name in ("Coin", "Retimer", "Fingerprint", "Translator")}
-"""Units at so many lanes that are of use in a border only."""
+_ONLY_FOR = {(name, 1): BORDER for name in ("Coin", "Retimer", "Fingerprint", "Sampler", "Translator", "Upload")}
+"""Units at so many lanes that are of use in a border or a gateway only."""
 NAMES = (*_MAKERS, *_FIXED)
 OPENING, SEALING = "Gcm opening", "Gcm sealing"
 _ENGINES: dict[str, tuple[tuple[int, ...], Callable[[int], wiring.Component]]] = {
