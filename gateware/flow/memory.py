@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The memories of the flow table."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from amaranth import Cat, Module, Signal
 from amaranth.hdl import ShapeLike, Value
 from amaranth.lib import data, wiring
@@ -16,6 +19,7 @@ class Rows(wiring.Component):
     Args:
         shape: of a row.
         depth: rows.
+        attrs: what Yosys is told of it besides.
 
     Members:
         address: of the row to read; ``o``: the row 2 cycles later.
@@ -28,9 +32,10 @@ class Rows(wiring.Component):
     write_address: Signal
     write_row: data.View
 
-    def __init__(self, shape: ShapeLike, depth: int) -> None:
+    def __init__(self, shape: ShapeLike, depth: int, attrs: Mapping[str, Any] = {}) -> None:
         self.shape = shape
         self.depth = depth
+        self.attrs = NO_BYPASS | {**attrs}
         super().__init__(
             {
                 "address": In(range(depth)),
@@ -43,7 +48,7 @@ class Rows(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.rows = rows = Memory(shape=self.shape, depth=self.depth, init=[], attrs=NO_BYPASS)
+        m.submodules.rows = rows = Memory(shape=self.shape, depth=self.depth, init=[], attrs=self.attrs)
         read, write = rows.read_port(domain="comb"), rows.write_port()
         row, o = Signal(self.shape, reset_less=True), Signal(self.shape, reset_less=True)
         m.d.comb += [

@@ -62,8 +62,8 @@ class Closer(wiring.Component):
         slots, slot_bytes: see `Sampler`.
 
     Members:
-        complete, waiting; source, source_at, transcript, tag; erase, erased, gives: see `Store`. ``booting``: what is
-            given was not taken.
+        complete, waiting; source, source_at, transcript, tag; erase, erase_at, erased, gives: see `Store`.
+        booting: what is given was not taken before.
         turn, address, ledger; write, write_address, word, written; bump, bumping; busy, done: see `Registers`.
         key_write, key_at, key_word: of the key of the next epoch.
         frame: words of frames to the recomputer.
@@ -82,6 +82,7 @@ class Closer(wiring.Component):
     transcript: Signal
     tag: Signal
     erase: Signal
+    erase_at: Signal
     erased: Signal
     gives: Signal
     booting: Signal
@@ -115,6 +116,7 @@ class Closer(wiring.Component):
                 "transcript": In(WORD_BITS),
                 "tag": In(WORD_BITS),
                 "erase": Out(1),
+                "erase_at": Out(range(self.slot_words)),
                 "erased": In(1),
                 "gives": Out(1),
                 "booting": Out(1),
@@ -170,7 +172,7 @@ class Closer(wiring.Component):
             # All of it is digested at once.
             mover.piece.eq(Mux(task == Task.LEAF, words, piece)),
         ]
-        m.d.comb += self.source_at.eq(Mux(self.erase, erased, mover.source_at))
+        m.d.comb += [self.source_at.eq(mover.source_at), self.erase_at.eq(erased)]
         m.d.sync += [left.eq(words - place), piece.eq(Mux(left > PIECE_WORDS, PIECE_WORDS, left))]
         with m.If(mover.noted == Note.TRAITS):
             m.d.sync += words.eq(mover.word[2:])

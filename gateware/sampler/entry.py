@@ -10,7 +10,6 @@ from gateware.sampler.decision import ENTRY_WORDS, verdict_layout
 from gateware.sampler.layouts import LENGTH_BITS, PIECE_LANES, WORD_BITS, segment_layout
 
 OUTPUT_BIT = WORD_BITS - 1
-KEPT_BITS = 3
 
 
 class Entry(wiring.Component):
@@ -24,7 +23,7 @@ class Entry(wiring.Component):
         begin: the first word is written; the second in the cycle after it.
         fresh, packet: words of the packet from the end of a TCP header without options on, the first 2 cycles after
             ``begin`` at the earliest. ``flush``: it is only half of one.
-        kept: octets of the frame's last word.
+        keep: of the frame's last word, a cycle earlier than ``flush``.
         short: in the cycle of ``flush``, that the frame has fewer octets than it says.
         erase: in one cycle that zeros are to be written instead; from then on ``erasing``.
         write, at, word: of the slot.
@@ -37,7 +36,7 @@ class Entry(wiring.Component):
     fresh: Signal
     flush: Signal
     packet: Signal
-    kept: Signal
+    keep: Signal
     short: Signal
     erase: Signal
     erasing: Signal
@@ -55,7 +54,7 @@ class Entry(wiring.Component):
                 "fresh": In(1),
                 "flush": In(1),
                 "packet": In(WORD_BITS),
-                "kept": In(KEPT_BITS),
+                "keep": In(PIECE_LANES),
                 "short": Out(1),
                 "erase": In(1),
                 "erasing": Out(1),
@@ -71,9 +70,12 @@ class Entry(wiring.Component):
         second, at, left, skip = Signal(), Signal.like(self.at), Signal.like(verdict.needs), Signal(4)
         # Octets of the packet that have not come; fewer than none where a frame has zeros behind it.
         rest, final, ends = Signal(signed(LENGTH_BITS + 1)), Signal(2), Signal()
+        # Octets of the last word that are not in the word of the packet with which it came, or one too few in that.
+        spare = Signal(signed(3))
+        m.d.sync += spare.eq(self.keep[1] + self.keep[2] + self.keep[3] - 1)
         m.d.comb += [
             self.at.eq(Mux(self.begin, verdict.base, at)),
-            self.short.eq(rest > Cat(self.kept, 0).as_signed() - WORD_BYTES // 2),
+            self.short.eq(rest > spare),
             ends.eq(left == 1),
             # The first octet is the highest.
             self.word.eq(

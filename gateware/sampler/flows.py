@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from gateware.flow.memory import Rows
 from gateware.sampler.layouts import key_layout, state_layout
-from gateware.session.memories import DISTRIBUTED
+from gateware.session.memories import BLOCK, DISTRIBUTED
 
 PIPELINE_CYCLES = 3
 """From the place to whether the row is that of the key: it is read, and pieces of it are compared."""
@@ -89,17 +89,19 @@ class Flows(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.rows = rows = Rows(self.layout, self.flows)
-        used, at = Signal(self.flows), Signal(range(self.flows))
+        m.submodules.rows = rows = Rows(self.layout, self.flows, BLOCK)
+        used, at, write_at = Signal(self.flows), Signal(range(self.flows)), Signal(range(self.flows))
         m.d.comb += [
             rows.address.eq(at),
             self.state.eq(rows.o.state),
             rows.write.eq(self.write),
-            rows.write_address.eq(at),
+            # The same, as it is at rest; if it were the very same, Yosys would put a bypass around the block RAM.
+            rows.write_address.eq(write_at),
             rows.write_row.key.eq(self.key),
             rows.write_row.state.eq(self.row),
         ]
         m.d.sync += [
+            write_at.eq(at),
             self.active.eq(used.bit_select(at, 1)),
             self.count.eq(self.count + (self.write & ~self.active) - self.forget),
         ]

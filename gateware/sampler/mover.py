@@ -48,7 +48,7 @@ class Mover(wiring.Component):
         top: digests in the stack. ``rows``: it moves.
         place, piece: of the transcript: where the piece that is moved begins, and its words.
         turn, address, ledger; write, write_address, written: see `Registers`.
-        source_at: of tag and transcript, and of the key, 2 cycles before ``tag``, ``transcript`` and ``key``.
+        source_at: of ``tag``, ``transcript`` and ``key``, which are there 3 cycles later.
         digest, ready, hash: see `Feeder`.
         key_write, key_to: of the key.
         frame, frame_last: words of frames.
@@ -151,7 +151,7 @@ class Mover(wiring.Component):
         index = Mux(compares, sink_at[:3], source_at[:3])
         m.d.sync += [ready.eq(self.ready), digest_word.eq(self.digest.word_select(~index, WORD_BITS))]
         moves = Signal()
-        with m.If(self.turn == 1):
+        with m.If(self.turn == 0):
             m.d.sync += reads.eq(runs)
         m.d.comb += moves.eq(reads & (self.turn == TURNS - 1) & ~valid & left.any() & ~waits)
         # Of two registers with an address each the second half of the first is the upper half of its second word.

@@ -164,7 +164,7 @@ class Passage(wiring.Component):
             entry.segment.eq(header.segment),
             entry.server.eq(server),
             entry.packet.eq(header.packet),
-            entry.kept.eq(sum(held.keep)),
+            entry.keep.eq(held.keep),
             self.write.eq(entry.write),
             self.slot.eq(verdict.slot),
             self.at.eq(entry.at),
@@ -216,15 +216,17 @@ class Passage(wiring.Component):
                     m.d.comb += header.flush.eq(1)
                     m.d.sync += phase.eq(Mux(verdict.appends, Phase.FLUSH, Phase.COMMIT))
             with m.Case(Phase.FLUSH):
-                m.d.comb += [entry.fresh.eq(1), entry.flush.eq(1), entry.erase.eq(entry.short | fails)]
+                m.d.comb += [entry.fresh.eq(1), entry.flush.eq(1)]
                 with m.If(entry.short | fails):
-                    m.d.sync += [fails.eq(1), phase.eq(Phase.ERASE)]
+                    m.d.sync += [fails.eq(1), pause.eq(1), phase.eq(Phase.ERASE)]
                 with m.Elif(verdict.turns):
                     m.d.sync += phase.eq(Phase.TURN)
                 with m.Else():
                     m.d.sync += phase.eq(Mux(verdict.starts, Phase.NUMBER_HIGH, Phase.COMMIT))
-            with m.Case(Phase.ERASE), m.If(~entry.erasing):
-                m.d.sync += phase.eq(Phase.COMMIT)
+            with m.Case(Phase.ERASE):
+                m.d.comb += entry.erase.eq(pause.any())
+                with m.If(~pause.any() & ~entry.erasing):
+                    m.d.sync += phase.eq(Phase.COMMIT)
             with m.Case(Phase.TURN):
                 m.d.comb += [trait.eq(Traits.NEXT), self.completes.eq(1)]
                 m.d.sync += phase.eq(Phase.NUMBER_HIGH)

@@ -103,7 +103,7 @@ class Sampler(wiring.Component):
                 store,
                 ("write", "slot", "at", "word", "tag_write", "tag_slot", "tag_at", "tag_word", "completes"),
             ),
-            (closer, store, ("source", "source_at", "erase", "gives")),
+            (closer, store, ("source", "source_at", "erase", "erase_at", "gives")),
             (store, closer, ("waiting", "transcript", "tag", "erased")),
             (closer, registers, ("address", "write", "write_address", "bump", "done", "wiping", "live")),
             (registers, closer, ("turn", "written", "bumping", "busy", "key_write", "key_at", "key_word")),

@@ -29,8 +29,8 @@ class Store(wiring.Component):
         tag_write, tag_slot, tag_at, tag_word: the same of a tag.
         free: slots in which there is nothing.
         complete: slots whose pairs are complete. At ``i`` there is always room.
-        source, source_at: what is read: ``transcript`` and ``tag``, 2 cycles later, the tag's word by the lowest bits.
-        erase: zeros take its place; ``erased``: without delay, that this is being done.
+        source, source_at: what is read: ``transcript`` and ``tag``, 3 cycles later, the tag's word by the lowest bits.
+        erase, erase_at: zeros take the place of a word of ``source``; ``erased``: without delay, that this is being done.
         gives: ``source`` is free.
         used: slots that are not free; ``waiting``: those that are complete, and not taken.
 
@@ -53,6 +53,7 @@ class Store(wiring.Component):
     transcript: Signal
     tag: Signal
     erase: Signal
+    erase_at: Signal
     erased: Signal
     gives: Signal
     used: Signal
@@ -80,6 +81,7 @@ class Store(wiring.Component):
                 "transcript": Out(WORD_BITS),
                 "tag": Out(WORD_BITS),
                 "erase": In(1),
+                "erase_at": In(at),
                 "erased": Out(1),
                 "gives": In(1),
                 "used": Out(range(slots + 1)),
@@ -89,7 +91,7 @@ class Store(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits = slot_bits(self.slots)
+        bits, source_at = slot_bits(self.slots), Signal.like(self.source_at)
         m.submodules.transcripts = transcripts = Rows(WORD_BITS, self.slots * self.slot_words)
         m.submodules.tags = tags = Rows(WORD_BITS, self.slots * TAG_ROWS)
         m.submodules.free_slots = free = Queue(bits, self.slots, registers=1)
@@ -98,9 +100,9 @@ class Store(wiring.Component):
         wiring.connect(m, complete.o, wiring.flipped(self.complete))
         m.d.comb += [
             self.erased.eq(self.erase & ~self.write),
-            transcripts.address.eq(Cat(self.source_at, self.source)),
+            transcripts.address.eq(Cat(source_at, self.source)),
             self.transcript.eq(transcripts.o),
-            tags.address.eq(Cat(self.source_at[:2], self.source)),
+            tags.address.eq(Cat(source_at[:2], self.source)),
             self.tag.eq(tags.o),
             free.i.valid.eq(self.gives),
             free.i.payload.eq(self.source),
@@ -109,10 +111,11 @@ class Store(wiring.Component):
             self.used.eq(self.slots - free.level - free.o.valid),
             self.waiting.eq(complete.level + complete.o.valid),
         ]
-        # What is written comes from far.
+        # What is written comes from far, and what is read is far.
         m.d.sync += [
+            source_at.eq(self.source_at),
             transcripts.write.eq(self.write | self.erase),
-            transcripts.write_address.eq(Mux(self.write, Cat(self.at, self.slot), Cat(self.source_at, self.source))),
+            transcripts.write_address.eq(Mux(self.write, Cat(self.at, self.slot), Cat(self.erase_at, self.source))),
             transcripts.write_row.eq(Mux(self.write, self.word, 0)),
             tags.write.eq(self.tag_write),
             tags.write_address.eq(Cat(self.tag_at, self.tag_slot)),

@@ -15,6 +15,7 @@ from custodes.gateway_formats import RECORD_WORDS, Record
 from custodes.gateway_registers import SAMPLER_BLOCK
 from custodes.model import sampler as model
 from gateware.sampler import Sampler
+from gateware.sampler.layouts import PIECE_LANES
 from gateware.stream import StreamChecker
 from tests.gateware.stream.bench import Frame, Monitor, Pause, never, pack, to_beats
 from tests.host.sampler_traffic import MACS
@@ -23,7 +24,7 @@ PERIOD_S = 1e-8
 FLOWS, SLOTS, SLOT_BYTES = 4, 4, 2048
 READ_CYCLES = 4
 PASS_CYCLES = 120
-"""After a short frame has been sent, until it has left, or never will."""
+"""After a frame has been sent, until it has left, or never will, besides a cycle for each word."""
 PATIENCE_CYCLES = 20_000
 INPUTS = ("i_world", "i_server")
 OUTPUTS = ("o_server", "o_world", "o_samples")
@@ -195,7 +196,7 @@ class Bench:
             await self.until(ctx, lambda: len(there.frames) > before)
             assert there.frames[-1].data == frame
         else:
-            await self.cycles(ctx, PASS_CYCLES)
+            await self.cycles(ctx, PASS_CYCLES + len(frame) // PIECE_LANES)
             assert len(there.frames) == before and not there.open
 
     async def agrees(self, ctx: Any, specification: model.Sampler) -> None:

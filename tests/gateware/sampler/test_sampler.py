@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -94,6 +95,43 @@ def test_payload_of_any_length_behind_any_header(version: int, options: bytes):
     Talk(made, version=version).at(False, 0, b"", RST)
     Bench(8).follow(made)
     assert made.counts[Record.PAIRS] == 9
+
+
+@LANES
+def test_both_directions_at_once(lanes: int):
+    """While half of all connections ask, the server answers the others."""
+    made, random = specification(slots=8), Random(lanes)
+    talks = [Talk(made, 50000 + at, version=(4, 6)[at & 1]) for at in range(4)]
+    rounds: list[int] = []
+    for number in range(8):
+        asking, answering = (talks[half::2] for half in (number & 1, ~number & 1))
+        for talk in asking:
+            assert talk.ask(random.randbytes(random.randint(1, 200)))
+        for talk in answering:
+            assert not number or talk.answer(random.randbytes(random.randint(1, 200)))
+        rounds.append(len(made.happened))
+    for talk in talks:
+        assert talk.at(False, 0, b"", RST)
+    made.epoch(OTHER_KEY, 0)
+    bench = Bench(lanes, slots=8)
+    bench.idle, bench.pause = PAUSES["bursts"](1), PAUSES["bursts"](2)
+
+    async def script(ctx: Any) -> None:
+        await bench.play(ctx, made.happened[:1])
+        for first, after in pairwise([1, *rounds]):
+            happened = made.happened[first:after]
+            for _, from_server, frame, *_ in happened:
+                bench.send(from_server, frame)
+            await bench.until(ctx, lambda: not any(bench.sent.values()))
+            await bench.cycles(ctx, 400)
+            await bench.settled(ctx, *happened[-1][-3:-1])
+        await bench.play(ctx, made.happened[rounds[-1] :])
+        await bench.agrees(ctx, made)
+        for name, from_server in (("o_server", False), ("o_world", True)):
+            expected = [what[2] for what in made.happened if what[:2] == ("frame", from_server)]
+            assert [frame.data for frame in bench.outputs[name].frames] == expected
+
+    bench.run(script)
 
 
 def test_what_is_no_tcp_and_what_has_no_payload():
