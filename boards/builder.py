@@ -15,7 +15,7 @@ from boards import colorlight_5a75b, ecpix5, icebreaker, ulx3s, versa_ecp5, vers
 from boards.board import Board
 from boards.clock_report import Clock, read_clocks
 from boards.toolchain import BITSTREAMS, Run, prepare
-from boards.top import CLOCK_HZ, CONTROL_HZ, BorderTop, ControlTop, NicTop, WardenTop
+from boards.top import CLOCK_HZ, CONTROL_HZ, BorderTop, ControlTop, GatewayTop, NicTop, WardenTop
 from firmware import image
 from gateware.control.system import SECRET_BYTES
 
@@ -44,6 +44,7 @@ DEVICES: dict[str, Callable[[Board, Contents], Any]] = {
     "warden": lambda board, contents: WardenTop(board, contents.writes),
     "loop": lambda board, contents: WardenTop(board, contents.writes),
     "border": lambda board, contents: BorderTop(board, contents.writes, contents.build_id),
+    "gateway": lambda board, contents: GatewayTop(board, contents.build_id),
     "nic": lambda board, contents: NicTop(board, image.build().data, contents.secret, contents.build_id),
     "control": lambda board, contents: ControlTop(board),
 }
@@ -96,7 +97,7 @@ def expected_clocks(board: Board, device: str) -> list[int]:
     its control."""
     if board.pll is None:
         return [int(board.platform().default_clk_frequency)]
-    return [CLOCK_HZ] * (2 + len(board.ports)) + [CONTROL_HZ] * (device in ("border", "nic"))
+    return [CLOCK_HZ] * (2 + len(board.ports)) + [CONTROL_HZ] * (device in ("border", "gateway", "nic"))
 
 
 def build(

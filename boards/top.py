@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from amaranth import Const, DomainRenamer, Instance, Module, Signal
+from amaranth.build import Attrs, Pins, Resource
 from amaranth.hdl import Value
 from amaranth.lib import io, wiring
 
@@ -18,6 +19,7 @@ from gateware.control.cpu import PICORV32
 from gateware.control.spi import SpiPinsInterface
 from gateware.devices.control import Control
 from gateware.devices.ethernet_border import EthernetBorder
+from gateware.devices.ethernet_gateway import CABLES, EthernetGateway
 from gateware.devices.ethernet_nic import EthernetNic
 from gateware.devices.ethernet_warden import EthernetWarden
 from gateware.devices.nic import CLOCK_HZ as CONTROL_HZ
@@ -140,6 +142,43 @@ class BorderTop(_EthernetTop):
         m.submodules.uart_rx = rx = io.Buffer(io.Direction.Input, uart.rx)
         m.d.comb += device.rx.eq(rx.i)
         _output(m, "uart_tx", uart.tx, device.tx)
+        return m
+
+
+class GatewayTop(_EthernetTop):
+    """An `EthernetGateway` with a UART, and a pin for the power of the server.
+
+    Args:
+        build_id: see `EthernetGateway`.
+    """
+
+    options = "--placer static --tmg-ripup"
+    """Of nextpnr, as of a `BorderTop`."""
+
+    def __init__(self, board: Board, build_id: bytes) -> None:
+        self.build_id = build_id
+        super().__init__(board)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        board = self.board
+        assert board.tamper is not None and board.power is not None
+        self._clocks(m, platform, control=True)
+        delays = [port.delays for port in board.ports]
+        m.submodules.device = device = EthernetGateway(delays, self.build_id)
+        for port, wired in zip(CABLES, board.ports, strict=True):
+            self._port(m, platform, f"rx_{port.name.lower()}", wired, device.pins[port], device.management[port])
+        _leds(m, platform, board, device.leds)
+        uart = platform.request("uart", 0, dir="-")
+        m.submodules.uart_rx = rx = io.Buffer(io.Direction.Input, uart.rx)
+        name, number = board.tamper
+        m.submodules.tamper = tamper = io.Buffer(io.Direction.Input, platform.request(name, number, dir="-"))
+        m.d.comb += [device.rx.eq(rx.i), device.tamper.eq(tamper.i)]
+        _output(m, "uart_tx", uart.tx, device.tx)
+        connector, number, pin = board.power
+        switch = Pins(pin, dir="o", conn=(connector, number))
+        platform.add_resources([Resource("server_power", 0, switch, Attrs(IO_TYPE="LVCMOS33"))])
+        _output(m, "server_power", platform.request("server_power", 0, dir="-"), device.power)
         return m
 
 

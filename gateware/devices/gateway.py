@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway: a server takes one upload of weights, and then serves; what it answers is committed to, and sampled."""
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from custodes.gateway_registers import (
+    GATEWAY_BASE,
+    GATEWAY_BLOCK,
+    GATEWAY_IDENTITY_VALUE,
+    GATEWAY_WORDS,
+    PAGE_WORDS,
+    SAMPLER_BASE,
+    SCRUBBER_BASE,
+    UPLOAD_BASE,
+)
+from custodes.maps import GATEWAY
+from custodes.register_map import DATAPATH_WORDS
+from gateware.control.bus import BusInterface, bus_signature
+from gateware.devices.warden import Warden
+from gateware.reset import reset_by
+from gateware.sampler import Sampler
+from gateware.scrubber.scrubber import JUDGED, JudgedInterface
+from gateware.session import Session
+from gateware.stream import FrameArbiter, FrameSignature
+from gateware.upload import Upload
+
+FORGET_CYCLES = 8
+"""Of reset, for scrubbers and sampler, as the server loses its power."""
+OFF_CYCLES = 625_000_000
+"""5 s at 125 MHz, for which a server is without power at least: what was in its memory is gone then."""
+
+
+class Gateway(wiring.Component):
+    """Between a server and the world: `Upload`, and where that lets frames pass a `Warden` without flows and a `Sampler`,
+    whose samples leave sealed by a `Session`.
+
+    Args:
+        lanes: of the frame streams.
+        flows, slots, slot_bytes: see `Sampler`.
+        off_cycles: see `Upload`.
+        opens: whether weights may come sealed, for which a session must open them.
+
+    Members:
+        i_server, o_server; i_world, o_world; o_recomputer: frame streams.
+        verdict_server, verdict_world: what the scrubbers make of each frame that came in there and was let as far, see
+            `JUDGED`.
+        bus: registers of `custodes.maps.GATEWAY`; what is read is right 5 cycles after the address has come to rest.
+        tamper: somebody tampers: see `Session`; and the server's power is cut.
+        power: of the server.
+        serving: frames pass.
+        alarm: a unit has failed.
+
+    As the server loses its power, the scrubbers forget their policy and the sampler everything; nothing comes to them until
+    it serves again. A reset lasts 4 cycles at least.
+    """
+
+    i_server: stream.Interface
+    o_server: stream.Interface
+    i_world: stream.Interface
+    o_world: stream.Interface
+    o_recomputer: stream.Interface
+    verdict_server: JudgedInterface
+    verdict_world: JudgedInterface
+    bus: BusInterface
+    tamper: Signal
+    power: Signal
+    serving: Signal
+    alarm: Signal
+
+    def __init__(
+        self,
+        lanes: int,
+        flows: int = 16,
+        slots: int = 16,
+        slot_bytes: int = 4096,
+        off_cycles: int = OFF_CYCLES,
+        opens: bool = True,
+    ) -> None:
+        self.lanes = lanes
+        self.sampler = Sampler(lanes, flows, slots, slot_bytes)
+        self.off_cycles = off_cycles
+        self.opens = opens
+        frames = FrameSignature(lanes)
+        super().__init__(
+            {
+                "i_server": In(frames),
+                "o_server": Out(frames),
+                "i_world": In(frames),
+                "o_world": Out(frames),
+                "o_recomputer": Out(frames),
+                "verdict_server": Out(JUDGED),
+                "verdict_world": Out(JUDGED),
+                "bus": In(bus_signature(GATEWAY_WORDS)),
+                "tamper": In(1),
+                "power": Out(1),
+                "serving": Out(1),
+                "alarm": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.upload = upload = Upload(self.lanes, self.off_cycles)
+        m.submodules.session = session = Session(self.lanes, opens=self.opens)
+        m.submodules.to_server = to_server = FrameArbiter(self.lanes)
+        warden, sampler = Warden(self.lanes, flows=0), self.sampler
+        # A pulse as power goes, so that what is behind it wipes its memories while there is none.
+        forgets, since = Signal(init=1), Signal(FORGET_CYCLES)
+        m.d.sync += [since.eq(Cat(upload.forget, since)), forgets.eq(upload.forget & ~since[-1])]
+        reset_by(m, "scrubbers", warden, forgets)
+        reset_by(m, "sampler", sampler, forgets)
+        sealed = Signal()
+        self._weights(m, upload, session, sealed)
+        wiring.connect(m, wiring.flipped(self.i_server), upload.i_server)
+        wiring.connect(m, upload.o_world, warden.i_world)
+        wiring.connect(m, upload.o_server, warden.i_cluster)
+        wiring.connect(m, warden.o_cluster, sampler.i_world)
+        wiring.connect(m, warden.o_world, sampler.i_server)
+        wiring.connect(m, upload.o_weights, to_server.i_first)
+        wiring.connect(m, sampler.o_server, to_server.i_second)
+        wiring.connect(m, to_server.o, wiring.flipped(self.o_server))
+        wiring.connect(m, sampler.o_world, wiring.flipped(self.o_world))
+        wiring.connect(m, sampler.o_samples, session.i_plain)
+        wiring.connect(m, session.o_sealed, wiring.flipped(self.o_recomputer))
+        wiring.connect(m, warden.verdict_cluster, wiring.flipped(self.verdict_server))
+        wiring.connect(m, warden.verdict_world, wiring.flipped(self.verdict_world))
+        failed = Signal()
+        m.d.sync += failed.eq(sampler.fault | session.fault | self.tamper)
+        m.d.comb += [
+            session.tamper.eq(self.tamper),
+            upload.alarm.eq(failed),
+            self.power.eq(upload.power),
+            self.serving.eq(upload.serving),
+            self.alarm.eq(failed),
+        ]
+        self._registers(m, sealed, {UPLOAD_BASE: upload.bus, SAMPLER_BASE: sampler.bus}, session, warden)
+        return m
+
+    def _weights(self, m: Module, upload: Upload, session: Session, sealed: Signal) -> None:
+        """What comes from the world goes straight on, or by way of the session until the server serves."""
+        m.submodules.from_world = merged = FrameArbiter(self.lanes)
+        world, by_session, within = self.i_world, Signal(), Signal()
+        takes = world.valid & world.ready
+        with m.If(takes):
+            m.d.sync += within.eq(~world.payload.last)
+        # Not within a frame, nor where the first beat of one is being offered.
+        with m.If((takes & world.payload.last) | (~world.valid & ~within)):
+            m.d.sync += by_session.eq(sealed & ~upload.serving)
+        m.d.comb += [
+            merged.i_first.valid.eq(world.valid & ~by_session),
+            merged.i_first.payload.eq(world.payload),
+            session.i_sealed.valid.eq(world.valid & by_session),
+            session.i_sealed.payload.eq(world.payload),
+        ]
+        with m.If(by_session):
+            m.d.comb += world.ready.eq(session.i_sealed.ready)
+        with m.Else():
+            m.d.comb += world.ready.eq(merged.i_first.ready)
+        wiring.connect(m, session.o_plain, merged.i_second)
+        wiring.connect(m, merged.o, upload.i_world)
+
+    def _registers(
+        self, m: Module, sealed: Signal, pages: dict[int, BusInterface], session: Session, warden: Warden
+    ) -> None:
+        bus, own = self.bus, Signal(32)
+        page = bus.address // PAGE_WORDS
+        above = (bus.address >= SCRUBBER_BASE) & (bus.address < UPLOAD_BASE)
+        units = [
+            (session.bus, bus.address < DATAPATH_WORDS, 0),
+            (warden.bus, above, SCRUBBER_BASE),
+            *((unit, page == base // PAGE_WORDS, base) for base, unit in pages.items()),
+        ]
+        for unit, chosen, base in units:
+            m.d.comb += [
+                unit.address.eq(bus.address - base),
+                unit.write_data.eq(bus.write_data),
+                unit.write.eq(bus.write & chosen),
+            ]
+        with m.Switch(bus.address):
+            with m.Case(GATEWAY_BLOCK.address("GATEWAY_IDENTITY")):
+                m.d.comb += own.eq(GATEWAY_IDENTITY_VALUE)
+            with m.Case(GATEWAY_BLOCK.address("GATEWAY_MAP")):
+                m.d.comb += own.eq(int.from_bytes(GATEWAY.digest[:4], "little"))
+            with m.Case(GATEWAY_BLOCK.address("SEALED")):
+                m.d.comb += own.eq(sealed)
+                with m.If(bus.write):
+                    m.d.sync += sealed.eq(bus.write_data[0])
+        m.d.sync += bus.read_data.eq(0)
+        for unit, chosen, _ in units:
+            with m.If(chosen):
+                m.d.sync += bus.read_data.eq(unit.read_data)
+        with m.If(page == GATEWAY_BASE // PAGE_WORDS):
+            m.d.sync += bus.read_data.eq(own)
