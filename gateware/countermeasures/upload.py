@@ -7,6 +7,7 @@ UPLOAD = "gateware/upload"
 _UPLOADS = "tests/gateware/upload"
 _UPLOAD = f"{_UPLOADS}/test_upload.py"
 _FORGOTTEN = f"{_UPLOADS}/test_forgotten.py"
+_MODES = f"{_UPLOADS}/test_modes.py"
 _FLIPS = f"{_UPLOADS}/test_flips.py"
 _BROKEN = "tests/prove/broken.py"
 _PROOF = "tests/prove/test_broken.py::test_proof_that_a_server_serves_after_its_upload_only_holds"
@@ -64,7 +65,7 @@ UPLOADS = (
         "UPLOAD.WHOLE_FRAMES",
         "the rest of a frame that passes where its beginning did not",
         (f"{UPLOAD}/inlet.py",),
-        (f"{_UPLOAD}::test_frames_begin_to_pass_and_cease_at_once_between_two", _PROOF),
+        (f"{_MODES}::test_frames_begin_to_pass_and_cease_at_once_between_two", _PROOF),
         (
             f"{_FORGOTTEN}::test_power_that_goes_at_any_moment_cuts_what_is_under_way_and_the_next_upload_goes_well",
             f"{_BROKEN}::lets frames of the world pass while weights come",
@@ -74,7 +75,7 @@ UPLOADS = (
         "UPLOAD.OFF_LONG",
         "what a server still has in its memory as it gets its next weights",
         (f"{UPLOAD}/modes.py",),
-        (f"{_UPLOAD}::test_power_stays_off_for_long_enough", _PROOF),
+        (f"{_MODES}::test_power_stays_off_for_long_enough", _PROOF),
         (f"{_BROKEN}::gives power too early",),
     ),
     Countermeasure(
