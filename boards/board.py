@@ -55,6 +55,7 @@ class Board:
         tamper: resource of the platform, and its number, that says that somebody tampers.
         flows: slots of the flow table of a border.
         store_bytes: of frames that wait for their slot or window in a border.
+        slots: connections in the table of a gateway, and pairs of 4 KB in its store.
         power: connector of the platform, its number, and the pin of it that switches the power of a gateway's server.
     """
 
@@ -69,4 +70,5 @@ class Board:
     tamper: tuple[str, int] | None = None
     flows: int = 0
     store_bytes: int = 0
+    slots: int = 0
     power: tuple[str, int, str] | None = None

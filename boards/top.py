@@ -165,7 +165,7 @@ class GatewayTop(_EthernetTop):
         assert board.tamper is not None and board.power is not None
         self._clocks(m, platform, control=True)
         delays = [port.delays for port in board.ports]
-        m.submodules.device = device = EthernetGateway(delays, self.build_id)
+        m.submodules.device = device = EthernetGateway(delays, self.build_id, flows=board.slots, slots=board.slots)
         for port, wired in zip(CABLES, board.ports, strict=True):
             self._port(m, platform, f"rx_{port.name.lower()}", wired, device.pins[port], device.management[port])
         _leds(m, platform, board, device.leds)

@@ -23,5 +23,6 @@ BOARD = Board(
     tamper=("switch", 0),
     flows=1024,
     store_bytes=1 << 14,
+    slots=8,
     power=("expcon", 2, "1"),
 )
