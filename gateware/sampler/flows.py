@@ -90,18 +90,16 @@ class Flows(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.rows = rows = Rows(self.layout, self.flows, BLOCK)
-        used, at, write_at = Signal(self.flows), Signal(range(self.flows)), Signal(range(self.flows))
+        used, at = Signal(self.flows), Signal(range(self.flows))
         m.d.comb += [
             rows.address.eq(at),
             self.state.eq(rows.o.state),
             rows.write.eq(self.write),
-            # The same, as it is at rest; if it were the very same, Yosys would put a bypass around the block RAM.
-            rows.write_address.eq(write_at),
+            rows.write_address.eq(at),
             rows.write_row.key.eq(self.key),
             rows.write_row.state.eq(self.row),
         ]
         m.d.sync += [
-            write_at.eq(at),
             self.active.eq(used.bit_select(at, 1)),
             self.count.eq(self.count + (self.write & ~self.active) - self.forget),
         ]

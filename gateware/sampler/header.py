@@ -104,8 +104,9 @@ class Header(wiring.Component):
         for number in range(ADDRESSES_SIX):
             with m.If(valid & placed & (place == number)):
                 m.d.sync += self.key.words[number].eq(self.packet)
-            with m.Elif(self.begin):
-                m.d.sync += self.key.words[number].eq(0)
+        # After all else, so that it is a reset and no logic.
+        with m.If(self.begin):
+            m.d.sync += [self.key.words[number].eq(0) for number in range(ADDRESSES_SIX)]
         m.d.comb += self.key.six.eq(six)
 
     def _segment(self, m: Module, at: Signal, valid: Signal, arp: Signal, four: Signal, six: Signal) -> None:

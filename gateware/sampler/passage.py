@@ -73,7 +73,7 @@ class Passage(wiring.Component):
         flows: connections.
         fault: the mode is none.
 
-    A frame of n words takes n + 12 cycles, and one of TCP as many more as the search takes longer than the rest of the
+    A frame of n words takes n + 9 cycles, and one of TCP as many more as the search takes longer than the rest of the
     header: with 16 flows at most 39 cycles for one of 60 octets of IPv4. A few are added where a pair begins or is
     complete. Reset: the rest of a frame that was under way is taken as a frame.
     """
