@@ -80,6 +80,9 @@ struct Device {
     unsigned idle = 0, stall = 0;  // of 256: how often a port pauses
     bool rule_broken = false;
 
+    // Whether a frame that leaves may end with `error`, and is then none.
+    virtual bool may_cut() const { return false; }
+
     unsigned dice() {
         random ^= random << 13;
         random ^= random >> 7;
@@ -113,6 +116,7 @@ struct Device {
     template <class Data>
     void collect(Direction& d, const Data& data, uint64_t keep, bool last, bool error) {
         const unsigned count = std::popcount(keep);
+        if (last && error && may_cut()) return d.partial.clear();
         const bool prefix = keep == (count == 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1);
         if (!prefix || count == 0 || error || (!last && keep != kFullKeep)) rule_broken = true;
         const auto* beat = reinterpret_cast<const uint8_t*>(&data);

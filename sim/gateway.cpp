@@ -13,6 +13,9 @@ struct Gateway final : Device {
     Bytes sample;
     bool unplugged = false;  // the recomputer takes nothing
 
+    // Of weights, as the server loses its power.
+    bool may_cut() const override { return true; }
+
     void step() override {
         // Nothing on the way from there to here is but a register: it has been so since the last clock edge.
         top->o_recomputer_ready = !unplugged && !(stall && dice() < stall);

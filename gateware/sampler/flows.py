@@ -15,6 +15,8 @@ PIPELINE_CYCLES = 3
 """From the place to whether the row is that of the key: it is read, and pieces of it are compared."""
 READ_CYCLES = 2
 COMPARED_BITS = 8
+FEW = 8
+"""Up to so many rows are in distributed RAM: the thirteen block RAMs that are as wide would be nearly empty."""
 AGE_TICKS = 2
 """At the next, nothing has come from one tick to the next but one."""
 
@@ -22,7 +24,7 @@ AGE_TICKS = 2
 class Flows(wiring.Component):
     """A row per connection: how it is known, and what is known of it.
 
-    A block RAM, one row per cycle, instead of a comparator per connection: it takes as many cycles as there are places to
+    A memory, one row per cycle, instead of a comparator per connection: it takes as many cycles as there are places to
     know that a connection is not there, most of which the rest of a frame takes anyhow at 1 Gbit/s.
 
     Args:
@@ -89,7 +91,7 @@ class Flows(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.rows = rows = Rows(self.layout, self.flows, BLOCK)
+        m.submodules.rows = rows = Rows(self.layout, self.flows, BLOCK if self.flows > FEW else DISTRIBUTED)
         used, at = Signal(self.flows), Signal(range(self.flows))
         m.d.comb += [
             rows.address.eq(at),

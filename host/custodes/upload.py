@@ -19,7 +19,14 @@ AHEAD_BYTES = 64 * UPLOAD_BYTES
 """That may have been sent, and not been counted by the gateway."""
 BROADCAST, UPLOADER = b"\xff" * 6, bytes.fromhex("020000000000")
 """Addresses of the frames on their way to the gateway, which gives them others."""
+HASH_CYCLES, HASH_BYTES = 65, 64
+"""A gateway digests so many octets in so many cycles, and keeps two frames: with more lanes than one a cable brings more."""
 Send = Callable[[bytes], object]
+
+
+def frame_cycles(frame: bytes) -> int:
+    """Of the gateway's clock, that it takes for a frame of weights."""
+    return len(frame) * HASH_CYCLES // HASH_BYTES + 1
 
 
 def upload_frame(offset: int, octets: bytes) -> bytes:
@@ -38,7 +45,7 @@ def upload(gateway: Gateway, manifest: Manifest, weights: Path, send: Send, told
     """Send the weights of a manifest to a gateway that has been started for them, until it serves.
 
     Args:
-        send: a frame towards the gateway's world port.
+        send: a frame towards the gateway's world port; no faster than the gateway digests.
         told: is called with the octets that the gateway has counted.
 
     Raises:

@@ -20,7 +20,7 @@ from custodes.link import Ingress
 from custodes.output import output_file
 from custodes.simgateway import SimGateway
 from custodes.terminal import shown
-from custodes.upload import Send, upload
+from custodes.upload import Send, frame_cycles, upload
 from custodes.weights_manifest import Manifest, digest_of, load_manifest, signed_manifest
 
 WeightsArgument = Annotated[Path, typer.Argument(metavar="WEIGHTS", help="The file of weights.")]
@@ -120,7 +120,12 @@ def _sending(gateway: Gateway, interface: str | None) -> Iterator[Send]:
     if isinstance(link, SimGateway):
         if interface is not None:
             raise UsageError("a simulated gateway has no cable: leave out --interface")
-        yield lambda frame: link.send(Ingress(GatewayPort.WORLD, frame))
+
+        def send(frame: bytes) -> None:
+            link.send(Ingress(GatewayPort.WORLD, frame))
+            link.step(frame_cycles(frame))
+
+        yield send
     elif interface is None:
         raise UsageError("say with --interface where the gateway's world port is")
     else:
