@@ -68,6 +68,7 @@ class Bench:
 
     Members:
         outputs: what has left, by port.
+        words: that are drawn for keys.
         idle, pause: of the inputs and outputs; ``held``: outputs that take nothing.
     """
 
@@ -83,6 +84,7 @@ class Bench:
 
     def clear(self) -> None:
         self.sent = {name: [] for name in INPUTS}
+        self.words: list[int] = []
         self._offers = dict.fromkeys(INPUTS, False)
         self.outputs = {name: Monitor(self.lanes) for name in OUTPUTS}
 
@@ -100,6 +102,11 @@ class Bench:
                 ctx.set(port.valid, 1)
             if self._offers[name] and ctx.get(port.ready):
                 moved.append(name)
+        ctx.set(self.dut.random.valid, bool(self.words))
+        if self.words:
+            ctx.set(self.dut.random.payload, self.words[0])
+            if ctx.get(self.dut.random.ready):
+                moved.append("random")
         for name in OUTPUTS:
             port = getattr(self.dut, name)
             ready = not self.pause() and name not in self.held
@@ -108,6 +115,9 @@ class Bench:
                 self.outputs[name].take(ctx.get(port.payload.as_value()), self.now)
         await ctx.tick()
         self.now += 1
+        if "random" in moved:
+            moved.remove("random")
+            self.words.pop(0)
         for name in moved:
             self.sent[name].pop(0)
             self._offers[name] = False
@@ -148,8 +158,7 @@ class Bench:
         await self.write(ctx, "AGE_CYCLES", 0)
 
     async def order(self, ctx: Any, key: bytes, threshold: int) -> None:
-        for index in range(8):
-            await self.write(ctx, "SAMPLER_KEY", int.from_bytes(key[4 * index :][:4], "little"), index)
+        self.words += [int.from_bytes(key[at : at + 4]) for at in range(0, len(key), 4)]
         await self.write(ctx, "THRESHOLD", threshold & 0xFFFFFFFF)
         await self.write(ctx, "THRESHOLD", threshold >> 32, 1)
         await self.write(ctx, "SAMPLER_COMMAND", 1)

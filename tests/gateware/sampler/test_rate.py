@@ -33,7 +33,7 @@ def test_line_rate_of_both_directions_at_one_lane(payload: bytes, size: int, ver
     made.epoch(KEY, 0)
     talk = Talk(made, version=version)
     assert talk.ask(b"a") and talk.answer(b"b")
-    count = 6 if size > 200 else 30
+    count = 4 if size > 200 else 30
     # Repetitions, which pass for ever while there is room for them.
     frames = [
         [talk.segment(server, talk.next[server], payload).ljust(size, b"\0") for _ in range(count)]
@@ -122,7 +122,7 @@ def test_pairs_are_worked_off_one_after_the_other(threshold: int):
         kinds = [frame.data[14] for frame in leaves.frames]
         first, *_, last = (cycle for kind, cycle in zip(kinds, at, strict=True) if kind == Kind.LEAF)
         assert (last - first) / 3 <= PAIR_CYCLES[threshold]
-        print((last - first) / 3)
+
         await bench.agrees(ctx, made)
 
     bench.run(script)
@@ -146,7 +146,7 @@ def test_a_transcript_is_worked_off_at_the_rate_of_the_hash():
         leaves = bench.outputs["o_samples"]
         *_, first, last = (cycle for beat, cycle in zip(leaves.beats, leaves.cycles, strict=True) if beat.last)
         assert last - first < 2048 // 64 * 65 + 512 + PAIR_CYCLES[0]
-        print(last - first)
+
         await bench.agrees(ctx, made)
 
     bench.run(script)

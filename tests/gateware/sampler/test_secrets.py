@@ -74,22 +74,25 @@ def test_a_key_cannot_be_read_until_its_epoch_has_ended():
     bench.run(script)
 
 
-def test_a_key_is_used_once():
+def test_an_epoch_waits_for_every_word_of_a_key_of_its_own():
     made, bench = Specification(), Bench()
     made.epoch(KEY, ALWAYS)
-    made.epoch(bytes(32), ALWAYS)
+    made.epoch(OTHER_KEY, ALWAYS)
 
     async def script(ctx: Any) -> None:
         await bench.play(ctx, made.happened[:1])
-        # Nobody writes another key.
-        await bench.write(ctx, "SAMPLER_COMMAND", 1)
+        await bench.order(ctx, OTHER_KEY[:28], ALWAYS)
+        await bench.cycles(ctx, 3000)
+        assert not bench.words
+        assert await bench.state(ctx, "BUSY") and await bench.read(ctx, "EPOCH") == 1
+        bench.words.append(int.from_bytes(OTHER_KEY[28:]))
         await bench.settled(ctx, 0, 0)
         await bench.agrees(ctx, made)
 
     bench.run(script)
 
 
-def test_key_threshold_and_order_are_not_taken_while_an_epoch_is_ended():
+def test_threshold_and_order_are_not_taken_while_an_epoch_is_ended():
     made, bench = Specification(), Bench()
     made.epoch(KEY, 5)
     made.epoch(OTHER_KEY, 1 << 40)
