@@ -71,11 +71,10 @@ class Entry(wiring.Component):
         # Octets of the packet that have not come; fewer than none where a frame has zeros behind it.
         rest, final, ends = Signal(signed(LENGTH_BITS + 1)), Signal(2), Signal()
         # Octets of the last word that are not in the word of the packet with which it came, or one too few in that.
-        spare = Signal(signed(3))
-        m.d.sync += spare.eq(self.keep[1] + self.keep[2] + self.keep[3] - 1)
+        spare = self.keep[1] + self.keep[2] + self.keep[3] - 1
+        m.d.sync += self.short.eq(rest > spare + Mux(self.fresh, WORD_BYTES, 0))
         m.d.comb += [
             self.at.eq(Mux(self.begin, verdict.base, at)),
-            self.short.eq(rest > spare),
             ends.eq(left == 1),
             # The first octet is the highest.
             self.word.eq(
