@@ -152,8 +152,8 @@ class GatewayTop(_EthernetTop):
         build_id: see `EthernetGateway`.
     """
 
-    options = "--placer static --tmg-ripup"
-    """Of nextpnr, as of a `BorderTop`."""
+    options = "--placer static --ignore-loops --tmg-ripup"
+    """Of nextpnr, as of a `NicTop`."""
 
     def __init__(self, board: Board, build_id: bytes) -> None:
         self.build_id = build_id
@@ -173,7 +173,13 @@ class GatewayTop(_EthernetTop):
         m.submodules.uart_rx = rx = io.Buffer(io.Direction.Input, uart.rx)
         name, number = board.tamper
         m.submodules.tamper = tamper = io.Buffer(io.Direction.Input, platform.request(name, number, dir="-"))
-        m.d.comb += [device.rx.eq(rx.i), device.tamper.eq(tamper.i)]
+        m.submodules.noise = noise = DomainRenamer("control")(RingNoise(board.family))
+        m.d.comb += [
+            device.rx.eq(rx.i),
+            device.tamper.eq(tamper.i),
+            device.sample.eq(noise.sample),
+            device.sample_valid.eq(noise.sample_valid),
+        ]
         _output(m, "uart_tx", uart.tx, device.tx)
         connector, number, pin = board.power
         switch = Pins(pin, dir="o", conn=(connector, number))

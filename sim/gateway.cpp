@@ -2,6 +2,8 @@
 // A gateway: not every frame has a verdict, so verdicts and what leaves are taken each for itself; and a third port, where
 // frames only leave.
 
+#include <random>
+
 #include "bus.hpp"
 
 namespace custodes {
@@ -12,15 +14,24 @@ struct Gateway final : Device {
     std::deque<Bytes> samples;
     Bytes sample;
     bool unplugged = false;  // the recomputer takes nothing
+    std::deque<uint32_t> words;  // for keys; where there are none, they are of the host's own source
+    std::random_device source;
+    uint32_t word = source();
 
     // Of weights, as the server loses its power.
     bool may_cut() const override { return true; }
 
     void step() override {
         // Nothing on the way from there to here is but a register: it has been so since the last clock edge.
+        top->random_payload = words.empty() ? word : words.front();
+        top->random_valid = 1;
+        const bool drawn = top->random_ready;
         top->o_recomputer_ready = !unplugged && !(stall && dice() < stall);
         if (top->o_recomputer_valid && top->o_recomputer_ready) take_sample();
         step_datapath();
+        if (!drawn) return;
+        if (words.empty()) word = source();
+        else words.pop_front();
     }
 
     void take_sample() {
@@ -37,6 +48,7 @@ struct Gateway final : Device {
         Device::reset();
         samples.clear();
         sample.clear();
+        words.clear();
     }
 };
 
@@ -64,6 +76,9 @@ void custodes_tamper(Device* device, uint32_t level) { device->top->tamper = lev
 
 // Whether somebody has pulled the recomputer's cable.
 void custodes_unplug(Device* device, uint32_t unplugged) { gateway(device).unplugged = unplugged != 0; }
+
+// The next word that is drawn for a key, after those that have been given.
+void custodes_word(Device* device, uint32_t word) { gateway(device).words.push_back(word); }
 
 // Frames that have come in at no port yet.
 uint64_t custodes_unsent(const Device* device) {

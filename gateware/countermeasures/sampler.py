@@ -27,7 +27,7 @@ SAMPLERS = (
         "SAMPLER.KEY.UNREADABLE",
         "a key that is known before its epoch has ended, so that it is known which pairs are kept",
         (f"{SAMPLER}/registers.py",),
-        (f"{_SECRETS}::test_a_key_is_used_once",),
+        (f"{_SECRETS}::test_an_epoch_waits_for_every_word_of_a_key_of_its_own",),
         (f"{_SECRETS}::test_a_key_cannot_be_read_until_its_epoch_has_ended",),
     ),
     Countermeasure(

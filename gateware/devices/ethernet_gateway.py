@@ -16,6 +16,7 @@ from custodes.maps import GATEWAY
 from gateware.control.bus import bus_signature
 from gateware.devices.gateway import OFF_CYCLES, Gateway
 from gateware.devices.ports import add_port, connect_registers
+from gateware.devices.random_words import RandomWords
 from gateware.devices.serial_control import BUILD_ID_BYTES, CONTROL_HZ, SerialControl
 from gateware.ethernet import RgmiiDelays
 from gateware.ethernet.mdio import MDIO, MdioInterface
@@ -26,8 +27,9 @@ CABLES = (GatewayPort.SERVER, GatewayPort.WORLD)
 
 
 class EthernetGateway(wiring.Component):
-    """A `Gateway` between the server's port and the world's, and its `SerialControl`. Samples leave at the world's port too:
-    they are sealed, and for the recomputer's address. Weights come as they are: there is no room for what would open them.
+    """A `Gateway` between the server's port and the world's, its `SerialControl`, and its `RandomWords`. Samples leave at
+    the world's port too: they are sealed, and for the recomputer's address. Weights come as they are: there is no room for
+    what would open them.
 
     Args:
         delays: of the pins of the server's port, and of the world's.
@@ -38,6 +40,7 @@ class EthernetGateway(wiring.Component):
         pins, management: of each PHY, in the order of `CABLES`. The domains ``rx_server`` and ``rx_world`` are their receive
             clocks; ``sync`` and ``tx`` are 125 MHz, ``control`` is what ``clock_hz`` says, all of any phase.
         rx, tx: the serial link, in ``control``.
+        sample, sample_valid: of a noise source, see `RandomWords`, in ``control``.
         power: of the server.
         tamper: somebody tampers; need not be synchronous.
         leds: per port, the link is at 1 Gbit/s; then: the server has power; there has been an alarm since the reset.
@@ -50,6 +53,8 @@ class EthernetGateway(wiring.Component):
     management: Sequence[MdioInterface]
     rx: Signal
     tx: Signal
+    sample: Signal
+    sample_valid: Signal
     power: Signal
     tamper: Signal
     leds: Signal
@@ -74,6 +79,8 @@ class EthernetGateway(wiring.Component):
                 "management": Out(MDIO).array(len(CABLES)),
                 "rx": In(1, init=1),  # pyright: ignore[reportCallIssue] (the stubs know no init)
                 "tx": Out(1, init=1),  # pyright: ignore[reportCallIssue]
+                "sample": In(1),
+                "sample_valid": In(1),
                 "power": Out(1),
                 "tamper": In(1),
                 "leds": Out(len(CABLES) + 2),
@@ -84,6 +91,8 @@ class EthernetGateway(wiring.Component):
         m = Module()
         m.submodules.gateway = gateway = self.gateway
         m.submodules.control = control = SerialControl(GATEWAY, GATEWAY_WORDS, self.build_id, self.clock_hz)
+        m.submodules.words = words = RandomWords()
+        wiring.connect(m, words.o, gateway.random)
         m.submodules.to_world = to_world = FrameArbiter(1)
         macs = {
             port: add_port(m, port.name.lower(), self.delays[port], self.pins[port], self.management[port])
@@ -107,6 +116,9 @@ class EthernetGateway(wiring.Component):
             bus.write.eq(control.bus.write),
         ]
         m.d.comb += [
+            words.sample.eq(self.sample),
+            words.sample_valid.eq(self.sample_valid),
+            gateway.random_alarm.eq(words.alarm),
             control.rx.eq(self.rx),
             self.tx.eq(control.tx),
             gateway.bus.address.eq(bus.address),

@@ -47,6 +47,7 @@ class Gateway(wiring.Component):
         verdict_server, verdict_world: what the scrubbers make of each frame that came in there and was let as far, see
             `JUDGED`.
         bus: registers of `custodes.maps.GATEWAY`; what is read is right 5 cycles after the address has come to rest.
+        random, random_alarm: see `Sampler`; and that the noise source of the words has failed, which takes the power.
         tamper: somebody tampers: see `Session`; and the server's power is cut.
         power: of the server.
         serving: frames pass.
@@ -64,6 +65,8 @@ class Gateway(wiring.Component):
     verdict_server: JudgedInterface
     verdict_world: JudgedInterface
     bus: BusInterface
+    random: stream.Interface
+    random_alarm: Signal
     tamper: Signal
     power: Signal
     serving: Signal
@@ -93,6 +96,8 @@ class Gateway(wiring.Component):
                 "verdict_server": Out(JUDGED),
                 "verdict_world": Out(JUDGED),
                 "bus": In(bus_signature(GATEWAY_WORDS)),
+                "random": In(stream.Signature(32)),
+                "random_alarm": In(1),
                 "tamper": In(1),
                 "power": Out(1),
                 "serving": Out(1),
@@ -123,11 +128,12 @@ class Gateway(wiring.Component):
         wiring.connect(m, to_server.o, wiring.flipped(self.o_server))
         wiring.connect(m, sampler.o_world, wiring.flipped(self.o_world))
         wiring.connect(m, sampler.o_samples, session.i_plain)
+        wiring.connect(m, wiring.flipped(self.random), sampler.random)
         wiring.connect(m, session.o_sealed, wiring.flipped(self.o_recomputer))
         wiring.connect(m, warden.verdict_cluster, wiring.flipped(self.verdict_server))
         wiring.connect(m, warden.verdict_world, wiring.flipped(self.verdict_world))
         failed = Signal()
-        m.d.sync += failed.eq(sampler.fault | session.fault | self.tamper)
+        m.d.sync += failed.eq(sampler.fault | session.fault | self.tamper | self.random_alarm)
         m.d.comb += [
             session.tamper.eq(self.tamper),
             upload.alarm.eq(failed),
@@ -187,6 +193,8 @@ class Gateway(wiring.Component):
                 m.d.comb += own.eq(sealed)
                 with m.If(bus.write):
                     m.d.sync += sealed.eq(bus.write_data[0])
+            with m.Case(GATEWAY_BLOCK.address("RANDOM_STATE")):
+                m.d.comb += own.eq(Cat(self.random.valid, self.random_alarm))
         m.d.sync += bus.read_data.eq(0)
         for unit, chosen, _ in units:
             with m.If(chosen):

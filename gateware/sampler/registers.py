@@ -3,10 +3,10 @@
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from custodes.gateway_formats import DIGEST_WORDS, WORD_BYTES, Record
+from custodes.gateway_formats import DIGEST_WORDS, Record
 from custodes.gateway_registers import SAMPLER_BLOCK
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.flow.memory import Rows
@@ -33,6 +33,7 @@ class Registers(wiring.Component):
 
     Members:
         bus: of the block, addresses from its base on.
+        random: words of which the next key consists, that nobody can know. They are taken after an order, before ``busy``.
         key_write, key_at, key_word: a word of the key of the next epoch; never while ``busy``.
         tick: connections get older.
         live, flows, slots: for the state.
@@ -42,11 +43,12 @@ class Registers(wiring.Component):
         bump: for one cycle: a word of `BUMPS` gets one more; ``bumping`` from the next cycle on until it is done.
         event, number: the same of an event, no sooner after another than 20 cycles.
 
-    An order is taken unless BUSY, which is ``busy`` or ``wiping``; then threshold and key cannot be written, either. A read
-    takes 4 cycles.
+    An order is taken unless BUSY, which is ``busy`` or ``wiping``, or that a key is drawn; then the threshold cannot be
+    written, either. A read takes 4 cycles.
     """
 
     bus: BusInterface
+    random: stream.Interface
     key_write: Signal
     key_at: Signal
     key_word: Signal
@@ -74,6 +76,7 @@ class Registers(wiring.Component):
         super().__init__(
             {
                 "bus": In(bus_signature(REGISTERS)),
+                "random": In(stream.Signature(WORD_BITS)),
                 "key_write": Out(1),
                 "key_at": Out(range(DIGEST_WORDS)),
                 "key_word": Out(WORD_BITS),
@@ -114,10 +117,10 @@ class Registers(wiring.Component):
             with m.Default():
                 m.d.comb += ledger.address.eq(bus.address[: (REGISTER_WORDS - 1).bit_length()])
         period = self._tick(m)
-        self._orders(m)
+        waits = self._orders(m)
         state = SAMPLER_BLOCK["SAMPLER_STATE"]
         shown = Signal(WORD_BITS)
-        places = {"LIVE": self.live, "BUSY": self.busy | self.wiping, "FLOWS": self.flows, "SLOTS": self.slots}
+        places = {"LIVE": self.live, "BUSY": waits, "FLOWS": self.flows, "SLOTS": self.slots}
         for name, value in places.items():
             field = state.field(name)
             m.d.comb += shown[field.lowest : field.lowest + field.width].eq(value)
@@ -132,9 +135,7 @@ class Registers(wiring.Component):
         upper = Cat(Const(0, WORD_BITS // 2), bus.write_data[WORD_BITS // 2 :])
         threshold = range(register("THRESHOLD"), register("THRESHOLD", 2))
         m.d.sync += [
-            host.eq(
-                bus.write & (among(bus.address, MACS) | (among(bus.address, threshold) & ~(self.busy | self.wiping)))
-            ),
+            host.eq(bus.write & (among(bus.address, MACS) | (among(bus.address, threshold) & ~waits))),
             host_at.eq(bus.address),
             host_word.eq(Mux(among(bus.address, LOWER_MACS), upper, bus.write_data)),
         ]
@@ -179,22 +180,28 @@ class Registers(wiring.Component):
         with m.If(self.event):
             m.d.sync += [event.eq(1), number.eq(self.number)]
 
-    def _orders(self, m: Module) -> None:
-        bus = self.bus
+    def _orders(self, m: Module) -> Value:
+        """Whether an order has to wait."""
+        bus, drawing, drawn = self.bus, Signal(), Signal(range(DIGEST_WORDS))
         ordered = bus.write & (bus.address == register("SAMPLER_COMMAND"))
+        epoch = bus.write_data[SAMPLER_BLOCK["SAMPLER_COMMAND"].field("EPOCH").lowest]
+        waits = self.busy | self.wiping | drawing
         # SEC_CM: SAMPLER.KEY.UNREADABLE
         m.d.comb += [
-            self.key_write.eq(
-                bus.write & (bus.address[3:] == register("SAMPLER_KEY") >> 3) & ~(self.busy | self.wiping)
-            ),
-            self.key_at.eq(bus.address[:3]),
-            self.key_word.eq(Cat(bus.write_data.word_select(at, 8) for at in reversed(range(WORD_BYTES)))),
+            self.random.ready.eq(drawing),
+            self.key_write.eq(drawing & self.random.valid),
+            self.key_at.eq(drawn),
+            self.key_word.eq(self.random.payload),
         ]
         with m.If(self.done):
             m.d.sync += self.busy.eq(0)
-        epoch = bus.write_data[SAMPLER_BLOCK["SAMPLER_COMMAND"].field("EPOCH").lowest]
-        with m.If(ordered & epoch & ~self.wiping):
-            m.d.sync += self.busy.eq(1)
+        with m.If(ordered & epoch & ~waits):
+            m.d.sync += drawing.eq(1)
+        with m.If(self.key_write):
+            m.d.sync += drawn.eq(drawn + 1)
+            with m.If(drawn == DIGEST_WORDS - 1):
+                m.d.sync += [drawing.eq(0), self.busy.eq(1)]
+        return waits
 
     def _tick(self, m: Module) -> Signal:
         reset = SAMPLER_BLOCK["AGE_CYCLES"].reset or 0

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.sampler.closer import Closer
 from gateware.sampler.intake import Intake
-from gateware.sampler.layouts import MIN_SLOT_BYTES, PIECE_LANES
+from gateware.sampler.layouts import MIN_SLOT_BYTES, PIECE_LANES, WORD_BITS
 from gateware.sampler.outlet import Outlet
 from gateware.sampler.passage import Passage
 from gateware.sampler.registers import REGISTERS, Registers
@@ -31,6 +31,7 @@ class Sampler(wiring.Component):
         i_server, o_world: the same of the server.
         o_samples: frames for the recomputer.
         bus: the block ``sampler``, addresses from its base on.
+        random: words that nobody can know, 8 of which are the key of an epoch. Where none come, none begins.
         fault: a mode register holds what it cannot, without delay. It is up to the device to reset this unit.
 
     Frames of both directions are looked at in turn, one word of 4 bytes per cycle: see `Passage`. What has no room waits,
@@ -48,6 +49,7 @@ class Sampler(wiring.Component):
     o_world: stream.Interface
     o_samples: stream.Interface
     bus: BusInterface
+    random: stream.Interface
     fault: Signal
 
     def __init__(self, lanes: int, flows: int = 16, slots: int = 16, slot_bytes: int = 4096) -> None:
@@ -66,6 +68,7 @@ class Sampler(wiring.Component):
                 "o_world": Out(frames),
                 "o_samples": Out(frames),
                 "bus": In(bus_signature(REGISTERS)),
+                "random": In(stream.Signature(WORD_BITS)),
                 "fault": Out(1),
             }
         )
@@ -94,6 +97,7 @@ class Sampler(wiring.Component):
             ]
         wiring.connect(m, arbiter.o, passage.i)
         wiring.connect(m, wiring.flipped(self.bus), registers.bus)
+        wiring.connect(m, wiring.flipped(self.random), registers.random)
         wiring.connect(m, store.free, passage.free)
         wiring.connect(m, store.complete, closer.complete)
         m.d.comb += [passage.server.eq(arbiter.second), passage.o.ready.eq(1)]

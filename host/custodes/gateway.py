@@ -160,11 +160,10 @@ class Gateway:
         self.registers.write_words("RECOMPUTER_MAC", mac_words(recomputer))
         self.registers.write_words("SAMPLER_MAC", mac_words(own))
 
-    def epoch(self, key: bytes, threshold: int) -> int:
-        """End the epoch, if there is one, and begin another; returns its number."""
+    def epoch(self, threshold: int) -> int:
+        """End the epoch, if there is one, and begin another, whose key the gateway draws; returns its number."""
         registers = self.registers
         registers.write_words("THRESHOLD", [threshold & 0xFFFF_FFFF, threshold >> 32])
-        registers.write_words("SAMPLER_KEY", _digest_words(key))
         registers.write("SAMPLER_COMMAND", 1)
         self.wait(lambda: not registers.field("SAMPLER_STATE", "BUSY"), "does not end the epoch")
         return registers.read("EPOCH")

@@ -222,7 +222,7 @@ class _Scene:
     def epoch(self) -> None:
         """End one, and begin another."""
         before = self.gateway.registers.field("SAMPLER_STATE", "LIVE")
-        self.gateway.epoch(os.urandom(KEY_BYTES), threshold(EPSILON))
+        self.gateway.epoch(threshold(EPSILON))
         if before:
             self.run.records.append(self.gateway.record)
 

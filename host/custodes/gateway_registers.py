@@ -104,7 +104,14 @@ SAMPLER_BLOCK = Block(
             0x01,
             Access.WRITE,
             "To do, unless BUSY.",
-            (Field("EPOCH", 0, 1, "End the epoch if there is one, and begin another with THRESHOLD and KEY."),),
+            (
+                Field(
+                    "EPOCH",
+                    0,
+                    1,
+                    "End the epoch if there is one, and begin another with THRESHOLD, and a key that is drawn.",
+                ),
+            ),
         ),
         Register(
             "THRESHOLD",
@@ -121,14 +128,6 @@ SAMPLER_BLOCK = Block(
             reset=1 << 30,
         ),
         Register("EPOCH", 0x05, Access.READ, "The number of the epoch; the first since power-up is 1."),
-        Register(
-            "SAMPLER_KEY",
-            0x08,
-            Access.WRITE,
-            "Of the next epoch, its first byte the lowest of the first word; forgotten as that begins.",
-            count=DIGEST_WORDS,
-            secret=True,
-        ),
         _mac("RECOMPUTER_MAC", 0x10, "The recomputer"),
         _mac("SAMPLER_MAC", 0x12, "Whom samples come from"),
         digest_register("COMMITMENT", 0x18, "To the key of this epoch."),
@@ -171,6 +170,17 @@ GATEWAY_BLOCK = Block(
             Access.READ_WRITE,
             "How weights come.",
             (Field("UPLOAD", 0, 1, "1: as MACsec, for a receive channel of the sessions; what is not is dropped."),),
+        ),
+        Register(
+            "RANDOM_STATE",
+            0x03,
+            Access.READ,
+            "Where keys of epochs come from.",
+            (
+                Field("VALID", 0, 1, "There is a word."),
+                Field("ALARM", 1, 1, "A health test of the noise source has failed: there will be none, and no power."),
+            ),
+            reset=None,
         ),
     ),
 )

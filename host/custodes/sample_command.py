@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,8 +18,6 @@ from custodes.gateway import EpochRecord, Gateway, open_gateway
 from custodes.sampling_statistics import observed, probability, threshold
 from custodes.terminal import Screen, shown
 from custodes.upload_command import GATEWAY_DEVICE, GatewayOption
-
-KEY_BYTES = 32
 
 
 def reading(gateway: Gateway) -> dict[str, Any]:
@@ -80,8 +77,8 @@ def sample(
 ) -> None:
     """Show what a gateway has committed to and kept, and begin epochs.
 
-    An epoch begins with a key that this draws, and to which the gateway commits; as it ends, the gateway gives its record:
-    the root over all pairs, and the key, with which anybody can tell which of them had to be kept.
+    An epoch begins with a key that the gateway draws, and commits to; as it ends, the gateway gives its record: the root
+    over all pairs, and the key, with which anybody can tell which of them had to be kept.
     """
     display = screen(quiet, verbose)
     if every is not None and (epsilon is None or not watch):
@@ -98,7 +95,7 @@ def sample(
 
 def _begin(gateway: Gateway, epsilon: float, log: TextIO | None, display: Screen) -> None:
     before = gateway.registers.field("SAMPLER_STATE", "LIVE")
-    number = gateway.epoch(os.urandom(KEY_BYTES), threshold(epsilon))
+    number = gateway.epoch(threshold(epsilon))
     display.note(f"epoch {number} has begun, committed to {gateway.commitment.hex()}")
     if not before:
         return

@@ -40,6 +40,11 @@ class SimGateway(SimLink):
         """Frames that have not come in yet."""
         return self._library.custodes_unsent(self._handle)
 
+    def draw(self, key: bytes) -> None:
+        """Let this be the key of the next epoch, in place of one that the simulation draws."""
+        for at in range(0, len(key), 4):
+            self._library.custodes_word(self._handle, int.from_bytes(key[at : at + 4]))
+
     def unplug(self, unplugged: bool) -> None:
         """Pull the recomputer's cable, or put it back."""
         self._library.custodes_unplug(self._handle, unplugged)

@@ -64,6 +64,7 @@ _OWN_PROTOTYPES: dict[str, dict[str, tuple[Any, list[Any]]]] = {
     | {
         "custodes_power": (_u32, [_device]),
         "custodes_unplug": (None, [_device, _u32]),
+        "custodes_word": (None, [_device, _u32]),
         "custodes_unsent": (_u64, [_device]),
         "custodes_left": (_i64, [_device, _u32, ctypes.c_char_p, _u64]),
     },

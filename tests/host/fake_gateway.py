@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -51,6 +52,10 @@ class FakeGateway(SimGateway):
         self._left: dict[GatewayPort, list[bytes]] = {port: [] for port in GatewayPort}
         self._written: dict[int, int] = {}
         self._emitted = 0
+        self._keys: deque[bytes] = deque()
+
+    def draw(self, key: bytes) -> None:
+        self._keys.append(key)
 
     def close(self) -> None:
         pass
@@ -136,7 +141,7 @@ class FakeGateway(SimGateway):
             if self.sampler is None:
                 addresses = [self._mac("RECOMPUTER_MAC"), self._mac("SAMPLER_MAC")]
                 self.sampler, self._emitted = Sampler(16, 16, 4096, Macs(*addresses)), 0
-            self.sampler.epoch(self._octets("SAMPLER_KEY", SAMPLER_BLOCK), threshold)
+            self.sampler.epoch(self._keys.popleft() if self._keys else os.urandom(32), threshold)
             self._settle()
 
     def _octets(self, name: str, block: Any) -> bytes:

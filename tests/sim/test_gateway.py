@@ -79,7 +79,9 @@ class Twins:
         self.epoch(1, threshold)
 
     def epoch(self, key: int, threshold: int = ALWAYS) -> None:
-        numbers = [gateway.epoch(bytes([key]) * 32, threshold) for gateway in self.both]
+        for link in (self.link, self.told):
+            link.draw(bytes([key]) * 32)
+        numbers = [gateway.epoch(threshold) for gateway in self.both]
         assert numbers[0] == numbers[1]
         self.same()
 
