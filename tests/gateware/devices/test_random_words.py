@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random words on their way from the clock of the control to that of the datapath, and a source that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from amaranth import ClockDomain, Module
+from amaranth.sim import Simulator
+
+from gateware.devices.random_words import DEPTH, RandomWords
+from gateware.trng.trng import Trng
+from sim.noise import Noise
+
+PERIODS = {"sync": 0.8e-8, "control": 1.7e-8}
+WORDS = 3 * DEPTH
+LIMIT_CYCLES = 12_000
+SLOW = 7
+"""A word is taken in so many cycles."""
+
+
+def of_trng(source: Noise) -> list[int]:
+    """The words that a `Trng` makes of the same samples, each taken at once."""
+    m = Module()
+    m.submodules.trng = trng = Trng()
+    words: list[int] = []
+
+    async def bench(ctx):
+        ctx.set(trng.sample_valid, 1)
+        ctx.set(trng.o.ready, 1)
+        for _ in range(LIMIT_CYCLES):
+            ctx.set(trng.sample, source.sample())
+            if ctx.get(trng.o.valid):
+                words.append(ctx.get(trng.o.payload))
+            if len(words) == DEPTH:
+                return
+            await ctx.tick()
+
+    simulator = Simulator(m)
+    simulator.add_clock(PERIODS["control"])
+    simulator.add_testbench(bench)
+    simulator.run()
+    return words
+
+
+def run(sample: Callable[[int], int], done: Callable[[list[int], bool], bool], every: int) -> tuple[list[int], bool]:
+    """Words taken, and whether there was an alarm at the end, once it is done or `LIMIT_CYCLES` later."""
+    m = Module()
+    for domain in PERIODS:
+        m.domains += ClockDomain(domain)
+    m.submodules.dut = dut = RandomWords()
+    words: list[int] = []
+    alarms: list[bool] = [False]
+    ended: list[bool] = []
+
+    async def noise(ctx):
+        ctx.set(dut.sample_valid, 1)
+        for cycle in range(LIMIT_CYCLES):
+            ctx.set(dut.sample, sample(cycle))
+            await ctx.tick("control")
+            if ended:
+                return
+
+    async def takes(ctx):
+        for cycle in range(LIMIT_CYCLES):
+            if done(words, alarms[-1]):
+                break
+            ready = cycle % every == 0
+            ctx.set(dut.o.ready, ready)
+            if ready and ctx.get(dut.o.valid):
+                words.append(ctx.get(dut.o.payload))
+            alarms.append(bool(ctx.get(dut.alarm)))
+            await ctx.tick("sync")
+        ended.append(True)
+
+    simulator = Simulator(m)
+    for domain, period in PERIODS.items():
+        simulator.add_clock(period, domain=domain)
+    simulator.add_testbench(noise)
+    simulator.add_testbench(takes)
+    simulator.run()
+    return words, alarms[-1]
+
+
+@pytest.mark.parametrize("every", [1, SLOW])
+def test_words_are_those_of_the_trng_in_order(every: int):
+    samples = Noise(1)
+    words, alarm = run(lambda _: samples.sample(), lambda found, _: len(found) == WORDS, every)
+    assert words[:DEPTH] == of_trng(Noise(1)) and len({*words}) == WORDS and not alarm
+
+
+def test_a_source_that_is_stuck_is_an_alarm_and_gives_no_word():
+    words, alarm = run(lambda _: 1, lambda _, alarm: alarm, 1)
+    assert alarm and not words
+
+
+def test_after_a_source_has_got_stuck_no_more_come_than_were_waiting():
+    samples, stuck = Noise(2), 4500
+    at_alarm: list[int] = []
+
+    def done(words: list[int], alarm: bool) -> bool:
+        if alarm and not at_alarm:
+            at_alarm.append(len(words))
+        return False
+
+    words, alarm = run(lambda cycle: samples.sample() if cycle < stuck else 1, done, 1)
+    assert alarm and words and len(words) <= at_alarm[0] + DEPTH
