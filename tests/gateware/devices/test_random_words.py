@@ -15,7 +15,7 @@ from sim.noise import Noise
 
 PERIODS = {"sync": 0.8e-8, "control": 1.7e-8}
 WORDS = 3 * DEPTH
-LIMIT_CYCLES = 12_000
+LIMIT_CYCLES = 16_000
 SLOW = 7
 """A word is taken in so many cycles."""
 
@@ -96,7 +96,7 @@ def test_a_source_that_is_stuck_is_an_alarm_and_gives_no_word():
 
 
 def test_after_a_source_has_got_stuck_no_more_come_than_were_waiting():
-    samples, stuck = Noise(2), 4500
+    samples, stuck = Noise(2), 6500
     at_alarm: list[int] = []
 
     def done(words: list[int], alarm: bool) -> bool:
