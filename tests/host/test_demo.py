@@ -19,7 +19,7 @@ from custodes import commands, sealed_leg
 from custodes.admission import admit_capture
 from custodes.capture import Format, Packet
 from custodes.leak import SLOT, measure
-from custodes.link import Link
+from custodes.link import DIALECTS, Link
 from custodes.macsec import CHANNELS, Sealing
 from custodes.model import Sealer
 from custodes.page import page
@@ -284,7 +284,7 @@ def test_the_environment_of_matplotlib_does_not_matter(tmp_path: Path) -> None:
     ]
     result = subprocess.run(command, env=os.environ | nowhere, capture_output=True, text=True, check=False)
     assert result.returncode == 5
-    known = " or ".join(f"sim:{name}" for name in ("warden", "scrubber", "border", "processor", "nic"))
+    known = " or ".join(f"sim:{name}" for name in DIALECTS)
     assert result.stderr.splitlines()[-1] == f"custodes: none: no such device; try {known} or serial:PORT"
     assert len(result.stderr.splitlines()) == 2
 
