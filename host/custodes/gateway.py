@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 from custodes.accessors import Registers
 from custodes.device import opened
-from custodes.errors import DeviceError
+from custodes.errors import DeviceError, RefusedError
 from custodes.gateway_formats import DIGEST_WORDS, Record
 from custodes.gateway_registers import (
+    GATEWAY_BLOCK,
     GATEWAY_IDENTITY_VALUE,
     SCRUBBER_BASE,
     Fault,
     Mode,
     UploadOrder,
 )
-from custodes.keys import Keys
 from custodes.link import Link
 from custodes.maps import GATEWAY
 from custodes.policy import Policy
@@ -75,19 +75,19 @@ def mac_words(mac: bytes) -> list[int]:
     return [int.from_bytes(padded[:4]), int.from_bytes(padded[4:])]
 
 
-class Gateway:
-    """A gateway that has said who it is.
+class Gateway(Processor):
+    """A gateway that has said who it is. Its keys, as of a `Processor`, are those of the session to the recomputer, and of
+    that in which weights come where they come sealed.
 
     Members:
         registers: all that it has, by name.
-        sessions: what seals samples, and opens weights where they come sealed.
 
     Raises:
         DeviceError: what answers is no gateway, or of another version.
     """
 
     def __init__(self, link: Link) -> None:
-        self.link = link
+        super().__init__(link)
         self.registers = Registers(link, GATEWAY)
         identity = self.registers.read("GATEWAY_IDENTITY")
         if identity != GATEWAY_IDENTITY_VALUE:
@@ -96,7 +96,6 @@ class Gateway:
             )
         if self.registers.read("GATEWAY_MAP") != int.from_bytes(GATEWAY.digest[:4], "little"):
             raise DeviceError("the device was built from another version than this host; run `make sim` again")
-        self.sessions = Processor(link)
 
     @property
     def mode(self) -> Mode:
@@ -145,15 +144,11 @@ class Gateway:
         self.registers.write("UPLOAD_COMMAND", UploadOrder.STOP)
         self.wait(lambda: self.mode is Mode.OFF, "does not take its server's power")
 
-    def load(self, policy: Policy) -> None:
+    def admit(self, policy: Policy) -> None:
         """Put a policy into the scrubbers: it is forgotten as the server loses its power. Raises `PolicyError` where their
         tables cannot hold it."""
         for address, value in list(policy_writes(policy)):
             self.link.write(SCRUBBER_BASE + address, value)
-
-    def load_keys(self, keys: Keys) -> None:
-        """The session to the recomputer, and that in which weights come where they come sealed."""
-        self.sessions.load(keys)
 
     def send_samples_to(self, recomputer: bytes, own: bytes) -> None:
         """MAC addresses of samples; forgotten as the server loses its power."""
@@ -190,6 +185,14 @@ class Gateway:
             if time.monotonic() > until:
                 raise DeviceError(f"the gateway {what}")
             self.link.wait(_POLL_S)
+
+
+def is_gateway(link: Link) -> bool:
+    """Whether what has sessions is a gateway."""
+    try:
+        return link.read(GATEWAY_BLOCK.address("GATEWAY_IDENTITY")) == GATEWAY_IDENTITY_VALUE
+    except RefusedError:
+        return False
 
 
 def _digest_words(digest: bytes) -> list[int]:

@@ -229,9 +229,9 @@ class _Scene:
     def upload(self) -> None:
         """From no power to a server that answers."""
         gateway, site, manifest = self.gateway, self.site, self.run.manifest
-        gateway.load_keys(self._mine)
+        gateway.load(self._mine)
         gateway.start(manifest.bits, manifest.sha256, SERVER, PAUSE_CYCLES)
-        gateway.load(server_policy())
+        gateway.admit(server_policy())
         gateway.send_samples_to(RECOMPUTER, GATEWAY)
         self.epoch()
         received = self.folder / "server.bin"

@@ -12,6 +12,7 @@ from custodes.command_line import JsonOption, LanesOption, QuietOption, VerboseO
 from custodes.control_commands import control_json, runs
 from custodes.device import Warden, opened
 from custodes.firmware import Firmware
+from custodes.gateway import REASONS, Gateway
 from custodes.macsec import (
     ASSOCIATIONS_PER_CHANNEL,
     CHANNELS,
@@ -47,7 +48,8 @@ def info(
     """Show the version, and what a device is and does.
 
     Of a warden: the policy's defaults and the rows of the scrub table; of a processor: its cipher suites and limits; of a
-    whole network card also its lifecycle, what it was built from, what it is provisioned with, and who it is.
+    whole network card also its lifecycle, what it was built from, what it is provisioned with, and who it is; of a gateway
+    what it does with its server.
     """
     display = screen(quiet, verbose)
     with opened(recognised, device, lanes) as found, display.waiting() as wait:
@@ -57,6 +59,7 @@ def info(
             found.booted()
         does = _warden_facts(found) if isinstance(found, Warden) else _processor_facts(found)
         does |= _nic_facts(found, prove) if isinstance(found, Nic) else {}
+        does |= _gateway_facts(found) if isinstance(found, Gateway) else {}
     facts = {
         "version": version(),
         "device": {"name": device, "identity": f"{identity:#010x}", "lanes": lanes},
@@ -90,6 +93,19 @@ def _nic_facts(nic: Nic, prove: bool) -> dict[str, Any]:
             "provisioning_digest": identity.provisioning_digest.hex(),
         }
     return facts
+
+
+def _gateway_facts(gateway: Gateway) -> dict[str, Any]:
+    state = gateway.registers.fields("UPLOAD_STATE")
+    return {
+        "gateway": {
+            "mode": gateway.mode.name.lower(),
+            "power": "on" if state["POWER"] else f"off: {REASONS[gateway.fault]}",
+            "weights": f"{gateway.counted} bytes have come",
+            "epoch": gateway.registers.read("EPOCH"),
+            "random_words": "an alarm: there are none" if gateway.registers.field("RANDOM_STATE", "ALARM") else "come",
+        }
+    }
 
 
 def _processor_facts(found: Processor | Nic) -> dict[str, Any]:

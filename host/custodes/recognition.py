@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from custodes.border import Border, is_border
 from custodes.device import Warden
+from custodes.gateway import Gateway, is_gateway
 from custodes.link import Link
-from custodes.maps import BORDER, NIC, PROCESSOR, WARDEN
+from custodes.maps import BORDER, GATEWAY, NIC, PROCESSOR, WARDEN
 from custodes.nic import Nic, is_nic
 from custodes.processor import Processor
 from custodes.processor_registers import IDENTITY_VALUE as PROCESSOR_IDENTITY
@@ -18,6 +19,8 @@ def recognised(link: Link) -> Warden | Processor | Nic:
     """What the device says it is; raises `DeviceError` where that is nothing that this host knows."""
     if link.read(IDENTITY) != PROCESSOR_IDENTITY:
         return Border(link) if is_border(link) else Warden(link)
+    if is_gateway(link):
+        return Gateway(link)
     return Nic(link) if is_nic(link) else Processor(link)
 
 
@@ -25,6 +28,8 @@ def map_of(device: Warden | Processor | Nic) -> RegisterMap:
     """The registers that a device has."""
     if isinstance(device, Border):
         return BORDER
+    if isinstance(device, Gateway):
+        return GATEWAY
     return NIC if isinstance(device, Nic) else PROCESSOR if isinstance(device, Processor) else WARDEN
 
 

@@ -196,6 +196,8 @@ class Screen:
             grid.add_row(name.replace("_", " "), " ".join(map(str, value)) if isinstance(value, list) else str(value))
         for name, value in _control_rows(facts):
             grid.add_row(name, value)
+        for name, value in facts.get("gateway", {}).items():
+            grid.add_row(name.replace("_", " "), str(value))
         if "table" not in facts:
             self.result(grid)
             return

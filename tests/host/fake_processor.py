@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from custodes.control_registers import CONTROL_BASE
+from custodes.gateway_registers import GATEWAY_BASE
 from custodes.keys import Keys
 from custodes.link import Ingress, Link, Outcome
 from custodes.macsec import ASSOCIATIONS, SALT_BYTES, Side, Suite
@@ -103,7 +104,7 @@ class FakeProcessor(Link):
         self.closed = False
         self.sealer, self.opener = Sealer(), Opener()
         self._spoil = spoil
-        identity = {IDENTITY: IDENTITY_VALUE, LANES: 1, VOCABULARY: VOCABULARY_VALUE, CONTROL_BASE: 0}
+        identity = {IDENTITY: IDENTITY_VALUE, LANES: 1, VOCABULARY: VOCABULARY_VALUE, CONTROL_BASE: 0, GATEWAY_BASE: 0}
         self._registers = identity | (registers or {})
         self._refuses = refuses
         self._written: dict[int, int] = {}

@@ -3,6 +3,7 @@
 
 import hashlib
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +13,15 @@ from custodes.errors import CaptureError, DeviceError
 from custodes.gateway import Gateway, mac_words
 from custodes.gateway_formats import ALWAYS, HEAD_BYTES, UPLOAD_BYTES, UPLOAD_HEAD_BYTES
 from custodes.gateway_leg import GATEWAY, RECOMPUTER, SERVER, server_policy, session_keys
-from custodes.gateway_registers import Fault, GatewayPort, Mode
+from custodes.gateway_registers import GATEWAY_BASE, Fault, GatewayPort, Mode
 from custodes.link import Ingress
+from custodes.maps import GATEWAY as GATEWAY_MAP
+from custodes.recognition import map_of, recognised
 from custodes.sample_tree import commitment
 from custodes.upload import upload, upload_frames
 from custodes.weights_manifest import Manifest
 from tests.host.fake_gateway import FakeGateway
+from tests.host.test_provision_commands import custodes
 
 WEIGHTS = bytes(range(251)) * 40
 MANIFEST = Manifest("small", 8 * len(WEIGHTS), hashlib.sha256(WEIGHTS).digest())
@@ -101,10 +105,20 @@ def test_an_epoch_is_committed_to_and_its_record_has_the_key(weights: Path):
 def test_who_is_no_gateway_is_refused():
     class Other(FakeGateway):
         def read(self, address: int) -> int:
-            return 7
+            return 7 if address == GATEWAY_BASE else super().read(address)
 
     with pytest.raises(DeviceError, match="no gateway"):
         Gateway(Other(server_policy(), session_keys()[0]))
+
+
+def test_a_gateway_is_known_and_told_of(monkeypatch: pytest.MonkeyPatch, weights: Path):
+    gateway, link = made()
+    assert isinstance(recognised(link), Gateway) and map_of(gateway) is GATEWAY_MAP
+    monkeypatch.setattr("custodes.device.open_link", lambda *_: link)
+    assert "off: the gateway has had no power" in custodes("info", "--device", "sim:gateway").stdout
+    uploaded(weights, gateway, link)
+    found = json.loads(custodes("info", "--device", "sim:gateway", "--json").stdout)["gateway"]
+    assert (found["mode"], found["power"]) == ("serving", "on")
 
 
 def test_an_address_is_the_highest_octets_of_two_words():

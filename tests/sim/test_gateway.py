@@ -63,7 +63,7 @@ class Twins:
         self.samples: list[bytes] = []
         self._opener = Opener.of(theirs)
         for gateway in self.both:
-            gateway.load_keys(self.keys)
+            gateway.load(self.keys)
 
     @property
     def gateway(self) -> Gateway:
@@ -74,7 +74,7 @@ class Twins:
         """Power, policy, and an epoch."""
         for gateway in self.both:
             gateway.start(bits, digest, SERVER, 1 << 31)
-            gateway.load(POLICY)
+            gateway.admit(POLICY)
             gateway.send_samples_to(RECOMPUTER, GATEWAY)
         self.epoch(1, threshold)
 
@@ -290,7 +290,7 @@ def test_weights_that_come_sealed_are_opened_and_plain_ones_are_dropped(twins: T
     suite = Suite.GCM_AES_256
     association = {"an": 0, "suite": suite.title, "key": Random(2).randbytes(suite.key_bytes).hex()}
     channel = {"sci": "02:00:00:00:00:09/1", "association": [association]}
-    gateway.load_keys(Keys.model_validate({"receive": [channel]}))
+    gateway.load(Keys.model_validate({"receive": [channel]}))
     gateway.registers.write("SEALED", 1)
     sealer = Sealer.of(Keys.model_validate({"transmit": [{**channel, "peer": GATEWAY.hex(":")}]}))
     gateway.start(8 * len(WEIGHTS), DIGEST, SERVER, 1 << 31)
