@@ -12,6 +12,7 @@ from gateware.countermeasures.entropy import COINS
 from gateware.countermeasures.entry import Countermeasure
 from gateware.countermeasures.firmware import IN_FIRMWARE
 from gateware.countermeasures.flow import FLOWS
+from gateware.countermeasures.gateway import GATEWAYS
 from gateware.countermeasures.sampler import SAMPLERS
 from gateware.countermeasures.session import SESSIONS
 from gateware.countermeasures.trng import RANDOM
@@ -19,4 +20,4 @@ from gateware.countermeasures.upload import UPLOADS
 
 __all__ = ["COUNTERMEASURES", "Countermeasure"]
 
-COUNTERMEASURES = (*SESSIONS, *CONTROLS, *RANDOM, *COINS, *FLOWS, *SAMPLERS, *UPLOADS, *IN_FIRMWARE)
+COUNTERMEASURES = (*SESSIONS, *CONTROLS, *RANDOM, *COINS, *FLOWS, *SAMPLERS, *UPLOADS, *GATEWAYS, *IN_FIRMWARE)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway: a server takes one upload of weights, and then serves; what it answers is committed to, and sampled."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,6 +25,7 @@ from gateware.scrubber.scrubber import JUDGED, JudgedInterface
 from gateware.session import Session
 from gateware.stream import FrameArbiter, FrameSignature
 from gateware.upload import Upload
+from gateware.upload.ending import Ending
 
 FORGET_CYCLES = 8
 """Of reset, for scrubbers and sampler, as the server loses its power."""
@@ -53,8 +54,10 @@ class Gateway(wiring.Component):
         serving: frames pass.
         alarm: a unit has failed.
 
-    As the server loses its power, the scrubbers forget their policy and the sampler everything; nothing comes to them until
-    it serves again. A reset lasts 4 cycles at least.
+    As the server loses its power, the scrubbers forget what they admit, but for their tables of addresses, and the sampler
+    everything; nothing comes to them until it serves again. A frame that is under way then ends with ``error`` at every
+    port. Sessions and how weights come can be set while there is no power, the scrubbers until the server serves. A reset
+    lasts 4 cycles at least.
     """
 
     i_server: stream.Interface
@@ -124,16 +127,23 @@ class Gateway(wiring.Component):
         wiring.connect(m, warden.o_cluster, sampler.i_world)
         wiring.connect(m, warden.o_world, sampler.i_server)
         wiring.connect(m, upload.o_weights, to_server.i_first)
-        wiring.connect(m, sampler.o_server, to_server.i_second)
         wiring.connect(m, to_server.o, wiring.flipped(self.o_server))
-        wiring.connect(m, sampler.o_world, wiring.flipped(self.o_world))
-        wiring.connect(m, sampler.o_samples, session.i_plain)
+        # What is behind the sampler is not reset with it: a frame under way ends there, as one that is none.
+        for name, given, taken in (
+            ("server", sampler.o_server, to_server.i_second),
+            ("world", sampler.o_world, wiring.flipped(self.o_world)),
+            ("samples", sampler.o_samples, session.i_plain),
+        ):
+            m.submodules[f"ending_{name}"] = ending = Ending(self.lanes)
+            wiring.connect(m, given, ending.i)
+            wiring.connect(m, ending.o, taken)
+            m.d.comb += ending.cut.eq(forgets)
         wiring.connect(m, wiring.flipped(self.random), sampler.random)
         wiring.connect(m, session.o_sealed, wiring.flipped(self.o_recomputer))
         wiring.connect(m, warden.verdict_cluster, wiring.flipped(self.verdict_server))
         wiring.connect(m, warden.verdict_world, wiring.flipped(self.verdict_world))
         failed = Signal()
-        m.d.sync += failed.eq(sampler.fault | session.fault | self.tamper | self.random_alarm)
+        m.d.sync += failed.eq(upload.fault | sampler.fault | session.fault | self.tamper | self.random_alarm)
         m.d.comb += [
             session.tamper.eq(self.tamper),
             upload.alarm.eq(failed),
@@ -141,7 +151,7 @@ class Gateway(wiring.Component):
             self.serving.eq(upload.serving),
             self.alarm.eq(failed),
         ]
-        self._registers(m, sealed, {UPLOAD_BASE: upload.bus, SAMPLER_BASE: sampler.bus}, session, warden)
+        self._registers(m, sealed, upload, sampler, session, warden)
         return m
 
     def _weights(self, m: Module, upload: Upload, session: Session, sealed: Signal) -> None:
@@ -168,21 +178,24 @@ class Gateway(wiring.Component):
         wiring.connect(m, merged.o, upload.i_world)
 
     def _registers(
-        self, m: Module, sealed: Signal, pages: dict[int, BusInterface], session: Session, warden: Warden
+        self, m: Module, sealed: Signal, upload: Upload, sampler: Sampler, session: Session, warden: Warden
     ) -> None:
+        """Keys, and how weights come, are what they are as the server gets power; the policy, as it serves."""
         bus, own = self.bus, Signal(32)
         page = bus.address // PAGE_WORDS
         above = (bus.address >= SCRUBBER_BASE) & (bus.address < UPLOAD_BASE)
         units = [
-            (session.bus, bus.address < DATAPATH_WORDS, 0),
-            (warden.bus, above, SCRUBBER_BASE),
-            *((unit, page == base // PAGE_WORDS, base) for base, unit in pages.items()),
+            (session.bus, bus.address < DATAPATH_WORDS, 0, ~upload.power),
+            (warden.bus, above, SCRUBBER_BASE, ~upload.serving),
+            (upload.bus, page == UPLOAD_BASE // PAGE_WORDS, UPLOAD_BASE, Const(1)),
+            (sampler.bus, page == SAMPLER_BASE // PAGE_WORDS, SAMPLER_BASE, Const(1)),
         ]
-        for unit, chosen, base in units:
+        for unit, chosen, base, open_ in units:
             m.d.comb += [
                 unit.address.eq(bus.address - base),
                 unit.write_data.eq(bus.write_data),
-                unit.write.eq(bus.write & chosen),
+                # SEC_CM: GATEWAY.SETTINGS_FROZEN
+                unit.write.eq(bus.write & chosen & open_),
             ]
         with m.Switch(bus.address):
             with m.Case(GATEWAY_BLOCK.address("GATEWAY_IDENTITY")):
@@ -191,12 +204,12 @@ class Gateway(wiring.Component):
                 m.d.comb += own.eq(int.from_bytes(GATEWAY.digest[:4], "little"))
             with m.Case(GATEWAY_BLOCK.address("SEALED")):
                 m.d.comb += own.eq(sealed)
-                with m.If(bus.write):
+                with m.If(bus.write & ~upload.power):
                     m.d.sync += sealed.eq(bus.write_data[0])
             with m.Case(GATEWAY_BLOCK.address("RANDOM_STATE")):
                 m.d.comb += own.eq(Cat(self.random.valid, self.random_alarm))
         m.d.sync += bus.read_data.eq(0)
-        for unit, chosen, _ in units:
+        for unit, chosen, *_ in units:
             with m.If(chosen):
                 m.d.sync += bus.read_data.eq(unit.read_data)
         with m.If(page == GATEWAY_BASE // PAGE_WORDS):

@@ -36,7 +36,7 @@ class Registers(wiring.Component):
         random: words of which the next key consists, that nobody can know. They are taken after an order, before ``busy``.
         key_write, key_at, key_word: a word of the key of the next epoch; never while ``busy``.
         tick: connections get older.
-        live, flows, slots: for the state.
+        live, flows, slots: for the state. While ``live`` addresses cannot be written: samples would not arrive.
         busy: an epoch has been ordered, until ``done``. ``wiping``: zeros are written, as after reset.
         turn: in the last of them ``word`` is what the closer reads from ``address`` as it was in turn 1.
         write, write_address, write_word: what it writes; ``written``, without delay, that this is done.
@@ -135,7 +135,7 @@ class Registers(wiring.Component):
         upper = Cat(Const(0, WORD_BITS // 2), bus.write_data[WORD_BITS // 2 :])
         threshold = range(register("THRESHOLD"), register("THRESHOLD", 2))
         m.d.sync += [
-            host.eq(bus.write & (among(bus.address, MACS) | (among(bus.address, threshold) & ~waits))),
+            host.eq(bus.write & (among(bus.address, MACS) & ~self.live | (among(bus.address, threshold) & ~waits))),
             host_at.eq(bus.address),
             host_word.eq(Mux(among(bus.address, LOWER_MACS), upper, bus.write_data)),
         ]

@@ -30,7 +30,7 @@ class Registers(wiring.Component):
 
     Members:
         bus: what is read is right 3 cycles after the address rests.
-        off: the mode is OFF: the announcement, which are UPLOAD_BITS and UPLOAD_DIGEST, is taken in no other.
+        off: the mode is OFF: nothing is taken in another but orders, or the host could tell the server something.
         clear: forget the announcement.
         mode, ready, power, reason, counted: what is told; ``counted`` in octets.
         start, stop: orders, one cycle each.
@@ -93,7 +93,9 @@ class Registers(wiring.Component):
             self.stop.eq(commands & (given == UploadOrder.STOP)),
             self.whole.eq((bits[:OCTET_SHIFT] == 0) & (self.octets != 0) & (bits[beyond:] == 0)),
         ]
-        with m.If(write), m.Switch(address):
+        # What is announced while START is carried out would count, and not be looked at.
+        taken = write & self.off & ~self.start
+        with m.If(taken), m.Switch(address):
             with m.Case(offset("UPLOAD_PAUSE_CYCLES")):
                 m.d.sync += pause.eq(data)
             for name, mac in (("SERVER_MAC", self.server), ("UPLOAD_MAC", self.gateway)):
@@ -101,8 +103,7 @@ class Registers(wiring.Component):
                     m.d.sync += mac[LOW_MAC_BITS:].eq(data)
                 with m.Case(offset(name) + 1):
                     m.d.sync += mac[:LOW_MAC_BITS].eq(data[WORD_BITS - LOW_MAC_BITS :])
-        # What is announced while START is carried out would count, and not be looked at.
-        with m.If(write & self.off & ~self.start), m.Switch(address):
+        with m.If(taken), m.Switch(address):
             for name, value in (("UPLOAD_BITS", bits), ("UPLOAD_DIGEST", self.digest)):
                 for at in range(len(value) // WORD_BITS):
                     with m.Case(offset(name) + at):

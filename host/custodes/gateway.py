@@ -157,11 +157,19 @@ class Gateway(Processor):
 
     def epoch(self, threshold: int) -> int:
         """End the epoch, if there is one, and begin another, whose key the gateway draws; returns its number."""
-        registers = self.registers
+        registers, before = self.registers, self.registers.read("EPOCH")
+        self._settled()
         registers.write_words("THRESHOLD", [threshold & 0xFFFF_FFFF, threshold >> 32])
         registers.write("SAMPLER_COMMAND", 1)
-        self.wait(lambda: not registers.field("SAMPLER_STATE", "BUSY"), "does not end the epoch")
-        return registers.read("EPOCH")
+        self._settled()
+        now, counts = registers.read("EPOCH"), self.counts
+        if now != before + 1 or counts["threshold_high"] << 32 | counts["threshold"] != threshold:
+            raise DeviceError("the gateway has not begun the epoch that it was told to")
+        return now
+
+    def _settled(self) -> None:
+        """Wait until no epoch is being ended or begun, and nothing overwritten."""
+        self.wait(lambda: not self.registers.field("SAMPLER_STATE", "BUSY"), "does not end or begin an epoch")
 
     @property
     def record(self) -> EpochRecord:

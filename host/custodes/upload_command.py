@@ -11,13 +11,15 @@ from typing import Annotated
 import typer
 
 from custodes.command_line import JsonOption, LanesOption, QuietOption, VerboseOption, command, screen
-from custodes.errors import CaptureError, UsageError
-from custodes.gateway import Gateway, open_gateway
-from custodes.gateway_registers import GatewayPort
+from custodes.errors import CaptureError, DeviceError, UsageError
+from custodes.gateway import MAC_BYTES, Gateway, open_gateway
+from custodes.gateway_registers import GatewayPort, Mode
 from custodes.governors import private_key, public_key
 from custodes.interface import Interface
+from custodes.keys import load_keys
 from custodes.link import Ingress
 from custodes.output import output_file
+from custodes.policy import load_policy
 from custodes.simgateway import SimGateway
 from custodes.terminal import shown
 from custodes.upload import Send, frame_cycles, upload
@@ -72,6 +74,15 @@ def upload_weights(
         str | None,
         typer.Option("--interface", metavar="IF", help="Towards the gateway's world port; a simulated one needs none."),
     ] = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", metavar="FILE", help="What passes then, the server as cluster (TOML).")
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option("--keys", metavar="FILE", help="The session to the recomputer (TOML); - is stdin.")
+    ] = None,
+    own: Annotated[
+        str | None, typer.Option("--own-mac", metavar="MAC", help="Whom samples come from; with --keys.")
+    ] = None,
     device: GatewayOption = GATEWAY_DEVICE,
     lanes: LanesOption = 1,
     as_json: JsonOption = False,
@@ -79,6 +90,9 @@ def upload_weights(
     verbose: VerboseOption = False,
 ) -> None:
     """Give a server its weights, through its gateway.
+
+    With --policy the scrubbers let pass what it admits once the server serves: without, nothing. With --keys samples go to
+    the peer of the first transmit channel. `custodes sample --epsilon` begins the first epoch: before it no payload passes.
 
     The file is compared with the manifest before anything is sent. The gateway counts every bit and compares the SHA-256;
     where anything is not as announced it takes power from the server, and exit code 5 says why. An upload that was
@@ -88,8 +102,21 @@ def upload_weights(
     wanted = load_manifest(manifest_file, [public_key(path) for path in governors], threshold)
     with display.progress(wanted.octets, "checking") as told:
         wanted.check(weights, told)
+    admitted = load_policy(policy) if policy else None
+    session = load_keys(keys) if keys else None
+    if session and not (session.transmit and own):
+        raise UsageError("samples need a transmit channel in --keys, and --own-mac")
+    source = mac_octets(own) if own else b""
     with open_gateway(device, lanes) as gateway, _sending(gateway, interface) as send:
+        if gateway.mode is not Mode.OFF:
+            raise DeviceError("the server has power: what is set stays until it has none")
+        if session:
+            gateway.load(session)
         gateway.start(wanted.bits, wanted.sha256)
+        if admitted:
+            gateway.admit(admitted)
+        if session:
+            gateway.send_samples_to(session.transmit[0].peer, source)
         try:
             with display.progress(wanted.octets, "uploading") as told:
                 upload(gateway, wanted, weights, send, told)
@@ -100,6 +127,17 @@ def upload_weights(
         display.json({"device": device, "serving": True, **_described(wanted)})
     else:
         display.result(f"{device} serves {wanted.model}: {wanted.octets:,} bytes, SHA-256 {wanted.sha256.hex()}")
+
+
+def mac_octets(text: str) -> bytes:
+    """Of one station; raises `UsageError`."""
+    try:
+        octets = bytes.fromhex(text.replace(":", ""))
+    except ValueError:
+        octets = b""
+    if len(octets) != MAC_BYTES or octets[0] & 1:
+        raise UsageError(f"{text}: is not the MAC address of one station")
+    return octets
 
 
 def _described(made: Manifest) -> dict[str, object]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from custodes.gateway_leg import server_policy, session_keys
+from custodes.gateway_leg import GATEWAY, RECOMPUTER, server_policy, session_keys
 from custodes.gateway_registers import Mode
 from tests.host.fake_gateway import FakeGateway
 from tests.host.test_provision_commands import custodes
@@ -74,6 +74,29 @@ def test_weights_that_governors_have_signed_are_served(folder: Path, link: FakeG
     )
     assert code == 0, errors
     assert "serves small" in output and link.upload.mode is Mode.SERVING
+
+
+def test_policy_and_session_are_set_with_the_upload(folder: Path, link: FakeGateway):
+    path = signed(folder, 0, 1)
+    (folder / "policy.toml").write_text('[[cluster]]\nmac = "02:00:00:00:00:01"\nip = ["192.0.2.1"]\n')
+    key = "5a" * 32
+    (folder / "keys.toml").write_text(
+        '[[transmit]]\npeer = "02:00:00:00:00:03"\nsci = "02:00:00:00:00:04/1"\n'
+        f'[[transmit.association]]\nan = 0\nsuite = "GCM-AES-256"\nkey = "{key}"\n'
+    )
+    files = ["--policy", folder / "policy.toml", "--keys", folder / "keys.toml"]
+    words = ["upload", folder / "weights.bin", "--manifest", path, *governors(folder), *files]
+    code, _, errors = ran(*words)
+    assert code == 2 and "--own-mac" in errors
+    code, _, errors = ran(*words, "--own-mac", "nonsense")
+    assert code == 2 and "nonsense: is not the MAC address" in errors
+    code, _, errors = ran(*words, "--own-mac", "02:00:00:00:00:04")
+    assert code == 0, errors
+    assert [gateway_mac(link, name) for name in ("RECOMPUTER_MAC", "SAMPLER_MAC")] == [RECOMPUTER, GATEWAY]
+
+
+def gateway_mac(link: FakeGateway, name: str) -> bytes:
+    return link._mac(name)
 
 
 def test_too_few_signatures_begin_nothing(folder: Path, link: FakeGateway):

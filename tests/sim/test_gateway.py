@@ -12,14 +12,17 @@ import pytest
 from custodes.gateway import Gateway
 from custodes.gateway_formats import ALWAYS, UPLOAD_BYTES, UPLOAD_HEAD_BYTES
 from custodes.gateway_leg import GATEWAY, RECOMPUTER, session_keys
-from custodes.gateway_registers import Fault, GatewayPort, Mode
+from custodes.gateway_registers import SCRUBBER_BASE, Fault, GatewayPort, Mode
 from custodes.keys import Keys
 from custodes.link import Ingress
 from custodes.macsec import Suite
+from custodes.maps import GATEWAY as GATEWAY_MAP
 from custodes.model.session import Opener, Sealer
 from custodes.model.upload import weights
 from custodes.policy import Policy
-from custodes.samples import End, Leaf, Piece, read_sample
+from custodes.processor import keys_writes
+from custodes.registers import policy_writes
+from custodes.samples import Begin, End, Leaf, Piece, read_sample
 from custodes.simgateway import SimGateway
 from custodes.simlink import library_path
 from custodes.table import Port
@@ -61,7 +64,7 @@ class Twins:
         self.link, self.told = link, FakeGateway(POLICY, self.keys)
         self.both = [Gateway(self.link), Gateway(self.told)]
         self.samples: list[bytes] = []
-        self._opener = Opener.of(theirs)
+        self.opener = Opener.of(theirs)
         for gateway in self.both:
             gateway.load(self.keys)
 
@@ -117,7 +120,7 @@ class Twins:
 
     def opened(self, sealed: list[bytes]) -> list[bytes]:
         """Samples."""
-        found = [self._opener.open(frame).frame for frame in sealed]
+        found = [self.opener.open(frame).frame for frame in sealed]
         assert None not in found
         return [frame for frame in found if frame is not None]
 
@@ -263,6 +266,60 @@ def test_nothing_is_known_after_the_power_was_off(twins: Twins):
     twins.serve()
     talk.say(True, b"answer to a question of before")
     assert twins.gateway.counts["unmatched"] == 1
+
+
+def test_what_is_set_stays_while_the_server_serves(twins: Twins):
+    twins.serve()
+    link = twins.link
+    talk = Talk(twins)
+    talk.say(False, b"question")
+    mac = {name: twins.gateway.registers.words(name) for name in ("RECOMPUTER_MAC", "SAMPLER_MAC", "SERVER_MAC")}
+    for name, words in mac.items():
+        for at in range(len(words)):
+            link.write(GATEWAY_MAP.address(name, at), 0x5A5A_5A5A)
+    assert {name: twins.gateway.registers.words(name) for name in mac} == mac
+    for address, value in [*keys_writes(Keys()), *policy_writes(Policy())]:
+        link.write(address, value)
+        link.write(SCRUBBER_BASE + address, value)
+    twins.gateway.registers.write("SEALED", 1)
+    link.step(50 * GLANCE_CYCLES)
+    assert twins.gateway.registers.read("SEALED") == 0
+    talk.say(True, b"answer")
+    talk.say(False, b"another question")
+
+
+@pytest.mark.parametrize("from_server", [False, True])
+def test_power_that_falls_within_a_frame_leaves_nothing_of_it_behind(twins: Twins, from_server: bool):
+    link = twins.link
+    for cycles in range(1, 2400, 311 // link.lanes + 60):
+        again = Twins(link)
+        again.serve()
+        talk = Talk(again)
+        talk.say(False, b"question")
+        ports = (80, 50_000) if from_server else (50_000, 80)
+        tcp = Tcp(ACK, b"", b"x" * 1000, *ports, 1008 if not from_server else 0xFFFF_FFF0)
+        port = GatewayPort.SERVER if from_server else GatewayPort.WORLD
+        link.send(Ingress(port, Frame(Ip4(tcp, Port(port))).pack()))
+        link.step(cycles)
+        again.gateway.stop()
+        link.step(GLANCE_CYCLES)
+        for left in GatewayPort:
+            link.left(left)
+        # Keys are what they were, and so are packet numbers.
+        bits, digest = 8 * len(WEIGHTS), DIGEST
+        again.gateway.start(bits, digest, SERVER, 1 << 31)
+        again.gateway.admit(POLICY)
+        again.gateway.send_samples_to(RECOMPUTER, GATEWAY)
+        again.gateway.epoch(ALWAYS)
+        for frame in weights(WEIGHTS, bytes(6), bytes(6)):
+            link.send(Ingress(GatewayPort.WORLD, frame))
+        link.step(4 * GLANCE_CYCLES)
+        assert again.gateway.mode is Mode.SERVING, cycles
+        received = link.left(GatewayPort.SERVER)
+        assert b"".join(frame[UPLOAD_HEAD_BYTES:] for frame in received) == WEIGHTS
+        sealed = link.left(GatewayPort.RECOMPUTER)
+        samples = [again.opener.open(frame).frame for frame in sealed]
+        assert samples and isinstance(read_sample(samples[-1] or b""), Begin)
 
 
 @pytest.mark.parametrize("cycles", [40, 700, 1600, 3100])

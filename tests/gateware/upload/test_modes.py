@@ -32,8 +32,10 @@ def test_weights_that_do_not_come_take_power(late: bool):
             await both.world(frames[1])
             assert both.model.mode == Mode.SERVING
             await both.wait(pause + 100, False)
-            await both.bench.write("UPLOAD_PAUSE_CYCLES", 0)
+            # What it is told before there is no power counts for nothing.
+            await both.bench.write("UPLOAD_PAUSE_CYCLES", 1)
             await both.order(UploadOrder.STOP)
+            await both.bench.write("UPLOAD_PAUSE_CYCLES", 0)
             await both.start(octets)
             await both.wait(pause + 100, False)
             await both.world(frames[0])
