@@ -8,6 +8,7 @@ where it is a refusal. What a request changes, its nonce, and the line in the lo
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -122,6 +123,7 @@ class Office:
         self._actions: dict[str, Callable[[dict[str, Any]], Any]] = {
             "plugin": self._set_plugin,
             "budget": self._set_budget,
+            "epsilon": self._set_epsilon,
             "shutdown": self._shut_down,
             "gateway": self._register,
             "model": self._find,
@@ -176,6 +178,10 @@ class Office:
             raise AdminError(f"a plug-in has no settings but {', '.join(sorted(PLUGIN_SETTINGS))}")
         weights = arguments.get("weights")
         setting = arguments | ({"weights": str(Path(weights).absolute())} if isinstance(weights, str) else {})
+        try:
+            json.dumps(setting)
+        except (TypeError, ValueError):
+            raise AdminError("the settings of a plug-in are numbers, text and lists of these") from None
         make_plugin(setting)
         self._store.set_value("plugin", setting)
 
@@ -186,6 +192,13 @@ class Office:
             raise AdminError(f"a budget has a share up to {MILLION} millionths, and a floor of pairs")
         self._store.set_value("share", share)
         self._store.set_value("floor", floor)
+
+    def _set_epsilon(self, arguments: dict[str, Any]) -> None:
+        """With which an epoch must begin at least, in millionths; 0: with any."""
+        (epsilon,) = _exactly(arguments, epsilon=int)
+        if not 0 <= epsilon <= MILLION:
+            raise AdminError(f"an epsilon has up to {MILLION} millionths")
+        self._store.set_value("epsilon", epsilon / MILLION)
 
     def _shut_down(self, arguments: dict[str, Any]) -> bytes:
         gateway, reason = _exactly(arguments, gateway=bytes, reason=str)

@@ -26,6 +26,8 @@ MAX_BODY_BYTES, MAX_HEAD_BYTES = 1 << 16, 1 << 14
 HEAD_END = b"\r\n\r\n"
 DECISIVE = ("connection", "content-length")
 """Header fields that may come only once, as they say where a request ends and what follows it."""
+_BEGINNING = re.compile(rb"[A-Z]{1,16}(?: [!-~]{0,1024}(?: [HTP/1.0]{0,8}\r?)?)?")
+"""Of a line that is not whole yet."""
 _LINE = re.compile(rb"([A-Z]{1,16}) ([!-~]{1,1024}) HTTP/1\.([01])")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([ -~\t]*)")
 _NUMBER = re.compile("[0-9]{1,9}")
@@ -137,16 +139,47 @@ def read_requests(octets: bytes) -> list[Request]:
     Raises:
         RequestError: one is cut short, or could be taken in more than one way.
     """
-    found = []
-    while octets:
-        start, end, rest = octets.partition(HEAD_END)
-        if not end or len(start) > MAX_HEAD_BYTES:
-            raise RequestError("the input ends in the head of a request")
-        head = read_head(start)
-        if len(rest) < head.size:
-            raise RequestError("the input ends in the body of a request")
-        found.append(head.request(rest[: head.size]))
-        octets = rest[head.size :]
-        if not head.keep and octets:
-            raise RequestError("the input goes on after its last request")
-    return found
+    found = read_input(octets)
+    if found.problem is not None:
+        raise found.problem
+    return found.requests
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What was asked: whole requests, and what is wrong with what follows them; None: nothing follows.
+
+    Attributes:
+        begun: there is a request, whole or not, at the beginning.
+    """
+
+    requests: list[Request]
+    problem: RequestError | None
+    begun: bool
+
+
+def read_input(octets: bytes) -> Input:
+    """The requests that follow one another in octets, up to one that is not whole or has no one meaning."""
+    found: list[Request] = []
+    try:
+        while octets:
+            start, end, rest = octets.partition(HEAD_END)
+            if not end or len(start) > MAX_HEAD_BYTES:
+                problem = RequestError("the input ends in the head of a request")
+                return Input(found, problem, bool(found) or _begins(start))
+            head = read_head(start)
+            if len(rest) < head.size:
+                return Input(found, RequestError("the input ends in the body of a request"), True)
+            found.append(head.request(rest[: head.size]))
+            octets = rest[head.size :]
+            if not head.keep and octets:
+                raise RequestError("the input goes on after its last request")
+    except RequestError as error:
+        return Input(found, error, bool(found))
+    return Input(found, None, bool(found))
+
+
+def _begins(octets: bytes) -> bool:
+    """Whether octets without an end of a head begin as a request does."""
+    line, end, _ = octets.partition(b"\r\n")
+    return (_LINE if end else _BEGINNING).fullmatch(line) is not None

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
-from custodes.inference import RequestError, answer, read_requests
+from custodes.inference import answer, read_input
 from custodes.transformer import Transformer
 
 COMMAND_S = 60.0
@@ -45,25 +45,31 @@ class Plugin(Protocol):
 
 
 class TransformerPlugin:
-    """Answers the requests again, with the weights that the server has, and compares every octet."""
+    """Answers the requests again, with the weights that the server has, and compares every octet.
+
+    Nothing may be answered but whole requests. An input that does not begin with a request may be the rest of one whose
+    beginning is in another pair, and an output that ends as it must may begin with the rest of an answer: who asks again
+    before the answer is acknowledged makes such pairs, and they are unverifiable.
+    """
 
     def __init__(self, model: Transformer) -> None:
         self._model = model
 
     def judge(self, input: bytes, output: bytes) -> Judgement:
-        try:
-            requests = read_requests(input)
-        except RequestError as error:
-            return Judgement(Verdict.UNVERIFIABLE, str(error))
-        expected = b"".join(answer(self._model, request) for request in requests)
+        asked = read_input(input)
+        if asked.problem is not None and not asked.begun:
+            return Judgement(Verdict.UNVERIFIABLE, str(asked.problem))
+        expected = b"".join(answer(self._model, request) for request in asked.requests)
+        if asked.problem is not None and expected.startswith(output):
+            return Judgement(Verdict.UNVERIFIABLE, str(asked.problem))
         if output == expected:
             return Judgement(Verdict.PASS, "the same octets")
         if expected.startswith(output):
             return Judgement(Verdict.UNVERIFIABLE, f"the answer ends after {len(output)} of {len(expected)} octets")
-        if not all(request.generates for request in requests):
-            return Judgement(
-                Verdict.UNVERIFIABLE, "the answer to a request that generates nothing is not the declared one"
-            )
+        if output.endswith(expected) and not output.startswith(expected):
+            return Judgement(Verdict.UNVERIFIABLE, "the output begins with what belongs to an earlier input")
+        if asked.problem is not None and output.startswith(expected):
+            return Judgement(Verdict.FAIL, f"something was answered before it was asked: {asked.problem}")
         differs = next(
             (i for i, (one, other) in enumerate(zip(expected, output, strict=False)) if one != other), len(expected)
         )

@@ -161,7 +161,7 @@ class Recomputer:
     def _batch(self, count: int) -> list[Done]:
         """Work off the next frames up to one that completes a pair."""
         done: list[Done] = []
-        completing = None
+        completing = judged = None
         with self.store.transaction():
             for number, frame in self.store.next_frames(count):
                 completed = self.checker.completes(frame)
@@ -169,17 +169,19 @@ class Recomputer:
                     completing = number, frame, completed
                     break
                 done.append(self._take(number, frame, None, None))
+        self._tell(done)
+        self._give()
         if completing is not None:
             judgement = self.judge(completing[2])  # which may take long, and others may want to write
             with self.store.transaction():
-                done.append(self._take(*completing, judgement))
-        self._tell(done)
-        self._give()
-        return done
+                judged = self._take(*completing, judgement)
+            self._tell([judged])
+            self._give()
+        return [*done, *([] if judged is None else [judged])]
 
     def _take(self, number: int, frame: bytes, completed: Completed | None, judgement: Judgement | None) -> Done:
         found = self.checker.take(frame, completed, judgement)
-        self._order(completed, judgement, found)
+        self._order(self.checker.epoch_of(frame), completed, judgement, found)
         self.store.write("DELETE FROM inbox WHERE id = ?", number)
         return Done(completed, judgement, found)
 
@@ -190,14 +192,20 @@ class Recomputer:
             if completed is not None and judgement is not None and judgement.verdict is not Verdict.PASS:
                 self._told(f"{judgement.verdict.value}: pair {completed.tag.number}: {judgement.reason}")
 
-    def _order(self, completed: Completed | None, judgement: Judgement | None, found: list[Found]) -> None:
-        """Order a shutdown if there is reason to, once in a boot."""
+    def _order(
+        self, epoch: int | None, completed: Completed | None, judgement: Judgement | None, found: list[Found]
+    ) -> None:
+        """Order a shutdown if there is reason to: once in an epoch, and not before the last order was given."""
         reasons = [f"{finding.value}: {text}" for finding, text in found if finding.fatal]
         if completed is not None and judgement is not None and judgement.verdict is Verdict.FAIL:
             reasons.append(f"pair {completed.tag.number}: {judgement.reason}")
-        if reasons and not self.store.value("ordered", False):
+        if not reasons:
+            return
+        ordered = self.store.value("ordered") or []
+        waiting = self.store.rows("SELECT 1 FROM orders WHERE NOT given AND gateway = ?", self.gateway)
+        if epoch not in ordered and not waiting:
             order_shutdown(self.store, self.gateway, self._key, reasons[0], self._now())
-            self.store.set_value("ordered", True)
+            self.store.set_value("ordered", [*ordered, epoch])
 
     def _give(self) -> None:
         query = "SELECT serial, message, reason FROM orders WHERE NOT given AND gateway = ? ORDER BY serial"

@@ -34,6 +34,7 @@ RequestArgument = Annotated[
 SETTINGS: dict[str, dict[str, Callable[[str], Any]]] = {
     "plugin": {"kind": str, "weights": str, "model": str, "command": shlex.split, "seconds": int},
     "budget": {"share": int, "floor": int},
+    "epsilon": {"epsilon": int},
     "shutdown": {"gateway": bytes.fromhex, "reason": str},
     "gateway": {
         "gateway": bytes.fromhex,
@@ -76,8 +77,8 @@ def make(
     """Print a request, as hexadecimal digits. It can be given once.
 
     plugin takes kind=transformer weights=FILE model=HEX, or kind=command command="WORDS" seconds=N; budget takes
-    share=MILLIONTHS floor=PAIRS; shutdown takes gateway=HEX reason=TEXT; gateway takes gateway=HEX models=HEX,HEX; model
-    takes model=HEX, and says which gateways serve it.
+    share=MILLIONTHS floor=PAIRS; epsilon takes epsilon=MILLIONTHS; shutdown takes gateway=HEX reason=TEXT; gateway takes
+    gateway=HEX models=HEX,HEX; model takes model=HEX, and says which gateways serve it.
     """
     if action not in SETTINGS:
         raise UsageError(f"{action}: no action; there are {', '.join(SETTINGS)}")

@@ -17,6 +17,8 @@ from custodes.recompute import Judgement, Verdict
 from custodes.recomputer_store import Row, Store
 from custodes.sample_tree import commitment, leaf, root, selected
 from custodes.samples import Begin, End, Leaf, PairTag, Piece, SampleError, read_sample
+from custodes.sampling_statistics import probability
+from custodes.sampling_statistics import threshold as threshold_of
 
 MILLION = 1_000_000
 _NUMBER = slice(4, 12)
@@ -40,7 +42,7 @@ class Finding(enum.Enum):
     FORGED = "forged"
     """Something contradicts what came before, or what was committed to."""
     SELECTION = "selection"
-    """A pair was kept that was not to be, or was not and was to be."""
+    """A pair was kept that was not to be, or was not and was to be; or fewer are to be kept than may be."""
     LOST = "lost"
     """The gateway dropped frames, and says so, as it had no room."""
     RESTARTED = "restarted"
@@ -97,6 +99,15 @@ class Checker:
     def epoch(self) -> int | None:
         """That is open."""
         return self._store.value("epoch")
+
+    def epoch_of(self, frame: bytes) -> int | None:
+        """Which epoch a frame says that it is of, up to the one after the last that began; the open one if it says none."""
+        try:
+            sample = read_sample(frame)
+        except SampleError:
+            return self.epoch
+        ((last,),) = self._store.rows("SELECT coalesce(max(epoch), 0) FROM epochs WHERE boot = ?", self.boot)
+        return min(sample.tag.epoch if isinstance(sample, Leaf | Piece) else sample.epoch, last + 1)
 
     def completes(self, frame: bytes) -> Completed | None:
         """The pair that is whole with this frame, if it is to be judged. Nothing is written."""
@@ -166,7 +177,7 @@ class Checker:
                 yield Found(Finding.MISSING, f"the first epoch that begins is {sample.epoch}")
             boot += 1
             store.set_value("boot", boot)
-            store.set_value("ordered", False)
+            store.set_value("ordered", [])
         elif sample.epoch <= last:
             yield Found(Finding.FORGED, f"epoch {sample.epoch} begins after epoch {last}")
             return
@@ -176,6 +187,10 @@ class Checker:
                 yield Found(Finding.MISSING, f"there is no record of epoch {opened}")
             if sample.epoch > last + 1:
                 yield Found(Finding.MISSING, f"epoch {sample.epoch} begins after epoch {last}")
+        least = store.value("epsilon", 0)
+        if sample.threshold < threshold_of(least):
+            setting = probability(sample.threshold)
+            yield Found(Finding.SELECTION, f"epoch {sample.epoch} begins with epsilon {setting:g}, less than {least:g}")
         store.write(
             "INSERT INTO epochs (boot, epoch, threshold, commitment) VALUES (?, ?, ?, ?)", boot, sample.epoch, *same[0]
         )
@@ -193,10 +208,10 @@ class Checker:
 
     def _outside(self, sample: Leaf | Piece | End) -> Iterator[Found]:
         if not isinstance(sample, End):
-            yield Found(Finding.REORDERED, f"pair {sample.tag.number} came while there was no epoch")
+            yield Found(Finding.MISSING, f"pair {sample.tag.number} came while there was no epoch")
             return
         again = self._store.rows("SELECT 1 FROM epochs WHERE boot = ? AND record = ?", self.boot, sample.data)
-        finding = Finding.REPEATED if again else Finding.REORDERED
+        finding = Finding.REPEATED if again else Finding.MISSING
         yield Found(finding, f"a record of epoch {sample.epoch} came while there was no epoch")
 
     def _row(self, place: int) -> Row | None:

@@ -119,6 +119,10 @@ def run(
         int | None,
         typer.Option("--budget-floor", metavar="N", min=0, max=1 << 31, help="and so many pairs in any case."),
     ] = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option("--epsilon", metavar="P", min=0, max=1, help="An epoch with less is an alarm; 0: none is."),
+    ] = None,
     orders: Annotated[
         Path | None,
         typer.Option("--orders", metavar="DIR", help="Write orders into it, a file each; without, to stderr."),
@@ -137,7 +141,7 @@ def run(
     the gateway shut its server down, which `custodes recomputer obey` carries out.
 
     What is known is in the state: a recomputer that is killed goes on from there, and a capture that has been read is not
-    read again. How to recompute and the budget stay there, too, until they are set again.
+    read again. How to recompute, the budget and the least epsilon stay there, too, until they are set again.
 
     Exit code 6 if there is any alarm.
     """
@@ -164,6 +168,7 @@ def run(
                 ("plugin", setting),
                 ("share", share),
                 ("floor", floor),
+                ("epsilon", epsilon),
             ):
                 if value is not None:
                     store.set_value(name, value)

@@ -78,6 +78,7 @@ def report(store: Store) -> dict[str, Any]:
         ],
         "plugin": store.value("plugin"),
         "budget": {"share": store.value("share", 0), "floor": store.value("floor", 0)},
+        "least_epsilon": store.value("epsilon"),
         "sampling": [*_shares(epochs)],
         "epochs": epochs,
     }
@@ -101,6 +102,8 @@ def facts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             f"epsilon {share['epsilon']:g}",
             f"{share['kept']:,} of {share['pairs']:,} kept, {low:.6f} to {high:.6f} at {CONFIDENCE:.0%}: {told}",
         )
+    least = found["least_epsilon"]
+    yield "least epsilon", f"{least:g}" if least else "none is set: a gateway may keep nothing"
     plugin = found["plugin"]
     yield "plug-in", "none" if plugin is None else f"{plugin['kind']} {plugin.get('weights') or plugin.get('command')}"
     yield "budget", f"{found['budget']['share'] / 10_000:g} % of an epoch's pairs, or {found['budget']['floor']}"

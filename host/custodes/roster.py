@@ -16,7 +16,7 @@ from custodes.mailbox import KEY_BYTES
 from custodes.policy import Number, Strict, first_problem
 
 MAX_FILE_BYTES = 1 << 16
-ACTIONS = ("plugin", "budget", "shutdown", "gateway", "model")
+ACTIONS = ("plugin", "budget", "epsilon", "shutdown", "gateway", "model")
 
 
 def _key(text: object) -> bytes:

@@ -14,9 +14,10 @@ from custodes.admin import AdminError, Answer, Office, Request, bundle, new_requ
 from custodes.cose import sign1
 from custodes.deterministic import encode
 from custodes.errors import KeysError
+from custodes.recomputer_check import Finding
 from custodes.recomputer_orders import read_shutdown
 from custodes.roster import Roster, load_roster
-from tests.host.recomputer_scene import GATEWAY, MEMORY, MODEL, SIGNER, Scene, epochs
+from tests.host.recomputer_scene import GATEWAY, HALF, MEMORY, MODEL, SIGNER, Scene, epochs
 
 KEYS = [Ed25519PrivateKey.from_private_bytes(bytes([i]) * 32) for i in range(1, 5)]
 PUBLIC = [key.public_key().public_bytes_raw() for key in KEYS]
@@ -26,7 +27,7 @@ ROSTER_TOML = f"""
 name = "operator"
 keys = ["{PUBLIC[0].hex()}", "{PUBLIC[1].hex()}", "{PUBLIC[2].hex()}"]
 threshold = 2
-actions = ["plugin", "budget", "shutdown", "gateway"]
+actions = ["plugin", "budget", "epsilon", "shutdown", "gateway"]
 
 [[role]]
 name = "user"
@@ -78,6 +79,15 @@ def test_what_is_asked_for_is_done_and_logged(scene: Scene, office: Office, tmp_
     assert log(scene) == [("operator", "plugin", 1, "done"), ("operator", "budget", 1, "done")]
 
 
+def test_the_least_epsilon_is_set(scene: Scene, office: Office):
+    assert asked(office, "epsilon", {"epsilon": 250_000}).done and scene.store.value("epsilon") == 0.25
+    for arguments in ({"epsilon": 1_000_001}, {"epsilon": -1}, {"epsilon": 0.5}, {}):
+        assert not asked(office, "epsilon", arguments).done
+    assert scene.store.value("epsilon") == 0.25
+    scene.feed(epochs(count=1, threshold=HALF >> 2)[:1])
+    assert scene.findings == [Finding.SELECTION]
+
+
 def test_a_shutdown_is_ordered_and_given(scene: Scene, office: Office):
     answer = asked(office, "shutdown", {"gateway": GATEWAY, "reason": "maintenance"})
     other = asked(office, "shutdown", {"gateway": bytes(32), "reason": "maintenance"})
@@ -124,8 +134,17 @@ BUDGET = {"share": 1, "floor": 1}
             (0, 1),
             "no settings but",
         ),
-        (new_request(ME, "operator", "plugin", {"kind": "command", "command": [b"a"]}), (0, 1), "no such plug-in"),
-        (new_request(ME, "operator", "plugin", {"kind": "transformer", "weights": b"a"}), (0, 1), "incomplete"),
+        (new_request(ME, "operator", "plugin", {"kind": "command", "command": [1]}), (0, 1), "no such plug-in"),
+        (new_request(ME, "operator", "plugin", {"kind": "transformer", "weights": 1}), (0, 1), "incomplete"),
+        *(
+            (new_request(ME, "operator", "plugin", setting), (0, 1), "are numbers, text and lists")
+            for setting in (
+                {"kind": "command", "command": ["a"], "model": b"a"},
+                {"kind": "command", "command": ["a"], "weights": {b"a": 1}},
+                {"kind": "command", "command": ["a"], "model": 1 << 20000},
+                {"kind": "transformer", "weights": b"a"},
+            )
+        ),
         (new_request(ME, "operator", "shutdown", {"gateway": b"", "reason": ""}), (0, 1), "a gateway has 32 bytes"),
         (new_request(ME, "operator", "gateway", {"gateway": GATEWAY, "models": [1]}), (0, 1), "have 32 bytes"),
     ],

@@ -44,15 +44,45 @@ def test_every_other_octet_fails():
     [
         (INPUT, OUTPUT[:-1], f"ends after {len(OUTPUT) - 1} of {len(OUTPUT)} octets"),
         (INPUT, b"", "ends after 0 of"),
-        (INPUT[:-1], OUTPUT, "ends in the body"),
+        (INPUT[:-1], b"", "ends in the body"),
+        (INPUT + INPUT[:50], OUTPUT, "ends in the head"),
+        (INPUT + b"\0", OUTPUT[:-1], "ends in the head"),
+        (INPUT[50:], OUTPUT, "no HTTP request"),
         (b"\0", OUTPUT, "ends in the head"),
-        (HEALTH, b"something", "not the declared one"),
-        (INPUT + HEALTH, OUTPUT + b"something", "not the declared one"),
+        (INPUT, OUTPUT[5:] + OUTPUT, "begins with what belongs to an earlier input"),
+        (INPUT + HEALTH, OUTPUT[-1:] + OUTPUT + answered(HEALTH), "begins with what belongs to an earlier input"),
     ],
 )
 def test_what_cannot_be_judged_is_unverifiable(input: bytes, output: bytes, says: str):
     judgement = PLUGIN.judge(input, output)
     assert judgement.verdict is Verdict.UNVERIFIABLE and says in judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("input", "output", "says"),
+    [
+        (HEALTH, b"something", "differs from octet 0"),
+        (INPUT + HEALTH, OUTPUT + b"something", f"differs from octet {len(OUTPUT)}"),
+        (INPUT + HEALTH, wrong(OUTPUT) + answered(HEALTH), "differs from octet"),
+        (b"PUT /other HTTP/1.1\r\n\r\n", b"something", "differs from octet 0"),
+    ],
+)
+def test_every_octet_counts_whatever_is_asked(input: bytes, output: bytes, says: str):
+    judgement = PLUGIN.judge(input, output)
+    assert judgement.verdict is Verdict.FAIL and says in judgement.reason
+
+
+@pytest.mark.parametrize("size", range(1, len(INPUT)))
+def test_nothing_is_answered_before_it_was_asked(size: int):
+    for before, rest in ((b"", OUTPUT), (b"", b"x"), (INPUT, b"x"), (INPUT, OUTPUT)):
+        output = (OUTPUT if before else b"") + rest
+        judgement = PLUGIN.judge(before + INPUT[:size], output)
+        assert judgement.verdict is Verdict.FAIL and "answered before it was asked" in judgement.reason
+
+
+def test_a_wrong_answer_fails_whatever_follows_the_request():
+    for rest in (INPUT[:50], INPUT[:-1], b"\0", b"nonsense\r\n\r\n"):
+        assert PLUGIN.judge(INPUT + rest, wrong(OUTPUT)).verdict is Verdict.FAIL
 
 
 def program(path: Path, text: str, seconds: float = 20) -> CommandPlugin:

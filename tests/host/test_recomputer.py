@@ -76,13 +76,61 @@ def test_orders_are_only_for_whom_they_name_by_whom_they_are(scene: Scene):
         read_shutdown(b"", RECOMPUTER, GATEWAY)
 
 
-def test_a_server_is_ordered_off_once_until_it_was_on_again(scene: Scene):
-    scene.feed(epochs(cheat=lambda number: True))
-    assert len(scene.orders) == 1 and scene.verdicts == ["FAIL"] * 12
+def test_a_server_is_ordered_off_once_in_an_epoch_while_it_goes_on(scene: Scene):
+    scene.feed(epochs(count=1, cheat=lambda number: True))
+    assert len(scene.orders) == 1 and scene.verdicts == ["FAIL"] * 6
     scene.feed(epochs(cheat=lambda number: True, boot=1))
-    assert len(scene.orders) == 2 and scene.findings == [Finding.RESTARTED]
+    assert len(scene.orders) == 3 and scene.findings == [Finding.RESTARTED]
     serials = [read_shutdown(order, RECOMPUTER, GATEWAY).serial for order in scene.orders]
-    assert serials[0] < serials[1]
+    assert serials == sorted({*serials})
+
+
+def test_no_order_follows_one_that_could_not_be_given(scene: Scene):
+    given: list[bytes] = []
+
+    def fails(order: bytes) -> None:
+        given.append(order)
+        raise OSError("no way there")
+
+    scene.recomputer._deliver = fails
+    scene.feed(epochs(cheat=lambda number: True))
+    assert len({*given}) == 1 and len(scene.store.rows("SELECT serial FROM orders")) == 1
+
+
+def test_a_boot_whose_first_epoch_did_not_begin_is_ordered_off_too(scene: Scene):
+    first, second = epochs(cheat=lambda number: number == 11), epochs(boot=1)
+    scene.feed(first[:-1])
+    assert len(scene.orders) == 1 and scene.findings == []
+    scene.feed(second[1:])
+    assert {*scene.findings} >= {Finding.MISSING} and 2 <= len(scene.orders) <= 4
+
+
+def test_samples_while_there_is_no_epoch_are_an_alarm_and_an_order(scene: Scene):
+    frames = epochs(count=1)
+    scene.feed(frames[1:-1])
+    assert {*scene.findings} == {Finding.MISSING} and len(scene.orders) == 1
+    assert scene.told[0] == "missing: pair 1 came while there was no epoch"
+
+
+def test_whatever_epochs_samples_say_there_is_an_order_for_each_that_can_be(scene: Scene):
+    frames = epochs(count=1)
+    leaves = [frames[i] for i in places(frames, Kind.LEAF)]
+    scene.feed([leaf[:16] + number.to_bytes(4) + leaf[20:] for leaf in leaves for number in range(50)])
+    assert {read_shutdown(order, RECOMPUTER, GATEWAY).reason for order in scene.orders} and len(scene.orders) <= 2
+
+
+@pytest.mark.parametrize(
+    ("least", "set_to", "alarm"), [(None, 0, 0), (0.5, HALF, 0), (0.5, HALF - 1, 1), (1, ALWAYS - 1, 1)]
+)
+def test_an_epoch_that_keeps_less_than_it_must_is_an_alarm_and_an_order(
+    scene: Scene, least: float | None, set_to: int, alarm: int
+):
+    with scene.store.transaction():
+        scene.store.set_value("epsilon", least or 0)
+    scene.feed(epochs(count=1, threshold=set_to)[:-1])
+    assert scene.findings == [Finding.SELECTION] * alarm and len(scene.orders) == alarm
+    if alarm:
+        assert f"less than {least:g}" in scene.told[0]
 
 
 def test_an_order_that_could_not_be_given_is_given_later(tmp_path: Path):
@@ -240,7 +288,7 @@ def budget(scene: Scene, share: int, floor: int, bad: int) -> list[Finding]:
     for number in range(20):
         talk = Talk(made, 50000 + number)
         if number < bad:
-            assert talk.ask(b"GET /health HTTP/1.1\r\n\r\n") and talk.answer(b"other")
+            assert talk.ask(b"GET /health HTTP/1.1\r\n\r\n") and talk.answer(b"HTTP/1.1")
         else:
             exchange(talk, number)
         talk.close()

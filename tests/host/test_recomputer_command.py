@@ -102,6 +102,16 @@ def test_a_capture_is_read_once(folder: Path):
     assert (first["frames"] > 0, again["frames"]) == (True, 0) and again["verdicts"] == first["verdicts"]
 
 
+def test_a_least_epsilon_is_kept_in_the_state(folder: Path):
+    status = ("recomputer", "status", "--state", folder / "state")
+    told = found(folder, "--capture", folder / "honest.pcap", "--weights", folder / "weights")
+    assert told["least_epsilon"] is None and "none is set" in custodes(*status).stdout
+    write(folder / "more.pcap", epochs(count=1, threshold=HALF, boot=1)[:-1])
+    told = found(folder, "--capture", folder / "more.pcap", "--epsilon", 0.75, code=6)
+    assert told["least_epsilon"] == 0.75 and "least epsilon" in custodes(*status).stdout
+    assert told["alarms"][-1] == "selection: epoch 1 begins with epsilon 0.5, less than 0.75"
+
+
 def test_a_wrong_answer_is_exit_6_and_an_order_that_is_carried_out(folder: Path, monkeypatch: pytest.MonkeyPatch):
     more = ("--capture", folder / "lies.pcap", "--weights", folder / "weights", "--orders", folder / "orders")
     result = custodes(*arguments(folder, *more))
