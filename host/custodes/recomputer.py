@@ -201,11 +201,11 @@ class Recomputer:
             reasons.append(f"pair {completed.tag.number}: {judgement.reason}")
         if not reasons:
             return
-        ordered = self.store.value("ordered") or []
+        ordered = self.store.value("ordered_in", [])
         waiting = self.store.rows("SELECT 1 FROM orders WHERE NOT given AND gateway = ?", self.gateway)
         if epoch not in ordered and not waiting:
             order_shutdown(self.store, self.gateway, self._key, reasons[0], self._now())
-            self.store.set_value("ordered", [*ordered, epoch])
+            self.store.set_value("ordered_in", [*ordered, epoch])
 
     def _give(self) -> None:
         query = "SELECT serial, message, reason FROM orders WHERE NOT given AND gateway = ? ORDER BY serial"

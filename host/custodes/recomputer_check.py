@@ -177,7 +177,7 @@ class Checker:
                 yield Found(Finding.MISSING, f"the first epoch that begins is {sample.epoch}")
             boot += 1
             store.set_value("boot", boot)
-            store.set_value("ordered", [])
+            store.set_value("ordered_in", [])
         elif sample.epoch <= last:
             yield Found(Finding.FORGED, f"epoch {sample.epoch} begins after epoch {last}")
             return

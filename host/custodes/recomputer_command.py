@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from custodes.recomputer import Recomputer, make_plugin
 from custodes.recomputer_admin_command import StateOption
 from custodes.recomputer_admin_command import app as admin_app
 from custodes.recomputer_check import MILLION
-from custodes.recomputer_orders import read_shutdown
+from custodes.recomputer_orders import OrderError, read_shutdown
 from custodes.recomputer_report import facts, report
 from custodes.recomputer_report import verdicts as listed
 from custodes.recomputer_service import Port, work_off_capture, work_off_interface
@@ -61,6 +62,21 @@ def _read_weights(path: Path) -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:
         raise WeightsError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _serials(path: Path) -> dict[str, int]:
+    """Of the last orders that were carried out, by gateway; none where there is no file."""
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise OrderError(f"{shown(path)}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or any(type(serial) is not int for serial in found.values()):
+        raise OrderError(f"{shown(path)}: has no serials of orders")
+    return found
 
 
 def _deliver(folder: Path | None, display: Screen) -> Callable[[bytes], None]:
@@ -256,6 +272,10 @@ def obey(
     after: Annotated[
         int, typer.Option("--after", metavar="N", help="The serial of the last order that was carried out.")
     ] = -1,
+    serials: Annotated[
+        Path | None,
+        typer.Option("--serials", metavar="FILE", help="Keep that serial there, for each gateway; made if need be."),
+    ] = None,
     device: GatewayOption = GATEWAY_DEVICE,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -263,9 +283,15 @@ def obey(
 ) -> None:
     """Take the power from the server of a gateway, if the recomputer has ordered it."""
     display = screen(quiet, verbose)
-    found = read_shutdown(hexadecimal_file(order), public_key(recomputer), _identity(gateway), after)
+    identity = _identity(gateway)
+    known = {} if serials is None else _serials(serials)
+    last = max(after, known.get(identity.hex(), -1))
+    found = read_shutdown(hexadecimal_file(order), public_key(recomputer), identity, last)
     with open_gateway(device) as opened:
         opened.stop()
+    if serials is not None:
+        with output_file(serials) as file:
+            file.write(json.dumps(known | {identity.hex(): found.serial}).encode() + b"\n")
     if as_json:
         display.json({"device": device, "serial": found.serial, "reason": found.reason})
     else:

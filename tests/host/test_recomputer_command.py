@@ -139,6 +139,14 @@ def test_a_wrong_answer_is_exit_6_and_an_order_that_is_carried_out(folder: Path,
     fails(custodes(*given, "--gateway", GATEWAY.hex(), "--after", told["serial"]), 4, "has been carried out")
     fails(custodes(*given, "--gateway", "00" * 32), 4, "for another gateway")
     assert len(stopped) == 2
+    kept = ("--gateway", GATEWAY.hex(), "--serials", folder / "serials")
+    assert custodes(*given, *kept).exit_code == 0 and len(stopped) == 4
+    assert json.loads((folder / "serials").read_text()) == {GATEWAY.hex(): told["serial"]}
+    fails(custodes(*given, *kept), 4, "has been carried out")
+    for nonsense in ("", "[]", '{"a": "b"}'):
+        (folder / "serials").write_text(nonsense)
+        fails(custodes(*given, *kept), 4, "has no serials of orders")
+    assert len(stopped) == 4
 
 
 def test_verdicts_are_listed_with_proofs_that_hold(folder: Path):
