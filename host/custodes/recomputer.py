@@ -180,8 +180,9 @@ class Recomputer:
         return [*done, *([] if judged is None else [judged])]
 
     def _take(self, number: int, frame: bytes, completed: Completed | None, judgement: Judgement | None) -> Done:
+        epoch = self.checker.epoch_of(frame)
         found = self.checker.take(frame, completed, judgement)
-        self._order(self.checker.epoch_of(frame), completed, judgement, found)
+        self._order(epoch, completed, judgement, found)
         self.store.write("DELETE FROM inbox WHERE id = ?", number)
         return Done(completed, judgement, found)
 

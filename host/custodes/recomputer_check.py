@@ -101,12 +101,17 @@ class Checker:
         return self._store.value("epoch")
 
     def epoch_of(self, frame: bytes) -> int | None:
-        """Which epoch a frame says that it is of, up to the one after the last that began; the open one if it says none."""
+        """Which epoch a frame that comes next says that it is of, up to the one after the last that began.
+
+        The open one if it says none, and the one after the last for what comes while none is open.
+        """
         try:
             sample = read_sample(frame)
         except SampleError:
             return self.epoch
         ((last,),) = self._store.rows("SELECT coalesce(max(epoch), 0) FROM epochs WHERE boot = ?", self.boot)
+        if self.epoch is None and not isinstance(sample, Begin):
+            return last + 1
         return min(sample.tag.epoch if isinstance(sample, Leaf | Piece) else sample.epoch, last + 1)
 
     def completes(self, frame: bytes) -> Completed | None:

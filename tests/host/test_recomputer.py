@@ -105,6 +105,12 @@ def test_a_boot_whose_first_epoch_did_not_begin_is_ordered_off_too(scene: Scene)
     assert {*scene.findings} >= {Finding.MISSING} and 2 <= len(scene.orders) <= 4
 
 
+def test_the_epoch_of_an_order_is_not_that_of_a_boot_after_it(scene: Scene):
+    scene.feed(epochs(count=1, cheat=lambda number: number == 0)[:-1])
+    scene.feed(epochs(count=1, boot=1)[1:-2])
+    assert len(scene.orders) == 2 and {*scene.findings} == {Finding.MISSING}
+
+
 def test_samples_while_there_is_no_epoch_are_an_alarm_and_an_order(scene: Scene):
     frames = epochs(count=1)
     scene.feed(frames[1:-1])
