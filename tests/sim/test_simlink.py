@@ -29,14 +29,14 @@ def test_says_who_it_is(lanes: int):
 
 def test_lists_what_is_built():
     assert built_lanes("warden") == [1, 8, 64]
-    assert built_lanes("gateway") == []
+    assert built_lanes("watcher") == []
 
 
 @pytest.mark.parametrize(
     ("name", "lanes", "message"),
     [
         ("serial:/nowhere", 1, "no such device"),
-        ("sim:gateway", 1, "no such device"),
+        ("sim:watcher", 1, "no such device"),
         ("sim:warden", 3, "no such device"),
     ],
 )
