@@ -227,8 +227,8 @@ COPIES = (
         33,
         Registers,
         "elaborate",
-        "m.If(write & self.off & ~self.start)",
-        "m.If(write)",
+        "taken = write & self.off & ~self.start",
+        "taken = write",
     ),
     Broken("takes no whole octets", "Upload", 33, Registers, "elaborate", "(bits[:OCTET_SHIFT] == 0)", "1"),
     Broken(
