@@ -12,7 +12,7 @@ from typing import NamedTuple
 from custodes.accessors import Registers
 from custodes.device import opened
 from custodes.errors import DeviceError, RefusedError
-from custodes.gateway_formats import DIGEST_WORDS, Record
+from custodes.gateway_formats import WORD_BYTES, Record
 from custodes.gateway_registers import (
     GATEWAY_BLOCK,
     GATEWAY_IDENTITY_VALUE,
@@ -25,7 +25,9 @@ from custodes.link import Link
 from custodes.maps import GATEWAY
 from custodes.policy import Policy
 from custodes.processor import Processor
+from custodes.processor_registers import words
 from custodes.registers import policy_writes
+from custodes.samples import End
 
 REASONS = {
     Fault.RESET: "the gateway has had no power",
@@ -59,14 +61,11 @@ class EpochRecord(NamedTuple):
     key: bytes
 
     @classmethod
-    def of(cls, words: list[int]) -> EpochRecord:
-        """From the words of `Record`."""
-        events = {word.name.lower(): words[word] for word in Record if Record.STORE_FULL <= word < Record.ROOT}
-        threshold = words[Record.THRESHOLD_HIGH] << 32 | words[Record.THRESHOLD]
-        root, key = (
-            b"".join(word.to_bytes(4) for word in words[at : at + DIGEST_WORDS]) for at in (Record.ROOT, Record.KEY)
-        )
-        return cls(words[Record.EPOCH], words[Record.PAIRS], words[Record.KEPT], threshold, events, root, key)
+    def of(cls, record: End) -> EpochRecord:
+        """What the words of a record say."""
+        events = {word.name.lower(): record.word(word) for word in Record if Record.STORE_FULL <= word < Record.ROOT}
+        pairs, kept = record.word(Record.PAIRS), record.word(Record.KEPT)
+        return cls(record.epoch, pairs, kept, record.threshold, events, record.root, record.key)
 
 
 def mac_words(mac: bytes) -> list[int]:
@@ -131,7 +130,7 @@ class Gateway(Processor):
         registers = self.registers
         self.wait(lambda: bool(registers.field("UPLOAD_STATE", "READY")), "does not let its server have power again")
         registers.write_words("UPLOAD_BITS", [bits & 0xFFFF_FFFF, bits >> 32])
-        registers.write_words("UPLOAD_DIGEST", _digest_words(digest))
+        registers.write_words("UPLOAD_DIGEST", words(digest))
         registers.write_words("SERVER_MAC", mac_words(server))
         if pause_cycles is not None:
             registers.write("UPLOAD_PAUSE_CYCLES", pause_cycles)
@@ -174,7 +173,8 @@ class Gateway(Processor):
     @property
     def record(self) -> EpochRecord:
         """Of the last epoch that has ended."""
-        return EpochRecord.of(self.registers.words("RECORD"))
+        data = b"".join(word.to_bytes(WORD_BYTES) for word in self.registers.words("RECORD"))
+        return EpochRecord.of(End(data))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -201,10 +201,6 @@ def is_gateway(link: Link) -> bool:
         return link.read(GATEWAY_BLOCK.address("GATEWAY_IDENTITY")) == GATEWAY_IDENTITY_VALUE
     except RefusedError:
         return False
-
-
-def _digest_words(digest: bytes) -> list[int]:
-    return [int.from_bytes(digest[at : at + 4], "little") for at in range(0, len(digest), 4)]
 
 
 def open_gateway(name: str, lanes: int = 1, waveform: Path | None = None) -> AbstractContextManager[Gateway]:

@@ -35,7 +35,7 @@ from custodes.sampling_statistics import Interval, observed, threshold
 from custodes.station import NAME, Station
 from custodes.terminal import Screen, plural
 from custodes.transformer import make_weights
-from custodes.upload import upload
+from custodes.upload import through, upload
 from custodes.weights_manifest import Manifest, digest_of, load_manifest, signed_manifest
 
 SERVER, WORLD = (bytes([2, 0, 0, 0, 0, number]) for number in (1, 2))
@@ -60,10 +60,9 @@ class GatewayRun:
     """What has come of it.
 
     Attributes:
-        octets: of the weights. upload_cycles: of the datapath's clock, that they took.
+        upload_cycles: of the datapath's clock, that the weights took.
         answers: that the world has had, by whether the server lied then.
         verdicts: on pairs that were kept.
-        lies: wrong answers that were given before the server lost its power; 0: it did not lie yet.
         order: what the recomputer ordered; fault: why the server has no power.
         told: what the recomputer said, line by line.
     """
@@ -249,7 +248,7 @@ class _Scene:
                 told(octets)
                 site.turn()
 
-            upload(gateway, manifest, self.weights, site.send_weights, turned)
+            upload(gateway, manifest, self.weights, through(site.link), turned)
         self.run.upload_cycles = site.link.cycles - began
         site.until(Path(f"{received}.served").exists, PATIENCE_TURNS, "the server does not serve")
 

@@ -14,7 +14,6 @@ from custodes.link import Ingress
 from custodes.model.session import Opener
 from custodes.simgateway import SimGateway
 from custodes.station import Station
-from custodes.upload import frame_cycles
 
 TURN_CYCLES = 4000
 """That pass in the device between two looks at the cables."""
@@ -44,11 +43,6 @@ class Site:
         self.passed = dict.fromkeys(GatewayPort, 0)
         self._opener = Opener.of(keys)
         self._sampled = sampled
-
-    def send_weights(self, frame: bytes) -> None:
-        """Towards the world port."""
-        self.link.send(Ingress(GatewayPort.WORLD, frame))
-        self.link.step(frame_cycles(frame))
 
     def turn(self, cycles: int = TURN_CYCLES) -> None:
         """Take to the device what has been sent, let time pass in it, and give out what has left."""

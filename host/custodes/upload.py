@@ -10,7 +10,10 @@ from typing import BinaryIO
 from custodes.errors import CaptureError
 from custodes.gateway import Gateway
 from custodes.gateway_formats import ETHERTYPE, UPLOAD_BYTES, Kind
-from custodes.gateway_registers import Mode
+from custodes.gateway_registers import GatewayPort, Mode
+from custodes.link import Ingress
+from custodes.simgateway import SimGateway
+from custodes.upload_time import BLOCK_BYTES, BLOCK_CYCLES
 from custodes.weights_manifest import Manifest, Told
 
 BATCH_BYTES = 32 * UPLOAD_BYTES
@@ -19,14 +22,23 @@ AHEAD_BYTES = 64 * UPLOAD_BYTES
 """That may have been sent, and not been counted by the gateway."""
 BROADCAST, UPLOADER = b"\xff" * 6, bytes.fromhex("020000000000")
 """Addresses of the frames on their way to the gateway, which gives them others."""
-HASH_CYCLES, HASH_BYTES = 65, 64
-"""A gateway digests so many octets in so many cycles, and keeps two frames: with more lanes than one a cable brings more."""
 Send = Callable[[bytes], object]
 
 
 def frame_cycles(frame: bytes) -> int:
-    """Of the gateway's clock, that it takes for a frame of weights."""
-    return len(frame) * HASH_CYCLES // HASH_BYTES + 1
+    """Of the gateway's clock, that it takes for a frame of weights. It keeps two: with more lanes than one a cable brings
+    more."""
+    return len(frame) * BLOCK_CYCLES // BLOCK_BYTES + 1
+
+
+def through(link: SimGateway) -> Send:
+    """Frames of weights into a simulated gateway, as fast as it digests them."""
+
+    def send(frame: bytes) -> None:
+        link.send(Ingress(GatewayPort.WORLD, frame))
+        link.step(frame_cycles(frame))
+
+    return send
 
 
 def upload_frame(offset: int, octets: bytes) -> bytes:

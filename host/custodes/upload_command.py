@@ -13,16 +13,15 @@ import typer
 from custodes.command_line import JsonOption, LanesOption, QuietOption, VerboseOption, command, screen
 from custodes.errors import CaptureError, DeviceError, UsageError
 from custodes.gateway import MAC_BYTES, Gateway, open_gateway
-from custodes.gateway_registers import GatewayPort, Mode
+from custodes.gateway_registers import Mode
 from custodes.governors import private_key, public_key
 from custodes.interface import Interface
 from custodes.keys import load_keys
-from custodes.link import Ingress
 from custodes.output import output_file
 from custodes.policy import load_policy
 from custodes.simgateway import SimGateway
 from custodes.terminal import shown
-from custodes.upload import Send, frame_cycles, upload
+from custodes.upload import Send, through, upload
 from custodes.weights_manifest import Manifest, digest_of, load_manifest, signed_manifest
 
 WeightsArgument = Annotated[Path, typer.Argument(metavar="WEIGHTS", help="The file of weights.")]
@@ -158,12 +157,7 @@ def _sending(gateway: Gateway, interface: str | None) -> Iterator[Send]:
     if isinstance(link, SimGateway):
         if interface is not None:
             raise UsageError("a simulated gateway has no cable: leave out --interface")
-
-        def send(frame: bytes) -> None:
-            link.send(Ingress(GatewayPort.WORLD, frame))
-            link.step(frame_cycles(frame))
-
-        yield send
+        yield through(link)
     elif interface is None:
         raise UsageError("say with --interface where the gateway's world port is")
     else:
