@@ -75,6 +75,23 @@ class _EthernetTop(wiring.Component):
         else:
             m.d.comb += management.i.eq(1)
 
+    def _control(self, m: Module, platform: Any, device: EthernetGateway | EthernetNic) -> None:
+        """The UART, the tamper input, and a noise source."""
+        board = self.board
+        assert board.tamper is not None
+        uart = platform.request("uart", 0, dir="-")
+        m.submodules.uart_rx = rx = io.Buffer(io.Direction.Input, uart.rx)
+        name, number = board.tamper
+        m.submodules.tamper = tamper = io.Buffer(io.Direction.Input, platform.request(name, number, dir="-"))
+        m.submodules.noise = noise = DomainRenamer("control")(RingNoise(board.family))
+        m.d.comb += [
+            device.rx.eq(rx.i),
+            device.tamper.eq(tamper.i),
+            device.sample.eq(noise.sample),
+            device.sample_valid.eq(noise.sample_valid),
+        ]
+        _output(m, "uart_tx", uart.tx, device.tx)
+
     @staticmethod
     def _management(m: Module, domain: str, pads: Any, management: MdioInterface) -> None:
         waited = Signal(range(PHY_RESET_CYCLES), name=f"{domain}_waited")
@@ -162,25 +179,14 @@ class GatewayTop(_EthernetTop):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         board = self.board
-        assert board.tamper is not None and board.power is not None
+        assert board.power is not None
         self._clocks(m, platform, control=True)
         delays = [port.delays for port in board.ports]
         m.submodules.device = device = EthernetGateway(delays, self.build_id, flows=board.slots, slots=board.slots)
         for port, wired in zip(CABLES, board.ports, strict=True):
             self._port(m, platform, f"rx_{port.name.lower()}", wired, device.pins[port], device.management[port])
         _leds(m, platform, board, device.leds)
-        uart = platform.request("uart", 0, dir="-")
-        m.submodules.uart_rx = rx = io.Buffer(io.Direction.Input, uart.rx)
-        name, number = board.tamper
-        m.submodules.tamper = tamper = io.Buffer(io.Direction.Input, platform.request(name, number, dir="-"))
-        m.submodules.noise = noise = DomainRenamer("control")(RingNoise(board.family))
-        m.d.comb += [
-            device.rx.eq(rx.i),
-            device.tamper.eq(tamper.i),
-            device.sample.eq(noise.sample),
-            device.sample_valid.eq(noise.sample_valid),
-        ]
-        _output(m, "uart_tx", uart.tx, device.tx)
+        self._control(m, platform, device)
         connector, number, pin = board.power
         switch = Pins(pin, dir="o", conn=(connector, number))
         platform.add_resources([Resource("server_power", 0, switch, Attrs(IO_TYPE="LVCMOS33"))])
@@ -209,7 +215,6 @@ class NicTop(_EthernetTop):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         board = self.board
-        assert board.tamper is not None
         platform.add_file(PICORV32.name, PICORV32.read_bytes())
         self._clocks(m, platform, control=True)
         delays = [port.delays for port in board.ports]
@@ -217,18 +222,7 @@ class NicTop(_EthernetTop):
         for side, wired in zip(Side, board.ports, strict=True):
             self._port(m, platform, f"rx_{side.name.lower()}", wired, device.pins[side], device.management[side])
         _leds(m, platform, board, device.leds)
-        uart = platform.request("uart", 0, dir="-")
-        m.submodules.uart_rx = rx = io.Buffer(io.Direction.Input, uart.rx)
-        name, number = board.tamper
-        m.submodules.tamper = tamper = io.Buffer(io.Direction.Input, platform.request(name, number, dir="-"))
-        m.submodules.noise = noise = DomainRenamer("control")(RingNoise(board.family))
-        m.d.comb += [
-            device.rx.eq(rx.i),
-            device.tamper.eq(tamper.i),
-            device.sample.eq(noise.sample),
-            device.sample_valid.eq(noise.sample_valid),
-        ]
-        _output(m, "uart_tx", uart.tx, device.tx)
+        self._control(m, platform, device)
         self._flash(m, platform, device.flash)
         return m
 
