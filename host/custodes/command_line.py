@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn, ParamSpec
+from typing import Annotated, NoReturn, ParamSpec, TextIO
 
 import typer
 
@@ -107,6 +107,14 @@ def apart(written: Path | None, *others: Path | None) -> None:
     """Raise where a file to be written is one of the others."""
     if written and os.path.realpath(written) in [os.path.realpath(other) for other in others if other]:
         raise CaptureError(f"{shown(written)}: needs a file of its own")
+
+
+def appended(path: Path) -> TextIO:
+    """A file that text is added to; raises `CaptureError`."""
+    try:
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise CaptureError(f"{shown(path)}: cannot be written: {error.strerror}") from None
 
 
 def judge(report: Passage) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, TextIO
 import typer
 
 from custodes.border import Border, MissingRecordsError, open_border
-from custodes.command_line import JsonOption, LanesOption, QuietOption, VerboseOption, command, screen
+from custodes.command_line import JsonOption, LanesOption, QuietOption, VerboseOption, appended, command, screen
 from custodes.errors import CaptureError, StoppedError
 from custodes.fingerprint import MIN_BEAT_CYCLES
 from custodes.records import record_line
@@ -72,7 +72,7 @@ def records(
     said, and the exit code is 5. `custodes fingerprint` makes them again from a capture.
     """
     display = screen(quiet, verbose)
-    with open_border(device, lanes) as border, _added(out) as file:
+    with open_border(device, lanes) as border, appended(out) as file:
         if beat is not None:
             border.beat_cycles = beat
         taking = _Taking(border, file, display)
@@ -90,10 +90,3 @@ def records(
             display.note(alarm)
     if taking.missing:
         raise taking.missing
-
-
-def _added(path: Path) -> TextIO:
-    try:
-        return path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise CaptureError(f"{shown(path)}: cannot be written: {error.strerror}") from None

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
 
-from custodes.command_line import JsonOption, LanesOption, QuietOption, VerboseOption, command, screen
+from custodes.command_line import JsonOption, LanesOption, QuietOption, VerboseOption, appended, command, screen
 from custodes.errors import CaptureError, UsageError
 from custodes.gateway import EpochRecord, Gateway, open_gateway
 from custodes.sampling_statistics import observed, probability, threshold
@@ -83,7 +83,7 @@ def sample(
     display = screen(quiet, verbose)
     if every is not None and (epsilon is None or not watch):
         raise UsageError("--every needs --watch and --epsilon")
-    with open_gateway(device, lanes) as gateway, _added(log) as file:
+    with open_gateway(device, lanes) as gateway, appended(log) if log else nullcontext() as file:
         begins = None if epsilon is None else lambda: _begin(gateway, epsilon, file, display)
         if begins:
             begins()
@@ -104,8 +104,11 @@ def _begin(gateway: Gateway, epsilon: float, log: TextIO | None, display: Screen
         f"epoch {found['epoch']} has ended: {found['pairs']} pairs, {found['kept']} kept, root {found['root']}"
     )
     if log:
-        log.write(f"{json.dumps(found)}\n")
-        log.flush()
+        try:
+            log.write(f"{json.dumps(found)}\n")
+            log.flush()
+        except OSError as error:
+            raise CaptureError(f"{shown(Path(log.name))}: {error.strerror}") from None
 
 
 def _watch(
@@ -139,15 +142,3 @@ def _show(display: Screen, device: str, now: dict[str, Any], as_json: bool, line
         display.result("; ".join(f"{name} {value}" for name, value in now.items()))
     else:
         display.facts([("device", device), *((name, str(value)) for name, value in now.items())])
-
-
-@contextmanager
-def _added(path: Path | None) -> Iterator[TextIO | None]:
-    if path is None:
-        yield None
-        return
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            yield file
-    except OSError as error:
-        raise CaptureError(f"{shown(path)}: cannot be written: {error.strerror}") from None

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from amaranth import Signal
 from amaranth.hdl import Fragment, MemoryData, Value
-from amaranth.lib.memory import Memory
 
 from custodes.coin_registers import CoinOrder
 from custodes.model import entropy
@@ -44,21 +43,6 @@ class Look:
             for piece in (secret[at : at + PIECE_BYTES], secret[at : at + PIECE_BYTES][::-1])
         ]
         return any(piece in one for one in held for piece in pieces)
-
-
-@pytest.fixture
-def memories(monkeypatch: pytest.MonkeyPatch) -> list[MemoryData]:
-    """Those that are made next, but tables."""
-    found: list[MemoryData] = []
-    original = Memory.__init__
-
-    def noted(self: Memory, *arguments: Any, **options: Any) -> None:
-        original(self, *arguments, **options)
-        if not any(self.init):
-            found.append(self.data)
-
-    monkeypatch.setattr(Memory, "__init__", noted)
-    return found
 
 
 def test_salts_are_forgotten_when_checked_and_shares_when_there_is_a_seed(memories: list[MemoryData]):

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Fragment, MemoryData
-from amaranth.lib.memory import Memory
 
 from custodes.gateway_formats import ALWAYS, Kind, Record
 from gateware.sampler import Sampler
@@ -36,21 +35,6 @@ async def readable(bench: Bench, ctx: Any) -> set[int]:
         ctx.set(bench.dut.bus.address, address)
         await bench.cycles(ctx, READ_CYCLES)
         found.add(ctx.get(bench.dut.bus.read_data))
-    return found
-
-
-@pytest.fixture
-def memories(monkeypatch: pytest.MonkeyPatch) -> list[MemoryData]:
-    """Those that are made next, but tables."""
-    found: list[MemoryData] = []
-    original = Memory.__init__
-
-    def noted(self: Memory, *arguments: Any, **options: Any) -> None:
-        original(self, *arguments, **options)
-        if not any(self.init):
-            found.append(self.data)
-
-    monkeypatch.setattr(Memory, "__init__", noted)
     return found
 
 

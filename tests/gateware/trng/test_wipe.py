@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from amaranth import Module
 from amaranth.hdl import MemoryData
-from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
 from gateware.trng.trng import Trng
@@ -18,21 +17,6 @@ PERIOD_S = 1e-8
 LIMIT_CYCLES = 10_000
 MEMORIES = 5
 """The conditioner's, and those of the DRBG."""
-
-
-@pytest.fixture
-def memories(monkeypatch: pytest.MonkeyPatch) -> list[MemoryData]:
-    """Those that are made next, but tables."""
-    found: list[MemoryData] = []
-    original = Memory.__init__
-
-    def noted(self: Memory, *arguments: Any, **options: Any) -> None:
-        original(self, *arguments, **options)
-        if not any(self.init):
-            found.append(self.data)
-
-    monkeypatch.setattr(Memory, "__init__", noted)
-    return found
 
 
 @pytest.mark.parametrize("reason", ["clear", "alarm"])
