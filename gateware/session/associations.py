@@ -6,12 +6,11 @@ from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from custodes.macsec import ASSOCIATIONS, Suite
+from custodes.macsec import Suite
 from gateware.control.guarded import guarded
 from gateware.session.loader import order_layout
 from gateware.session.memories import NO_BYPASS
 
-NUMBER = range(ASSOCIATIONS)
 CHOICE = 8
 """Associations that one is chosen from in a cycle, where there is time for two."""
 PARAMETERS = data.StructLayout({"suite": Suite, "ssci": 32, "salt": 96})
@@ -36,6 +35,7 @@ class Associations(wiring.Component):
     exhausted still lets out what is inside.
 
     Args:
+        count: of associations, a power of two, `CHOICE` at least.
         inside_max: how many frames are inside at most.
 
     Members:
@@ -51,7 +51,7 @@ class Associations(wiring.Component):
         busy: some key is being loaded or is still to be overwritten.
         fault: the register of `Keeping` holds none of it, without delay.
 
-    Time to overwrite a key: at most 65 cycles until it is found, until what was inside is gone, and `KeyLoader.wipe_cycles`.
+    Time to overwrite a key: at most ``count`` + 1 cycles until it is found, until what was inside is gone, and `KeyLoader.wipe_cycles`.
     """
 
     load_valid: Signal
@@ -73,24 +73,25 @@ class Associations(wiring.Component):
     busy: Signal
     fault: Signal
 
-    def __init__(self, inside_max: int) -> None:
+    def __init__(self, count: int, inside_max: int) -> None:
+        self.count = count
         self.inside_max = inside_max
         super().__init__(
             {
                 "load_valid": In(1),
-                "number": In(NUMBER),
+                "number": In(range(count)),
                 "load": In(PARAMETERS),
                 "ready": Out(1),
                 "loading": Out(1),
                 "zeroise_valid": In(1),
-                "zeroise": In(NUMBER),
+                "zeroise": In(range(count)),
                 "exhaust_valid": In(1),
-                "exhaust": In(NUMBER),
-                "usable": Out(ASSOCIATIONS),
-                "alive": Out(ASSOCIATIONS),
-                "read": In(NUMBER),
+                "exhaust": In(range(count)),
+                "usable": Out(count),
+                "alive": Out(count),
+                "read": In(range(count)),
                 "parameters": Out(PARAMETERS),
-                "order": Out(stream.Signature(order_layout(ASSOCIATIONS))),
+                "order": Out(stream.Signature(order_layout(count))),
                 "inside": In(range(inside_max + 1)),
                 "leaves": In(1),
                 "busy": Out(1),
@@ -102,12 +103,12 @@ class Associations(wiring.Component):
         m = Module()
         self._remember(m)
         # Places that may hold a key. After reset, all may.
-        written, exhausted = Signal(ASSOCIATIONS, init=-1), Signal(ASSOCIATIONS)
+        written, exhausted = Signal(self.count, init=-1), Signal(self.count)
         # SEC_CM: ASSOCIATIONS.MODE.GUARDED
         state, fault = guarded(Keeping)
-        place, short = Signal(NUMBER), Signal()
+        place, short = Signal(range(self.count)), Signal()
         # Which is looked at next, and whether the one that ``place`` is, which was looked at last, is to be overwritten.
-        following, found = Signal(NUMBER), Signal()
+        following, found = Signal(range(self.count)), Signal()
         remaining, zeroised = Signal(range(self.inside_max + 1)), Signal()
         unused, free = written & ~(self.alive & ~exhausted), Signal()
         m.d.sync += free.eq(~written.bit_select(self.number, 1))
@@ -175,7 +176,7 @@ class Associations(wiring.Component):
     def _remember(self, m: Module) -> None:
         """What goes with a key is in block RAM."""
         # What is read while it is written belongs to an association without a key, and does not matter.
-        m.submodules.table = table = Memory(shape=PARAMETERS, depth=ASSOCIATIONS, init=[], attrs=NO_BYPASS)
+        m.submodules.table = table = Memory(shape=PARAMETERS, depth=self.count, init=[], attrs=NO_BYPASS)
         write, read = table.write_port(), table.read_port(domain="comb")
         row = Signal(PARAMETERS, reset_less=True)
         m.d.comb += [

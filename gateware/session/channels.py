@@ -6,19 +6,22 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from custodes.macsec import AN_BITS, CHANNELS
-from gateware.session.associations import NUMBER
-from gateware.session.control import CHANNEL
+from custodes.macsec import AN_BITS, MAX_WINDOW
+from gateware.session.control import channel_layout
 
-KEPT = data.StructLayout({"sci": 64, "window": CHANNEL["window"].shape})
-CHOSEN = data.StructLayout({"sci": 64, "window": CHANNEL["window"].shape, "found": 1, "number": NUMBER})
-"""Of a frame: ``found`` is its channel, and ``number`` its association."""
+KEPT = data.StructLayout({"sci": 64, "window": range(MAX_WINDOW + 1)})
+
+
+def chosen_layout(channels: int) -> data.StructLayout:
+    """Of a frame: ``found`` is its channel, and ``number`` its association."""
+    return data.StructLayout({**KEPT.members, "found": 1, "number": range(channels << AN_BITS)})
 
 
 class Channels(wiring.Component):
     """Keeps channels.
 
     Args:
+        channels: how many, a power of two.
         opens: the frame says which association it belongs to; or else the one that is selected seals.
 
     Members:
@@ -36,26 +39,27 @@ class Channels(wiring.Component):
     an: Signal
     o: data.View
 
-    def __init__(self, opens: bool) -> None:
+    def __init__(self, channels: int, opens: bool) -> None:
+        self.channels = channels
         self.opens = opens
         super().__init__(
             {
                 "write_valid": In(1),
-                "write": In(CHANNEL),
+                "write": In(channel_layout(channels)),
                 "select_valid": In(1),
-                "target": In(NUMBER),
+                "target": In(range(channels << AN_BITS)),
                 "found": In(1),
-                "channel": In(range(CHANNELS)),
+                "channel": In(range(channels)),
                 "an": In(AN_BITS),
-                "o": Out(CHOSEN),
+                "o": Out(chosen_layout(channels)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.kept = kept = Memory(shape=KEPT, depth=CHANNELS, init=[])
+        m.submodules.kept = kept = Memory(shape=KEPT, depth=self.channels, init=[])
         write, read = kept.write_port(), kept.read_port(domain="comb")
-        selected = Signal(AN_BITS * CHANNELS)
+        selected = Signal(AN_BITS * self.channels)
         m.d.comb += [
             write.en.eq(self.write_valid),
             write.addr.eq(self.write.channel),

@@ -7,9 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from custodes.macsec import ASSOCIATIONS
 from custodes.processor_registers import COUNTERS_PER_ASSOCIATION
-from gateware.session.associations import NUMBER
 from gateware.session.memories import NO_BYPASS
 
 COUNT_BITS = 32
@@ -20,6 +18,7 @@ class SessionCounters(wiring.Component):
     """A 32-bit count of frames per association and reason, and a 64-bit total of octets per association.
 
     Args:
+        count: of associations, a power of two.
         spacing: the least number of cycles from one frame to the next, 2 or more.
 
     Members:
@@ -40,17 +39,17 @@ class SessionCounters(wiring.Component):
     read: Signal
     octets_now: Signal
 
-    def __init__(self, spacing: int) -> None:
+    def __init__(self, count: int, spacing: int) -> None:
         self.spacing = spacing
         super().__init__(
             {
                 "valid": In(1),
-                "number": In(NUMBER),
+                "number": In(range(count)),
                 "reason": In(range(COUNTERS_PER_ASSOCIATION)),
                 "octets": In(16),
-                "counter": In(range(ASSOCIATIONS * COUNTERS_PER_ASSOCIATION)),
+                "counter": In(range(count * COUNTERS_PER_ASSOCIATION)),
                 "count": Out(COUNT_BITS),
-                "read": In(NUMBER),
+                "read": In(range(count)),
                 "octets_now": Out(OCTET_BITS),
             }
         )

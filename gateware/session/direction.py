@@ -9,10 +9,10 @@ from amaranth.hdl import Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from custodes.macsec import AN_BITS, ASSOCIATIONS, CHANNELS, HEADER_BYTES, MAX_SEALED_BYTES
-from gateware.session.associations import CHOICE, NUMBER, PARAMETERS, Associations
+from custodes.macsec import AN_BITS, HEADER_BYTES, MAX_SEALED_BYTES
+from gateware.session.associations import CHOICE, PARAMETERS, Associations
 from gateware.session.channels import Channels
-from gateware.session.control import CONTROL, REASON, VERDICT, ControlInterface, VerdictInterface
+from gateware.session.control import REASON, VERDICT, ControlInterface, ControlSignature, VerdictInterface
 from gateware.session.counters import SessionCounters
 from gateware.session.feeder import Feeder
 from gateware.session.gate import Gate
@@ -52,12 +52,13 @@ class Direction(wiring.Component):
 
     Args:
         lanes: 1, 8 or 64.
+        channels: how many it has, a power of two, as many as `SEARCH_CYCLES` at most or a multiple.
 
     Members:
         i: frames; ``i.ready`` falls between frames only.
         o: frames, whole.
         verdict: of each frame, see `VERDICT`, before it leaves.
-        control: see `CONTROL`.
+        control: see `ControlSignature`.
         busy: frames are inside.
         fault: a mode register of a unit holds what it cannot; a cycle later.
 
@@ -88,15 +89,17 @@ class Direction(wiring.Component):
     not_using_sa: int
     """The reason that says so."""
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, lanes: int, channels: int) -> None:
         self.lanes = lanes
+        self.channels = channels
+        self.keys = channels << AN_BITS
         self.narrow = lanes <= NARROW_LANES
         super().__init__(
             {
                 "i": In(FrameSignature(lanes)),
                 "o": Out(FrameSignature(lanes)),
                 "verdict": Out(VERDICT),
-                "control": In(CONTROL),
+                "control": In(ControlSignature(channels)),
                 "busy": Out(1),
                 "fault": Out(1),
             }
@@ -106,10 +109,10 @@ class Direction(wiring.Component):
         m = Module()
         lanes, control, frames = self.lanes, self.control, FRAMES[self.lanes]
         self.intake = Intake(lanes, self.header_bytes, self.address, self.bytes_max, STORE_BEATS[lanes], frames)
-        self.table = PeerTable(8 * self.key_bytes, CHANNELS, SEARCH_CYCLES[lanes])
-        self.associations = Associations(2 * frames)
-        self.numbers = PacketNumbers(PN_BITS[self.opens], self.narrow)
-        self.gcm = Gcm(lanes, ASSOCIATIONS, self.opens)
+        self.table = PeerTable(8 * self.key_bytes, self.channels, min(self.channels, SEARCH_CYCLES[lanes]))
+        self.associations = Associations(self.keys, 2 * frames)
+        self.numbers = PacketNumbers(self.keys, PN_BITS[self.opens], self.narrow)
+        self.gcm = Gcm(lanes, self.keys, self.opens)
         self.assembly = Assembly(lanes, self.head_bytes, not self.opens)
         self.gate = Gate(lanes, STORE_BEATS[lanes])
         self.plans = Queue(self._plan_layout(), frames)
@@ -204,7 +207,7 @@ class Direction(wiring.Component):
         """What is kept of a frame until its end. ``beats``: room that it has been promised on the way out."""
         members = {
             "reason": REASON,
-            "number": NUMBER,
+            "number": range(self.keys),
             "text": range(MAX_SEALED_BYTES + 1),
             "beats": range(STORE_BEATS[self.lanes] + 1),
         }
@@ -261,7 +264,7 @@ class Direction(wiring.Component):
         ]
         self._know(m, stages[0].known, record)
 
-        m.submodules.channels = of_channel = Channels(self.opens)
+        m.submodules.channels = of_channel = Channels(self.channels, self.opens)
         later = [Signal(of_channel.o.shape(), name=f"channel_{number}", reset_less=True) for number in range(3, 6)]
         channels: list[Any] = [of_channel.o, *later]
         m.d.sync += [after.eq(before) for before, after in pairwise(channels)]
@@ -356,7 +359,7 @@ class Direction(wiring.Component):
         now = m.d.sync if self.narrow else m.d.comb
         now += [leaves.eq(decides), reason.eq(Mux(dropped, plan.reason, late_reason))]
         m.d.sync += self.room.withdrawn.eq(Mux(leaves & (reason != 0), plan.beats, 0))
-        m.submodules.counters = counters = SessionCounters(FINISH_CYCLES[self.lanes])
+        m.submodules.counters = counters = SessionCounters(self.keys, FINISH_CYCLES[self.lanes])
         m.d.sync += [
             self.verdict.valid.eq(leaves),
             self.verdict.reason.eq(reason),

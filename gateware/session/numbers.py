@@ -6,8 +6,6 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from custodes.macsec import ASSOCIATIONS
-from gateware.session.associations import NUMBER
 from gateware.session.memories import DISTRIBUTED
 
 
@@ -15,6 +13,7 @@ class PacketNumbers(wiring.Component):
     """Keeps the next PN of each association, or the lowest acceptable.
 
     Args:
+        count: of associations, a power of two.
         bits: of a PN.
         slow: it has registers more on the way in and out.
 
@@ -42,34 +41,35 @@ class PacketNumbers(wiring.Component):
     asked: Signal
     told: Signal
 
-    def __init__(self, bits: int, slow: bool) -> None:
+    def __init__(self, count: int, bits: int, slow: bool) -> None:
+        self.count = count
         self.bits = bits
         self.slow = slow
         super().__init__(
             {
                 "number_valid": In(1),
-                "number": In(NUMBER),
+                "number": In(range(count)),
                 "pn": Out(bits),
                 "write_valid": In(1),
-                "write_number": In(NUMBER),
+                "write_number": In(range(count)),
                 "write": In(bits),
                 "load_valid": In(1),
-                "load_number": In(NUMBER),
+                "load_number": In(range(count)),
                 "load": In(bits),
-                "checked": In(NUMBER),
+                "checked": In(range(count)),
                 "lowest": Out(bits),
-                "asked": In(NUMBER),
+                "asked": In(range(count)),
                 "told": Out(bits),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.kept = kept = Memory(shape=self.bits, depth=ASSOCIATIONS, init=[], attrs=DISTRIBUTED)
+        m.submodules.kept = kept = Memory(shape=self.bits, depth=self.count, init=[], attrs=DISTRIBUTED)
         write, read, check = kept.write_port(), kept.read_port(domain="comb"), kept.read_port(domain="comb")
         now = m.d.sync if self.slow else m.d.comb
 
-        writes, write_number, value = Signal(), Signal(NUMBER), Signal(self.bits)
+        writes, write_number, value = Signal(), Signal(range(self.count)), Signal(self.bits)
         loads = Signal()
         now += [writes.eq(self.write_valid), write_number.eq(self.write_number), value.eq(self.write)]
         m.d.sync += loads.eq(self.load_valid | (loads & writes))
@@ -79,7 +79,7 @@ class PacketNumbers(wiring.Component):
             write.data.eq(Mux(writes, value, self.load)),
         ]
 
-        place, of_host, row, row_of_host = Signal(NUMBER), Signal(), Signal(self.bits, reset_less=True), Signal()
+        place, of_host, row, row_of_host = Signal(range(self.count)), Signal(), Signal(self.bits, reset_less=True), Signal()
         now += [place.eq(Mux(self.number_valid, self.number, self.asked)), of_host.eq(~self.number_valid)]
         m.d.comb += [
             read.addr.eq(place),

@@ -12,17 +12,21 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from custodes import processor_registers as registers
-from custodes.macsec import AN_BITS, ASSOCIATIONS, MAX_WINDOW, Suite
+from custodes.macsec import AN_BITS, ASSOCIATIONS, CHANNELS, MAX_WINDOW, Suite
 from custodes.processor_registers import Command
 from custodes.registers import IDENTITY, LANES, VOCABULARY
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.control.guarded import guarded
 from gateware.reset import reset_by
-from gateware.session.control import CONTROL, VERDICT, ControlInterface, VerdictInterface
+from gateware.session.control import VERDICT, ControlInterface, ControlSignature, VerdictInterface
 from gateware.session.lifetimes import Lifetimes
 from gateware.session.opener import Opener
 from gateware.session.sealer import Sealer
 from gateware.stream import FrameSignature
+
+
+NUMBER_BITS = (ASSOCIATIONS - 1).bit_length()
+"""Of associations, in commands and addresses."""
 
 
 class Tampering(enum.Enum, shape=3):
@@ -39,6 +43,8 @@ class Session(wiring.Component):
         lanes: 1, 8 or 64.
         tick_cycles: of the lifetimes of associations.
         opens: whether anything is opened. If not, keys to open with are refused, and what comes sealed is thrown away.
+        channels: of each direction, 4 to `CHANNELS`, a power of two. Those above have no associations: nothing loads or selects
+            one, and their registers read 0.
 
     Members:
         i_plain, o_sealed; i_sealed, o_plain: frames, see `Direction`.
@@ -64,8 +70,15 @@ class Session(wiring.Component):
     busy: Signal
     fault: Signal
 
-    def __init__(self, lanes: int, tick_cycles: int = registers.TICK_CYCLES, opens: bool = True) -> None:
+    def __init__(
+        self,
+        lanes: int,
+        tick_cycles: int = registers.TICK_CYCLES,
+        opens: bool = True,
+        channels: int = CHANNELS,
+    ) -> None:
         self.lanes = lanes
+        self.channels = channels
         self.tick_cycles = tick_cycles
         self.opens = opens
         frames = FrameSignature(lanes)
@@ -86,7 +99,8 @@ class Session(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        sealer, opener = Sealer(self.lanes), Opener(self.lanes) if self.opens else None
+        sealer = Sealer(self.lanes, self.channels)
+        opener = Opener(self.lanes, self.channels) if self.opens else None
         # SEC_CM: SESSION.MODE.GUARDED
         tampering, fault = guarded(Tampering)
         wipes = Signal(init=1)
@@ -116,7 +130,7 @@ class Session(wiring.Component):
         m.d.comb += self.busy.eq(_any(direction.busy for direction in directions))
         m.d.sync += self.fault.eq(_any([self.fault, fault, *(direction.fault for direction in directions)]))
         # Of what there is not nothing is ever ready, and everything reads 0.
-        controls = [sealer.control, CONTROL.create() if opener is None else opener.control]
+        controls = [sealer.control, ControlSignature(self.channels).create() if opener is None else opener.control]
         self._read(m, controls, self._write(m, controls, tampered, wipes, ordered))
         return m
 
@@ -164,7 +178,8 @@ class Session(wiring.Component):
         }
         # A load goes on for some hundred cycles; what it needs stays until it is done.
         loading, started, refused = Signal(), Signal(), Signal()
-        side, number, suite, lifetime = Signal(), Signal(range(ASSOCIATIONS)), Signal(Suite), Signal(32)
+        associations = self.channels << AN_BITS
+        side, number, suite, lifetime = Signal(), Signal(range(associations)), Signal(Suite), Signal(32)
         # It begins once its association can say that it is free.
         fits, asks, asked, unfit, dismissed = Signal(), Signal(), Signal(), Signal(), Signal()
         # A key is loaded only if all of it has been pushed since the last command, and nothing else.
@@ -182,10 +197,12 @@ class Session(wiring.Component):
                     m.d.sync += place.eq(value)
         to_side = value[_bit(registers.RECEIVE)]
         to_suite, to_number = value[registers.SUITE_SHIFT : registers.SUITE_SHIFT + 2], value[: len(number)]
+        # Of what there is not every key is overwritten, and every channel out of use.
+        exists = value[len(number) : NUMBER_BITS] == 0
 
-        m.submodules.lifetimes = lifetimes = Lifetimes(2 * ASSOCIATIONS, self.tick_cycles)
-        expired_number, expired_side = Signal(range(ASSOCIATIONS)), Signal()
-        setting, expires = Signal(), Signal()
+        m.submodules.lifetimes = lifetimes = Lifetimes(2 * associations, self.tick_cycles)
+        expired_number, expired_side = Signal(range(associations)), Signal()
+        in_use, setting, expires = value[_bit(registers.CHANNEL_IN_USE)], Signal(), Signal()
         m.d.comb += [
             lifetimes.valid.eq(setting),
             lifetimes.number.eq(Cat(number, side)),
@@ -207,11 +224,12 @@ class Session(wiring.Component):
                     orders[Command.LOAD]
                     # SEC_CM: KEY.WHOLE
                     & (pushed == registers.KEY_WORDS)
+                    & exists
                     & ~(tampered | setting | loading)
                 ),
                 zeroises.eq(orders[Command.ZEROISE]),
-                selects.eq(orders[Command.SELECT] & ~tampered & ~to_side),
-                sets.eq(orders[Command.CHANNEL] & ~tampered & ~loading),
+                selects.eq(orders[Command.SELECT] & exists & ~tampered & ~to_side),
+                sets.eq(orders[Command.CHANNEL] & (exists | ~in_use) & ~tampered & ~loading),
                 ordered.eq(orders[Command.TAMPER]),
             ]
             m.d.sync += refused.eq(~(fits | zeroises | selects | sets | ordered))
@@ -257,17 +275,17 @@ class Session(wiring.Component):
                 control.salt.eq(waiting.salt),
                 control.pn.eq(waiting.pn),
                 control.target.eq(Mux(expires, expired_number, to_number)),
-                control.zeroise_valid.eq((zeroises & mine) | (expires & (expired_side == at))),
+                control.zeroise_valid.eq((zeroises & exists & mine) | (expires & (expired_side == at))),
                 control.select_valid.eq(selects & mine),
-                control.channel_valid.eq(sets & mine),
+                control.channel_valid.eq(sets & exists & mine),
                 control.channel.channel.eq(to_number[AN_BITS:]),
-                control.channel.in_use.eq(value[_bit(registers.CHANNEL_IN_USE)]),
+                control.channel.in_use.eq(in_use),
                 control.channel.address.eq(waiting.address),
                 control.channel.sci.eq(waiting.sci),
                 control.channel.window.eq(waiting.window),
             ]
 
-        m.submodules.suites = suites = Memory(shape=Suite, depth=2 * ASSOCIATIONS, init=[])
+        m.submodules.suites = suites = Memory(shape=Suite, depth=2 * associations, init=[])
         write, self._suite = suites.write_port(), suites.read_port(domain="comb")
         m.d.comb += [write.en.eq(starts), write.addr.eq(Cat(number, side)), write.data.eq(suite)]
         busy = loading | controls[0].busy | controls[1].busy
@@ -283,16 +301,22 @@ class Session(wiring.Component):
             registers.OCTETS: 1,
             registers.COUNTERS: _bit(registers.COUNTERS_PER_ASSOCIATION),
         }
-        bits = len(controls[0].read)
+        mine = len(controls[0].read)
 
         def of_side(base: int, values: list[Value]) -> Value:
-            return Mux(address[lowest[base] + bits], values[1], values[0])
+            return Mux(address[lowest[base] + NUMBER_BITS], values[1], values[0])
+
+        def existing(base: int) -> tuple[str, ...]:
+            """Patterns of the addresses of associations that there are, of either side."""
+            free, fixed = mine + lowest[base], NUMBER_BITS - mine
+            above = f"{base >> free + fixed + 1:0{len(address) - free - fixed - 1}b}"
+            return tuple(f"{above}{side}{'0' * fixed}{'-' * free}" for side in (0, 1))
 
         by_word = address[8:] == registers.ASSOCIATION_STATE >> 8
-        number = Mux(by_word, address[:bits], address[1 : 1 + bits])
+        number = Mux(by_word, address[:mine], address[1 : 1 + mine])
         for control in controls:
             m.d.comb += [control.read.eq(number), control.counter.eq(address[: len(control.counter)])]
-        m.d.comb += self._suite.addr.eq(address[: bits + 1])
+        m.d.comb += self._suite.addr.eq(Cat(address[:mine], address[NUMBER_BITS]))
         pn = of_side(registers.PN_STATE, [control.pn_now for control in controls])
         octets = of_side(registers.OCTETS, [control.octets for control in controls])
         usable = of_side(registers.ASSOCIATION_STATE, [control.usable_now for control in controls])
@@ -306,13 +330,13 @@ class Session(wiring.Component):
                 m.d.comb += answer.eq(registers.VOCABULARY_VALUE)
             with m.Case(registers.STATUS):
                 m.d.comb += answer.eq(status)
-            with m.Case(_range(registers.PN_STATE, bits + 2)):
+            with m.Case(*existing(registers.PN_STATE)):
                 m.d.comb += answer.eq(pn.word_select(address[0], 32))
-            with m.Case(_range(registers.ASSOCIATION_STATE, bits + 1)):
+            with m.Case(*existing(registers.ASSOCIATION_STATE)):
                 m.d.comb += answer.eq(Cat(self._suite.data, Const(0, _bit(registers.IN_USE) - 2), usable))
-            with m.Case(_range(registers.OCTETS, bits + 2)):
+            with m.Case(*existing(registers.OCTETS)):
                 m.d.comb += answer.eq(octets.word_select(address[0], 32))
-            with m.Case(_range(registers.COUNTERS, bits + 5)):
+            with m.Case(*existing(registers.COUNTERS)):
                 m.d.comb += answer.eq(count)
         # SEC_CM: KEY.SW_UNREADABLE
         m.d.sync += self.bus.read_data.eq(answer)
@@ -325,8 +349,3 @@ def _any(values: Iterable[Value]) -> Value:
 def _bit(mask: int) -> int:
     """The number of the only bit in a mask."""
     return mask.bit_length() - 1
-
-
-def _range(base: int, bits: int) -> str:
-    """A pattern of the addresses from ``base`` on that differ in the lowest bits."""
-    return f"{base >> bits:0{len(format(registers.REGISTERS - 1, 'b')) - bits}b}{'-' * bits}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (the stubs have no back.rtlil)
 from amaranth.lib import wiring
 
+from custodes.macsec import CHANNELS
 from custodes.maps import NIC
 from custodes.table import Port
 from firmware import image
@@ -144,8 +145,8 @@ _FIXED: dict[str, tuple[int, Callable[[], wiring.Component]]] = {
     "Coin": (1, Coin),
     "UartLink": (1, lambda: UartLink(CLOCK_HZ)),
     "ControlSystem": (1, _control_system),
-    "Sealer": (1, lambda: Sealer(1)),
-    "Opener": (1, lambda: Opener(1)),
+    "Sealer": (1, lambda: Sealer(1, CHANNELS)),
+    "Opener": (1, lambda: Opener(1, CHANNELS)),
     "Retimer": (1, lambda: Retimer(1, RETIMER_STORE_BYTES)),
     "Sampler": (1, lambda: Sampler(1)),
     "Translator": (1, lambda: Translator(1, BORDER_FLOWS)),

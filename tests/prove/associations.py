@@ -149,7 +149,7 @@ def _frame(h: Harness, life: Life, enters: Signal) -> Inside:
 
 def associations_for_ever(h: Harness) -> None:
     """One of as many as there are."""
-    cut = Cut(lambda: Associations(INSIDE_MAX), {associations: {"Memory": OneRow}}, watched=[associations])
+    cut = Cut(lambda: Associations(ASSOCIATIONS, INSIDE_MAX), {associations: {"Memory": OneRow}}, watched=[associations])
     dut = h.device(lambda: cut.dut)
     enters = _drive(h, dut)
     tag = h.constant(range(ASSOCIATIONS), "tag")
@@ -176,8 +176,8 @@ def few_associations(h: Harness) -> None:
     """Two in all, few frames, narrow parameters: that every key is overwritten in time, and the rest of the ports."""
     count, inside_max = 2, 2
     layout = data.StructLayout({"suite": Suite, "ssci": 1, "salt": 1})
-    small = {"ASSOCIATIONS": count, "NUMBER": range(count), "PARAMETERS": layout, "CHOICE": 1}
-    dut = h.device(lambda: Cut(lambda: Associations(inside_max), {associations: small}).dut)
+    small = {"PARAMETERS": layout, "CHOICE": 1}
+    dut = h.device(lambda: Cut(lambda: Associations(count, inside_max), {associations: small}).dut)
     m, order = h.m, dut.order
     enters = _drive(h, dut)
     lives = [Life(h, dut, Const(tag)) for tag in range(count)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nonces: within the life of a key the engine never gets the same one twice.
 
-What is proven is `Sealer` itself, for 1, 8 and 64 lanes, in `surroundings` that the solver drives. From the decision to the
+What is proven is `Sealer` itself, for 1, 8 and 64 lanes, and with the channels of a gateway, in `surroundings` that the solver drives. From the decision to the
 engine frames go through a queue. `Gate` takes a frame's verdict with its last beat, which is behind its ICV; only so a frame
 leaves. So what has been decided on and has not left is all that the engine may have, and the proof says that neither is a
 key of such a frame loaded or overwritten, nor a nonce decided on that the key has had, nor does a frame of it get a good
@@ -13,6 +13,7 @@ from typing import Any
 from amaranth import Mux, Signal
 from amaranth.hdl import Cat, Value
 
+from custodes.macsec import CHANNELS
 from gateware.session.associations import PARAMETERS
 from gateware.session.direction import big_endian
 from gateware.session.sealer import Sealer
@@ -21,9 +22,9 @@ from .harness import Harness
 from .surroundings import Environment
 
 
-def nonces(h: Harness, lanes: int) -> None:
+def nonces(h: Harness, lanes: int, channels: int = CHANNELS) -> None:
     """Any frames to any peers, any commands; the engine and the way out take as long as they like."""
-    environment = Environment(h, Sealer, lanes)
+    environment = Environment(h, Sealer, lanes, channels)
     cut, dut, given = environment.cut, environment.dut, environment.given
     m, frame, life, inside = h.m, dut.engine_frames.i, environment.life, environment.inside
 

@@ -16,7 +16,7 @@ from typing import Any
 from amaranth import Mux, Signal
 from amaranth.hdl import Cat, Value
 
-from custodes.macsec import ASSOCIATIONS
+from custodes.macsec import AN_BITS
 from gateware.session import associations, channels, direction, numbers, opener, peers
 from gateware.session.direction import Direction
 
@@ -49,12 +49,13 @@ class Environment:
         load_age: for how many cycles a load has been under way, as far as that matters.
     """
 
-    def __init__(self, h: Harness, unit: type[Direction], lanes: int) -> None:
+    def __init__(self, h: Harness, unit: type[Direction], lanes: int, channel_count: int) -> None:
         self.lanes = lanes
+        count = channel_count << AN_BITS
         outside = ("Intake", "Gcm", "Assembly", "Feeder", "SessionCounters", "Gate", "Queue")
         hollows = {name: hollow(getattr(direction, name)) for name in outside}
         self.cut = Cut(
-            lambda: unit(lanes),
+            lambda: unit(lanes, channel_count),
             {
                 direction: hollows,
                 channels: {"Memory": OneRow},
@@ -67,14 +68,14 @@ class Environment:
         )
         m = h.m
         self.dut = dut = h.device(lambda: self.cut.dut)
-        self.tag = h.constant(range(ASSOCIATIONS), "tag")
+        self.tag = h.constant(range(count), "tag")
         drive_inputs(h, dut, besides=("i", "o"))
         for name in outside:
             for number, part in enumerate(self.cut.made[name]):
                 drive_outputs(h, part, f"{name}_{number}", besides=("i",) if name == "Intake" else ())
         for number, memory in enumerate(self.cut.made["Memory"]):
             m.d.comb += [
-                memory.tag.eq(self.tag if memory.depth == ASSOCIATIONS else 0),
+                memory.tag.eq(self.tag if memory.depth == count else 0),
                 memory.others.eq(h.free(len(memory.others), f"others_{number}")),
             ]
         self.plans, self.recent = Signal(range(2 * direction.FRAMES[lanes] + 1)), Signal(DECIDING_CYCLES)
@@ -165,7 +166,7 @@ class Environment:
         h.lemma(~inner["Direction._admit.roomy"] | (self.plans <= most))
         h.lemma(~inner["Direction._admit.begins"] | (self.plans <= most + 1))
         h.lemma(inner["Direction._decide.valids"] == self.recent)
-        row, rows = inner["PeerTable.elaborate.row"], direction.SEARCH_CYCLES[self.lanes]
+        row, rows = inner["PeerTable.elaborate.row"], self.dut.table.rows
         pause = direction.SETTLING_CYCLES if dut.narrow else 0
         h.lemma(inner["Direction._admit.settling"] == self.recent[: direction.SETTLING_CYCLES])
         h.lemma(~inner["Direction._admit.begins"] | (self.recent[:pause] == 0))

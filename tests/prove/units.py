@@ -7,6 +7,7 @@ from typing import Any
 from amaranth import Cat, Mux, Signal
 from amaranth.hdl import Value
 
+from gateware.devices.gateway import CHANNELS as GATEWAY_CHANNELS
 from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, StreamChecker, StreamRule, WidthConverter
 
 from .associations import associations_for_ever, few_associations
@@ -303,9 +304,11 @@ HARNESSES: dict[str, Callable[[Harness], None]] = {
     "Sealer 1": lambda h: nonces(h, 1),
     "Sealer 8": lambda h: nonces(h, 8),
     "Sealer 64": lambda h: nonces(h, 64),
+    "Sealer gateway": lambda h: nonces(h, 1, GATEWAY_CHANNELS),
     "Opener 1": lambda h: verdicts(h, 1),
     "Opener 8": lambda h: verdicts(h, 8),
     "Opener 64": lambda h: verdicts(h, 64),
+    "Opener gateway": lambda h: verdicts(h, 1, GATEWAY_CHANNELS),
     "Session": unreadable,
     "Session cleared": cleared,
     "KeyLoader 1": lambda h: key_loader(h, 1),

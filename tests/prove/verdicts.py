@@ -10,19 +10,20 @@ What `Gate` does with a verdict is shown in `plaintext`. The rest is `surroundin
 
 from amaranth import Mux, Signal
 
+from custodes.macsec import CHANNELS
 from gateware.session.opener import Opener
 
 from .harness import Harness
 from .surroundings import Environment
 
 
-def verdicts(h: Harness, lanes: int) -> None:
+def verdicts(h: Harness, lanes: int, channels: int = CHANNELS) -> None:
     """Any frames from any peers, any commands; the engine and the way out take as long as they like.
 
     ``turn``: the engine's word on the marked frame is the so manieth of all that have not been used. It ``came`` and said
     that the tag is ``right``.
     """
-    environment = Environment(h, Opener, lanes)
+    environment = Environment(h, Opener, lanes, channels)
     dut, inside = environment.dut, environment.inside
     m, verdict, plans, gcm = h.m, dut.gate.verdict, dut.plans, dut.gcm
     words = environment.cut.made["Queue"][-1]

@@ -22,7 +22,7 @@ from gateware.session.session import Session
 from tests.gateware.control.flips import FlipBench
 
 UNITS: dict[str, tuple[Callable[[], Any], int, int]] = {
-    "Associations": (lambda: Associations(8), 1, 0),
+    "Associations": (lambda: Associations(ASSOCIATIONS, 8), 1, 0),
     "DeviceSecret": (DeviceSecret, 9, 0),
     "Feeder": (lambda: Feeder(1, 12), 1, 0),
     "Firewall": (lambda: Firewall(NIC), 1, 0),
