@@ -7,17 +7,18 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.fifo import AsyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from gateware.trng.trng import WORD_BITS, Trng
+from gateware.trng.full_entropy import FullEntropy
+from gateware.trng.trng import WORD_BITS
 
 DEPTH = 4
 """Words that wait: half a key, so that nobody who reads it later learns all of one."""
 
 
 class RandomWords(wiring.Component):
-    """A `Trng` in the domain ``control``, and its words in ``sync``.
+    """`FullEntropy` in the domain ``control``, and its words in ``sync``.
 
     Members:
-        sample, sample_valid: see `Trng`, in ``control``.
+        sample, sample_valid: see `FullEntropy`, in ``control``.
         o: the words, in ``sync``.
         alarm: the noise source has failed; words that wait may still be taken. In ``sync``.
 
@@ -41,20 +42,20 @@ class RandomWords(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        trng = Trng()
-        m.submodules.trng = DomainRenamer("control")(trng)
+        source = FullEntropy()
+        m.submodules.source = DomainRenamer("control")(source)
         m.submodules.waiting = waiting = AsyncFIFO(width=WORD_BITS, depth=DEPTH, r_domain="sync", w_domain="control")
         failed = Signal()
         # What failed once is not to be trusted again.
-        with m.If(trng.alarm | trng.fault):
+        with m.If(source.alarm | source.fault):
             m.d.control += failed.eq(1)
         m.submodules.to_sync = FFSynchronizer(failed, self.alarm)
         m.d.comb += [
-            trng.sample.eq(self.sample),
-            trng.sample_valid.eq(self.sample_valid),
-            waiting.w_data.eq(trng.o.payload),
-            waiting.w_en.eq(trng.o.valid & ~failed),
-            trng.o.ready.eq(waiting.w_rdy),
+            source.sample.eq(self.sample),
+            source.sample_valid.eq(self.sample_valid),
+            waiting.w_data.eq(source.o.payload),
+            waiting.w_en.eq(source.o.valid & ~failed),
+            source.o.ready.eq(waiting.w_rdy),
             self.o.valid.eq(waiting.r_rdy),
             self.o.payload.eq(waiting.r_data),
             waiting.r_en.eq(self.o.ready),

@@ -10,7 +10,7 @@ from amaranth import ClockDomain, Module
 from amaranth.sim import Simulator
 
 from gateware.devices.random_words import DEPTH, RandomWords
-from gateware.trng.trng import Trng
+from gateware.trng.full_entropy import FullEntropy
 from sim.noise import Noise
 
 PERIODS = {"sync": 0.8e-8, "control": 1.7e-8}
@@ -20,19 +20,19 @@ SLOW = 7
 """A word is taken in so many cycles."""
 
 
-def of_trng(source: Noise) -> list[int]:
-    """The words that a `Trng` makes of the same samples, each taken at once."""
+def of_source(source: Noise) -> list[int]:
+    """The words that `FullEntropy` makes of the same samples, each taken at once."""
     m = Module()
-    m.submodules.trng = trng = Trng()
+    m.submodules.source = dut = FullEntropy()
     words: list[int] = []
 
     async def bench(ctx):
-        ctx.set(trng.sample_valid, 1)
-        ctx.set(trng.o.ready, 1)
+        ctx.set(dut.sample_valid, 1)
+        ctx.set(dut.o.ready, 1)
         for _ in range(LIMIT_CYCLES):
-            ctx.set(trng.sample, source.sample())
-            if ctx.get(trng.o.valid):
-                words.append(ctx.get(trng.o.payload))
+            ctx.set(dut.sample, source.sample())
+            if ctx.get(dut.o.valid):
+                words.append(ctx.get(dut.o.payload))
             if len(words) == DEPTH:
                 return
             await ctx.tick()
@@ -84,10 +84,10 @@ def run(sample: Callable[[int], int], done: Callable[[list[int], bool], bool], e
 
 
 @pytest.mark.parametrize("every", [1, SLOW])
-def test_words_are_those_of_the_trng_in_order(every: int):
+def test_words_are_those_of_the_source_in_order(every: int):
     samples = Noise(1)
     words, alarm = run(lambda _: samples.sample(), lambda found, _: len(found) == WORDS, every)
-    assert words[:DEPTH] == of_trng(Noise(1)) and len({*words}) == WORDS and not alarm
+    assert words[:DEPTH] == of_source(Noise(1)) and len({*words}) == WORDS and not alarm
 
 
 def test_a_source_that_is_stuck_is_an_alarm_and_gives_no_word():

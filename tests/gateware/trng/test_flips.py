@@ -10,6 +10,7 @@ from amaranth.hdl import Value
 
 from gateware.trng.conditioner import Conditioner
 from gateware.trng.drbg import HashDrbg
+from gateware.trng.full_entropy import FullEntropy
 from gateware.trng.health import Health, HealthParameters
 from gateware.trng.shared import SharedSha256
 from gateware.trng.trng import Trng
@@ -19,6 +20,7 @@ from tests.gateware.control.flips import FlipBench
 LIMIT_CYCLES = 10_000
 UNITS: dict[str, tuple[Callable[[], Any], int]] = {
     "Conditioner": (lambda: Conditioner(640), 1),
+    "FullEntropy": (FullEntropy, 2),
     "HashDrbg": (HashDrbg, 4),
     "Health": (lambda: Health(HealthParameters()), 1),
     "SharedSha256": (SharedSha256, 1),

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random words straight from a noise source, for keys that are drawn now and then."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from custodes.control_registers import Noise
+from gateware.hash import Sha256
+from gateware.trng.conditioner import Conditioner
+from gateware.trng.health import Health, HealthParameters
+from gateware.trng.trng import SEED_BITS, WORD_BITS
+
+
+class FullEntropy(wiring.Component):
+    """Tests a noise source (SP 800-90B), and gives digests of its samples, which have full entropy (SP 800-90B, 3.1.5.1.2).
+
+    Args:
+        parameters: what the source is held to.
+
+    Members:
+        sample, sample_valid: samples of the source, at most one per cycle.
+        o: words of digests, 8 of each, which no one else has been given. Whoever waits takes what is offered at once: an
+            alarm and a fault withdraw it.
+        alarm: the source has failed a test; until a reset.
+        fault: a mode that does not exist. What is offered is withdrawn, and everything forgotten.
+
+    A digest needs 640 samples with the default parameters, and some 230 cycles in which none is taken. An alarm stops `o`
+    `health.ALARM_CYCLES` after the sample with which a test fails; samples and digest have been overwritten ``wipe_cycles``
+    after that. There is no DRBG behind which a source could fail unseen: see `Trng` for words that come faster.
+    """
+
+    sample: Signal
+    sample_valid: Signal
+    o: stream.Interface
+    alarm: Signal
+    fault: Signal
+
+    def __init__(self, parameters: HealthParameters | None = None) -> None:
+        self.parameters = parameters or HealthParameters()
+        self._conditioner = Conditioner(self.parameters.conditioned_samples(SEED_BITS))
+        self.wipe_cycles = 1 + self._conditioner.wipe_cycles
+        super().__init__(
+            {
+                "sample": In(1),
+                "sample_valid": In(1),
+                "o": Out(stream.Signature(WORD_BITS)),
+                "alarm": Out(1),
+                "fault": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.health = health = Health(self.parameters)
+        m.submodules.conditioner = conditioner = self._conditioner
+        m.submodules.sha256 = sha256 = Sha256()
+        wiring.connect(m, conditioner.engine.i, sha256.i)
+        # SEC_CM: NOISE.FORGOTTEN
+        # What wipes begins when its clear ends: so it does, however long the reason lasts.
+        forget, forgot = Signal(), Signal()
+        wipe = forget & ~forgot
+        m.d.sync += forgot.eq(forget)
+        m.d.comb += [
+            self.fault.eq(health.fault | conditioner.fault),
+            self.alarm.eq(health.state == Noise.ALARM),
+            forget.eq(~health.ready | self.fault),
+            health.sample.eq(self.sample),
+            health.sample_valid.eq(self.sample_valid),
+            conditioner.engine.mine.eq(1),
+            conditioner.engine.busy.eq(sha256.busy),
+            conditioner.engine.state.eq(sha256.state),
+            conditioner.clear.eq(wipe),
+            sha256.clear.eq(wipe | conditioner.o.valid),
+            conditioner.sample.eq(self.sample),
+            conditioner.sample_valid.eq(self.sample_valid & ~forget),
+            self.o.valid.eq(conditioner.o.valid & ~forget),
+            self.o.payload.eq(Mux(self.o.valid, conditioner.o.payload, 0)),
+            conditioner.o.ready.eq(self.o.ready & ~forget),
+        ]
+        return m
