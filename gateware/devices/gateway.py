@@ -19,6 +19,7 @@ from custodes.maps import GATEWAY
 from custodes.register_map import DATAPATH_WORDS
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.devices.warden import Warden
+from gateware.hash import TurnedSha256
 from gateware.reset import reset_by
 from gateware.sampler import Sampler
 from gateware.scrubber.scrubber import JUDGED, JudgedInterface
@@ -27,6 +28,8 @@ from gateware.stream import FrameArbiter, FrameSignature
 from gateware.upload import Upload
 from gateware.upload.ending import Ending
 
+CHANNELS = 4
+"""Each way: one recomputer, and one sender of weights, and while another takes its place both."""
 FORGET_CYCLES = 8
 """Of reset, for scrubbers and sampler, as the server loses its power."""
 OFF_CYCLES = 625_000_000
@@ -111,7 +114,7 @@ class Gateway(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.upload = upload = Upload(self.lanes, self.off_cycles)
-        m.submodules.session = session = Session(self.lanes, opens=self.opens)
+        m.submodules.session = session = Session(self.lanes, opens=self.opens, channels=CHANNELS)
         m.submodules.to_server = to_server = FrameArbiter(self.lanes)
         warden, sampler = Warden(self.lanes, flows=0), self.sampler
         # A pulse as power goes, so that what is behind it wipes its memories while there is none.
@@ -119,6 +122,11 @@ class Gateway(wiring.Component):
         m.d.sync += [since.eq(Cat(upload.forget, since)), forgets.eq(upload.forget & ~since[-1])]
         reset_by(m, "scrubbers", warden, forgets)
         reset_by(m, "sampler", sampler, forgets)
+        # SEC_CM: UPLOAD.FORGOTTEN, SEC_CM: SAMPLER.FORGOTTEN
+        m.submodules.hash = engine = TurnedSha256()
+        wiring.connect(m, upload.engine, engine.first)
+        wiring.connect(m, sampler.engine, engine.second)
+        m.d.comb += [engine.turned.eq(upload.serving), engine.clear.eq(forgets)]
         sealed = Signal()
         self._weights(m, upload, session, sealed)
         wiring.connect(m, wiring.flipped(self.i_server), upload.i_server)

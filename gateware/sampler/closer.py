@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib import enum, stream, wiring
@@ -10,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from custodes.gateway_formats import WORD_BYTES
 from gateware.control.guarded import guarded
+from gateware.hash import HashSignature
 from gateware.sampler import program
 from gateware.sampler.feeder import MESSAGE_WORD, Feeder
 from gateware.sampler.keys import Keys
@@ -70,6 +73,7 @@ class Closer(wiring.Component):
         wiping: registers and keys are overwritten with zeros.
         live: there is an epoch.
         fault: a mode is none.
+        engine: see `Feeder`.
 
     A pair whose transcript has n words takes some (n / 16 + 4) blocks of SHA-256, two more for each two trees that become
     one, 100 cycles for the frame with its leaf, and n to erase it; if it is kept, 4 n and 60 for each piece more.
@@ -104,6 +108,7 @@ class Closer(wiring.Component):
     wiping: Signal
     live: Signal
     fault: Signal
+    engine: Any
 
     def __init__(self, slots: int, slot_bytes: int) -> None:
         self.slot_words = slot_bytes // WORD_BYTES
@@ -138,6 +143,7 @@ class Closer(wiring.Component):
                 "wiping": Out(1),
                 "live": Out(1),
                 "fault": Out(1),
+                "engine": Out(HashSignature()),
             }
         )
 
@@ -149,6 +155,7 @@ class Closer(wiring.Component):
         m.submodules.keys = keys = Keys()
         wiring.connect(m, mover.frame, wiring.flipped(self.frame))
         wiring.connect(m, mover.hash, feeder.i)
+        wiring.connect(m, feeder.engine, wiring.flipped(self.engine))
         (task, task_fault), (live, live_fault) = guarded(Task), guarded(Live)
         top, path, ending, booting = Signal(range(LEVELS + 1)), Signal(WORD_BITS), Signal(), Signal(init=1)
         m.d.comb += [

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """SHA-256 of messages that come in words."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.hash import Sha256
+from gateware.hash import HashSignature
 from gateware.hash.sha256 import BLOCK_WORDS, STATE_BITS, WORD_BITS
 from gateware.stream import Queue
 
@@ -21,21 +23,31 @@ class Feeder(wiring.Component):
     Members:
         i: words of a message, fewer than 2^16; they wait in a queue of a block, so that a word in four cycles is enough.
         digest, ready: of the last message, until the next begins.
+        engine: what digests.
 
-    A block takes 65 cycles. Standard: FIPS 180-4, 5.1.1. Reset forgets a message that is under way.
+    A block takes 65 cycles. Standard: FIPS 180-4, 5.1.1. Reset forgets a message that is under way
+    here; the engine is to be cleared with it.
     """
 
     i: stream.Interface
     digest: Signal
     ready: Signal
+    engine: Any
 
     def __init__(self) -> None:
-        super().__init__({"i": In(stream.Signature(MESSAGE_WORD)), "digest": Out(STATE_BITS), "ready": Out(1)})
+        super().__init__(
+            {
+                "i": In(stream.Signature(MESSAGE_WORD)),
+                "digest": Out(STATE_BITS),
+                "ready": Out(1),
+                "engine": Out(HashSignature()),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.words = words = Queue(MESSAGE_WORD, BLOCK_WORDS, registers=1)
-        m.submodules.engine = engine = Sha256()
+        engine = self.engine
         wiring.connect(m, wiring.flipped(self.i), words.i)
         # The words of a message; then a bit that is set, zeros, and the length, in its block or the next.
         under_way, first, pads, marked, due = Signal(), Signal(init=1), Signal(), Signal(), Signal()

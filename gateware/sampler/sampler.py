@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pairs of input and output, committed to, and some of them kept."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.control.bus import BusInterface, bus_signature
+from gateware.hash import HashSignature
 from gateware.sampler.closer import Closer
 from gateware.sampler.intake import Intake
 from gateware.sampler.layouts import MIN_SLOT_BYTES, PIECE_LANES, WORD_BITS
@@ -33,6 +36,7 @@ class Sampler(wiring.Component):
         bus: the block ``sampler``, addresses from its base on.
         random: words that nobody can know, 8 of which are the key of an epoch. Where none come, none begins.
         fault: a mode register holds what it cannot, without delay. It is up to the device to reset this unit.
+        engine: of SHA-256, which is to be cleared as this unit is reset. While it is another's, what needs it waits.
 
     Frames of both directions are looked at in turn, one word of 4 bytes per cycle: see `Passage`. What has no room waits,
     the other direction does not. Where ``o_samples`` waits, pairs keep their slots, and there is none for others at last.
@@ -51,6 +55,7 @@ class Sampler(wiring.Component):
     bus: BusInterface
     random: stream.Interface
     fault: Signal
+    engine: Any
 
     def __init__(self, lanes: int, flows: int = 16, slots: int = 16, slot_bytes: int = 4096) -> None:
         if slots < 2 or slots & (slots - 1):
@@ -70,6 +75,7 @@ class Sampler(wiring.Component):
                 "bus": In(bus_signature(REGISTERS)),
                 "random": In(stream.Signature(WORD_BITS)),
                 "fault": Out(1),
+                "engine": Out(HashSignature()),
             }
         )
 
@@ -97,6 +103,7 @@ class Sampler(wiring.Component):
             ]
         wiring.connect(m, arbiter.o, passage.i)
         wiring.connect(m, wiring.flipped(self.bus), registers.bus)
+        wiring.connect(m, closer.engine, wiring.flipped(self.engine))
         wiring.connect(m, wiring.flipped(self.random), registers.random)
         wiring.connect(m, store.free, passage.free)
         wiring.connect(m, store.complete, closer.complete)

@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.entropy.words import turned
-from gateware.hash import Sha256
+from gateware.hash import HashSignature
 from gateware.hash.sha256 import BLOCK_WORDS, STATE_BITS, STATE_WORDS
 from gateware.stream import Queue
 from gateware.upload.weights import OCTET_BITS, OFFSET_BITS, WORD_BITS, hashed_word
@@ -29,10 +29,11 @@ class Digester(wiring.Component):
         ends: all of them have been taken, 2 cycles ago at least; until reset.
         octets: how many it has, once ``ends``.
         expected: its digest, as registers have it: the first byte lowest.
+        engine: what digests; nothing of an earlier message may be left in it.
         done: one cycle, the digest is there. equal: which of its words are as expected.
 
     Throughput: 16 words in 65 cycles. ``done`` comes up to 145 cycles after the last word. Reset: nothing of a message is
-    left.
+    left here.
     """
 
     i: stream.Interface
@@ -41,6 +42,7 @@ class Digester(wiring.Component):
     expected: Signal
     done: Signal
     equal: Signal
+    engine: Any
 
     def __init__(self) -> None:
         super().__init__(
@@ -51,23 +53,24 @@ class Digester(wiring.Component):
                 "expected": In(STATE_BITS),
                 "done": Out(1),
                 "equal": Out(STATE_WORDS),
+                "engine": Out(HashSignature()),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.words = words = Queue(hashed_word(), WORDS, registers=1)
-        m.submodules.sha256 = sha256 = Sha256()
+        engine = self.engine
         wiring.connect(m, wiring.flipped(self.i), words.i)
         # Where in a block the next word is, whether any word was given, and whether the bit that follows the message.
         place, begun, marked = Signal(range(BLOCK_WORDS)), Signal(), Signal()
         offered, word, empty = Signal(), Signal(WORD_BITS), Signal()
-        moves = offered & sha256.i.ready
+        moves = offered & engine.i.ready
         length = Cat(Const(0, 3), self.octets, Const(0, LENGTH_WORDS * WORD_BITS - OFFSET_BITS - 3))
         m.d.comb += [
-            sha256.i.valid.eq(offered),
-            sha256.i.payload.word.eq(word),
-            sha256.i.payload.first.eq(~begun),
+            engine.i.valid.eq(offered),
+            engine.i.payload.word.eq(word),
+            engine.i.payload.first.eq(~begun),
         ]
         m.d.sync += empty.eq((words.level == 0) & ~words.o.valid & ~words.i.valid)
         with m.If(moves):
@@ -77,7 +80,7 @@ class Digester(wiring.Component):
                 m.d.comb += [
                     offered.eq(words.o.valid),
                     word.eq(_marked(words.o.payload)),
-                    words.o.ready.eq(sha256.i.ready),
+                    words.o.ready.eq(engine.i.ready),
                 ]
                 with m.If(moves):
                     m.d.sync += marked.eq(words.o.payload.octets != WORD_BITS // OCTET_BITS)
@@ -100,7 +103,7 @@ class Digester(wiring.Component):
                 m.d.comb += [offered.eq(1), word.eq(length[:WORD_BITS])]
                 with m.If(moves):
                     m.next = "DIGEST"
-            with m.State("DIGEST"), m.If(~sha256.busy):
+            with m.State("DIGEST"), m.If(~engine.busy):
                 m.next = "COMPARE"
             with m.State("COMPARE"):
                 m.d.comb += self.done.eq(1)
@@ -109,7 +112,7 @@ class Digester(wiring.Component):
                 pass
         m.d.sync += [
             self.equal[at].eq(
-                turned(sha256.state.word_select(STATE_WORDS - 1 - at, WORD_BITS))
+                turned(engine.state.word_select(STATE_WORDS - 1 - at, WORD_BITS))
                 == self.expected.word_select(at, WORD_BITS)
             )
             for at in range(STATE_WORDS)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gate between a server and the world: first weights, so many bits with such a digest, and only then frames."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -8,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from custodes.gateway_formats import WORD_BYTES
 from custodes.upload_modes import Fault, Mode
 from gateware.control.bus import BusInterface, bus_signature
+from gateware.hash import HashSignature
 from gateware.reset import reset_by
 from gateware.stream import FrameFIFO, FrameSignature, SkidBuffer, WidthConverter, beat_layout
 from gateware.upload.digester import Digester
@@ -44,6 +47,7 @@ class Upload(wiring.Component):
         forget: there is no power. What is behind ``o_world`` and ``o_server`` is to be held in reset: of a frame that was
             under way the rest does not come, and a beat may be withdrawn.
         fault: the mode register held what is no mode; from there on it is OFF.
+        engine: of SHA-256, which is to be cleared after ``forget`` has begun; not used any more while ``serving``.
 
     Latency of what passes: none. Throughput: a beat per cycle; weights as they come with one lane at line rate, with more
     lanes 64 octets in 65 cycles. A frame of weights that finds no room is lost, and the next is out of order. Reset: no
@@ -61,6 +65,7 @@ class Upload(wiring.Component):
     serving: Signal
     forget: Signal
     fault: Signal
+    engine: Any
 
     def __init__(self, lanes: int, off_cycles: int) -> None:
         if off_cycles < MIN_OFF_CYCLES:
@@ -81,6 +86,7 @@ class Upload(wiring.Component):
                 "serving": Out(1),
                 "forget": Out(1),
                 "fault": Out(1),
+                "engine": Out(HashSignature()),
             }
         )
 
@@ -98,6 +104,7 @@ class Upload(wiring.Component):
         reset_by(m, "digester", digester, modes.forget)
         self._store(m, from_world, weights, modes.forget)
         wiring.connect(m, weights.o_hash, digester.i)
+        wiring.connect(m, digester.engine, wiring.flipped(self.engine))
         wiring.connect(m, wiring.flipped(self.i_world), from_world.i)
         wiring.connect(m, wiring.flipped(self.i_server), from_server.i)
         wiring.connect(m, from_world.o, wiring.flipped(self.o_world))

@@ -33,7 +33,7 @@ class Gate:
         outside = ("FrameFIFO", "WidthConverter", "SkidBuffer", "Ending", "Watch", "Pause")
         hollows = {name: hollow(getattr(upload, name)) for name in outside}
         inside = {"Modes": modes.Modes, "Registers": registers.Registers, "Weights": weights.Weights}
-        engine = {name: hollow(getattr(digester, name)) for name in ("Queue", "Sha256")}
+        engine = {"Queue": hollow(digester.Queue)}
         cut = Cut(
             lambda: Upload(1, OFF_CYCLES),
             {
@@ -51,7 +51,7 @@ class Gate:
         self.modes, self.registers, self.weights, self.digester = (
             cut.made[name][0] for name in ("Modes", "Registers", "Weights", "Digester")
         )
-        self.engine = cut.made["Sha256"][0]
+        self.engine = self.dut.engine
         self.bits = cut.signals["Registers.elaborate.bits"]
         self.off_left = cut.signals["Modes.elaborate.left"]
         self._inner = cut.signals

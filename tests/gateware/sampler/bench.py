@@ -17,6 +17,7 @@ from custodes.model import sampler as model
 from gateware.sampler import Sampler
 from gateware.sampler.layouts import PIECE_LANES
 from gateware.stream import StreamChecker
+from tests.gateware.engine import give_engine
 from tests.gateware.stream.bench import Frame, Monitor, Pause, never, pack, to_beats
 from tests.host.sampler_traffic import MACS
 
@@ -224,6 +225,7 @@ class Bench:
         self.reset = Signal()
         m.d.comb += ResetSignal().eq(self.reset)
         m.submodules.dut = self.dut if fragment is None else fragment
+        give_engine(m, self.dut)
         checkers = []
         for name in (*INPUTS, *OUTPUTS):
             m.submodules[f"check_{name}"] = checker = StreamChecker(self.lanes)

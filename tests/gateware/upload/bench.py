@@ -18,6 +18,7 @@ from custodes.model.upload import NOTHING, Left, weights
 from custodes.upload_modes import Fault, Mode, UploadOrder
 from gateware.stream import StreamChecker
 from gateware.upload import Upload
+from tests.gateware.engine import give_engine
 from tests.gateware.stream.bench import PAUSES, PERIOD_S, Frame, Monitor, pack, to_beats
 
 OFF_CYCLES = 16
@@ -63,6 +64,7 @@ class Bench:
         m.domains.sync = ClockDomain()
         m.d.comb += ResetSignal().eq(self._reset)
         m.submodules.dut = fragment or self.dut
+        give_engine(m, self.dut, clear=self.dut.forget)
         for name in OUTPUTS:
             check = StreamChecker(self.lanes)
             check.observe(m, getattr(self.dut, name))
