@@ -42,7 +42,7 @@ class Associations(wiring.Component):
         load_valid, load, number: load an association with the key in `KeyLoader`; only while ``ready``, and if ``number``
             was the same a cycle before.
         loading: a key is being loaded.
-        ready: none is, and what ``number`` was a cycle before has no key that has not been overwritten.
+        ready: none is, nor was a cycle before, and what ``number`` was then has no key that has not been overwritten.
         zeroise_valid, zeroise: take the key away. ``exhaust_valid``, ``exhaust``: use it for no further frame.
         usable, alive: associations that seal or open what comes in, and that let out what is inside.
         read, parameters: of an association, 2 cycles later.
@@ -103,18 +103,18 @@ class Associations(wiring.Component):
         m = Module()
         self._remember(m)
         # Places that may hold a key. After reset, all may.
-        written, exhausted = Signal(self.count, init=-1), Signal(self.count)
+        written = Signal(self.count, init=-1)
         # SEC_CM: ASSOCIATIONS.MODE.GUARDED
         state, fault = guarded(Keeping)
         place, short = Signal(range(self.count)), Signal()
         # Which is looked at next, and whether the one that ``place`` is, which was looked at last, is to be overwritten.
         following, found = Signal(range(self.count)), Signal()
-        remaining, zeroised = Signal(range(self.inside_max + 1)), Signal()
-        unused, free = written & ~(self.alive & ~exhausted), Signal()
-        m.d.sync += free.eq(~written.bit_select(self.number, 1))
+        remaining, zeroised, lives = Signal(range(self.inside_max + 1)), Signal(), Signal()
+        unused, free = written & ~self.usable, Signal()
+        m.d.sync += free.eq(~written.bit_select(self.number, 1) & (state != Keeping.LOAD))
         m.d.comb += [
             self.fault.eq(fault),
-            self.usable.eq(self.alive & ~exhausted),
+            lives.eq(~zeroised),
             self.ready.eq((state == Keeping.LOOK) & free & ~found),
             self.loading.eq(state == Keeping.LOAD),
             self.order.payload.key.eq(place),
@@ -131,8 +131,6 @@ class Associations(wiring.Component):
             busy.eq(changes | changed | some.any() | (state != Keeping.LOOK)),
             found.eq(0),
         ]
-        with m.If(self.exhaust_valid):
-            m.d.sync += exhausted.bit_select(self.exhaust, 1).eq(1)
         with m.Switch(state):
             with m.Case(Keeping.DRAIN):
                 with m.If(self.leaves):
@@ -143,32 +141,35 @@ class Associations(wiring.Component):
             with m.Case(Keeping.WIPE), m.If(self.order.ready):
                 m.d.sync += [
                     written.bit_select(place, 1).eq(0),
-                    exhausted.bit_select(place, 1).eq(0),
+                    self.usable.bit_select(place, 1).eq(0),
                     self.alive.bit_select(place, 1).eq(0),
                     state.eq(Keeping.LOOK),
                 ]
             # SEC_CM: KEY.ZEROISED_STAYS
-            with m.Case(Keeping.LOAD), m.If(self.order.ready):
-                m.d.sync += [self.alive.bit_select(place, 1).eq(~zeroised), state.eq(Keeping.LOOK)]
+            with m.Case(Keeping.LOAD):
+                # A load begins late in its cycle: that the place is written can be remembered in the next.
+                m.d.sync += written.bit_select(place, 1).eq(1)
+                with m.If(self.order.ready):
+                    m.d.sync += [
+                        self.usable.bit_select(place, 1).eq(lives),
+                        self.alive.bit_select(place, 1).eq(lives),
+                        state.eq(Keeping.LOOK),
+                    ]
             with m.Default():
                 m.d.sync += [state.eq(Keeping.LOOK), remaining.eq(self.inside), zeroised.eq(0)]
                 with m.If(found):
                     m.d.sync += state.eq(Keeping.DRAIN)
-                with m.Elif(self.load_valid):
-                    m.d.sync += [
-                        place.eq(self.number),
-                        short.eq(~self.load.suite[0]),
-                        written.bit_select(self.number, 1).eq(1),
-                        state.eq(Keeping.LOAD),
-                    ]
                 with m.Else():
-                    m.d.sync += [
-                        place.eq(following),
-                        found.eq(unused.bit_select(following, 1)),
-                        following.eq(following + 1),
-                    ]
+                    # Where a load begins it is forgotten, and that place is looked at again.
+                    m.d.sync += found.eq(unused.bit_select(following, 1))
+                    with m.If(self.load_valid):
+                        m.d.sync += [place.eq(self.number), short.eq(~self.load.suite[0]), state.eq(Keeping.LOAD)]
+                    with m.Else():
+                        m.d.sync += [place.eq(following), following.eq(following + 1)]
+        with m.If(self.exhaust_valid):
+            m.d.sync += self.usable.bit_select(self.exhaust, 1).eq(0)
         with m.If(self.zeroise_valid):
-            m.d.sync += self.alive.bit_select(self.zeroise, 1).eq(0)
+            m.d.sync += [self.usable.bit_select(self.zeroise, 1).eq(0), self.alive.bit_select(self.zeroise, 1).eq(0)]
             with m.If((state == Keeping.LOAD) & (self.zeroise == place)):
                 m.d.sync += zeroised.eq(1)
         return m

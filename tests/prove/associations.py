@@ -73,8 +73,8 @@ class Life:
         here = inner["Associations.elaborate.place"] == tag
         state = inner["Associations.elaborate.state"]
         h.lemma(sum((state == legal for legal in Keeping), Value.cast(0)) == 1)
-        h.lemma(inner["Associations.elaborate.written"].bit_select(tag, 1) == ~self.clean)
-        h.lemma(inner["Associations.elaborate.exhausted"].bit_select(tag, 1) == self.spent)
+        written = inner["Associations.elaborate.written"].bit_select(tag, 1)
+        h.lemma((written | (here & (state == Keeping.LOAD))) == ~self.clean)
         h.lemma(~(self.clean & self.spent) & ~(self.pending & self.spent))
         h.lemma(~(here & (state == Keeping.DRAIN)) | ~(self.usable | self.clean))
         h.lemma(~self.pending | (inner["Associations.elaborate.zeroised"] == self.dead))
