@@ -121,12 +121,13 @@ class Direction(wiring.Component):
         m.submodules.plans, m.submodules.numbers = self.plans, self.numbers
         m.submodules.feeder = feeder = Feeder(lanes, self.head_bytes)
         # Whoever reads may be far away.
-        read = Signal.like(control.read)
+        read, faults = Signal.like(control.read), Signal(3)
         m.d.sync += [
             read.eq(control.read),
             control.usable_now.eq(self.associations.usable.bit_select(read, 1)),
-            self.fault.eq(self.associations.fault | self.gcm.fault | feeder.fault),
+            faults.eq(Cat(self.associations.fault, self.gcm.fault, feeder.fault)),
         ]
+        m.d.comb += self.fault.eq(faults.any())
         m.submodules.engine_frames = self.engine_frames = Queue(self.gcm.frame.payload.shape(), frames)
         m.submodules.feeds = self.feeds = Queue(feeder.frame.payload.shape(), frames)
         wiring.connect(m, wiring.flipped(self.i), self.intake.i)
@@ -225,13 +226,20 @@ class Direction(wiring.Component):
             inside.eq(inside + table.ends - leaves),
             self.busy.eq((inside != 0) | record.valid),
         ]
-        begins = Signal()
+        begins, searches = Signal(), Signal()
         if self.narrow:
-            m.d.sync += begins.eq(room.enough & roomy & ~table.ends & ~settling[:-1].any())
+            # The record is there until the search has ended.
+            m.d.sync += [
+                begins.eq(room.enough & roomy & ~table.ends & ~settling[:-1].any()),
+                searches.eq(~table.ends & (searches | (record.valid & begins))),
+            ]
         else:
-            m.d.comb += begins.eq(room.enough & roomy)
+            m.d.comb += [
+                begins.eq(room.enough & roomy),
+                searches.eq(record.valid & (begins | table.under_way)),
+            ]
         m.d.comb += [
-            table.valid.eq(record.valid & (begins | table.under_way)),
+            table.valid.eq(searches),
             table.address.eq(record.payload.address[-8 * self.key_bytes :]),
             record.ready.eq(settling[0] if self.narrow else table.ends),
             room.enters.eq(table.ends & (record.payload.fault == Fault.NONE)),

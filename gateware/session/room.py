@@ -22,7 +22,7 @@ class Room(wiring.Component):
         promised: to the frame that came in the cycle before, in beats.
         withdrawn: beats that will not come, as their frame is dropped.
         leaves: a beat leaves.
-        enough: there is room, as of 2 cycles ago.
+        enough: there is room, as of 2 cycles ago, or of 3 where beats leave.
     """
 
     enters: Signal
@@ -51,11 +51,14 @@ class Room(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes, taken = self.lanes, Signal(range(2 * self.depth))
+        # Whether a beat can leave is decided far away.
+        left = Signal()
         beats = (self.length + (self.growth_bytes + lanes - 1))[: len(self.length) + 1] >> (lanes - 1).bit_length()
         leaving = self.enters & (self.length >= max(0, -self.growth_bytes))
         m.d.sync += [
             self.promised.eq(Mux(leaving, beats, 0)),
-            taken.eq(taken + self.promised - self.withdrawn - self.leaves),
+            left.eq(self.leaves),
+            taken.eq(taken + self.promised - self.withdrawn - left),
             self.enough.eq(taken <= self.depth - self.spare),
         ]
         return m

@@ -161,15 +161,22 @@ class Environment:
         self.inside.check_inside(h, inner)
         h.lemma(dut.plans.i.valid == self.recent[-1])
         h.lemma(dut.associations.inside == self.plans + sum(self.recent, Value.cast(0)))
-        h.lemma(dut.associations.inside + dut.table.under_way <= dut.plans.depth)
+        searches = inner["Direction._admit.searches"]
+        searching = searches if dut.narrow else dut.table.under_way
+        h.lemma(~dut.table.under_way | searching)
+        h.lemma(dut.associations.inside + searching <= dut.plans.depth)
         most = dut.plans.depth - direction.DECIDING + QUEUE_OUT
         h.lemma(~inner["Direction._admit.roomy"] | (self.plans <= most))
         h.lemma(~inner["Direction._admit.begins"] | (self.plans <= most + 1))
         h.lemma(inner["Direction._decide.valids"] == self.recent)
         row, rows = inner["PeerTable.elaborate.row"], self.dut.table.rows
-        pause = direction.SETTLING_CYCLES if dut.narrow else 0
+        settles = direction.SETTLING_CYCLES if dut.narrow else 0
+        # Where a search is begun from a register, it pauses for one more.
+        pause = settles + dut.narrow
         h.lemma(inner["Direction._admit.settling"] == self.recent[: direction.SETTLING_CYCLES])
-        h.lemma(~inner["Direction._admit.begins"] | (self.recent[:pause] == 0))
+        h.lemma(~inner["Direction._admit.begins"] | (self.recent[:settles] == 0))
+        if dut.narrow:
+            h.lemma(~searches | ((self.recent[:pause] == 0) & dut.intake.record.valid))
         for age in range(DECIDING_CYCLES):
             # No search has ended soon after another, and the one under way has not been going on for longer.
             h.lemma(~self.recent[age] | (self.recent[max(0, age + 1 - rows - pause) : age] == 0))
