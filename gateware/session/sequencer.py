@@ -92,11 +92,12 @@ class Sequencer(wiring.Component):
         # Of the frame: its key and lengths; whether it has no additional data; how much is left of it.
         self.now: Any = Signal(begun_layout(self.keys))
         self.hollow, self.aad_left = Signal(), Signal(range(MAX_BYTES // BLOCK_BYTES + 2))
-        # Some text is left, which ends with this beat; these of its lanes are kept.
-        self.some_text, self.last_text, self.kept = Signal(), Signal(), Signal(lanes)
+        # Some text is left, which ends with this beat, or with the next at the latest; these of its lanes are kept.
+        self.some_text, self.last_text, self.ending, self.kept = Signal(), Signal(), Signal(), Signal(lanes)
         # All blocks end with this beat; so many have come, as far as that matters.
         self.few, self.number = Signal(), Signal(range(rate.chains // rate.blocks + 1))
-        self.steps, self.block_ends, self.ends = Signal(), Signal(), Signal()
+        # This beat is over; with it a block; that was the last; another frame can begin.
+        self.steps, self.block_ends, self.ends, self.free = Signal(), Signal(), Signal(), Signal()
         self._step(m)
         self._follow(m)
         stream_bytes = self.texts.payload
@@ -105,7 +106,7 @@ class Sequencer(wiring.Component):
         ours, mask = self.i.payload.as_value(), Cat(bit.replicate(8) for bit in self.kept)
         theirs = ours ^ stream_bytes
         m.d.sync += [
-            self.o_valid.eq(self.steps & (self.part == Part.TEXT) & self.some_text),
+            self.o_valid.eq((self.part == Part.TEXT) & self.some_text & self.text_steps),
             self.o.data.eq(theirs & mask),
             self.o.count.eq(Mux(self.last_text, self.now.text, lanes)),
             self.o.last.eq(self.last_text),
@@ -121,28 +122,35 @@ class Sequencer(wiring.Component):
         """From beat to beat of a frame. ``now.text`` and ``now.after`` are what is left."""
         rate, lanes, part, now = self.rate, self.rate.lanes, self.part, self.now
         takes_text, closing = Signal(), Signal(init=rate.cycles == 1)
+        self.text_steps, aad_steps = Signal(), Signal()
+        text_steps, text, aad = self.text_steps, part == Part.TEXT, part == Part.AAD
         m.d.comb += [
-            takes_text.eq((part == Part.TEXT) & self.some_text),
-            self.i.ready.eq(takes_text & self.texts.valid | (part == Part.AAD) & ~self.hollow),
-            self.steps.eq(
-                (part != Part.IDLE) & ((part != Part.TEXT) | self.texts.valid) & (~self.i.ready | self.i.valid)
-            ),
+            takes_text.eq(text & self.some_text),
+            self.i.ready.eq(takes_text & self.texts.valid | aad & ~self.hollow),
+            # As little as can be after the part: a beat that is needed is here, and so is the key stream.
+            text_steps.eq(self.texts.valid & (~self.some_text | self.i.valid)),
+            aad_steps.eq(self.hollow | self.i.valid),
+            self.steps.eq(Mux(text, text_steps, Mux(aad, aad_steps, part != Part.IDLE))),
             self.block_ends.eq(self.steps & closing),
-            self.ends.eq(self.few & (part != Part.AAD)),
+            self.ends.eq(self.few & ~aad),
+            self.free.eq((part == Part.IDLE) | (closing & self.few & Mux(text, text_steps, ~aad))),
             # Whether there is any does not matter here, and would lengthen the way into the queue.
-            self.texts.ready.eq((part == Part.TEXT) & closing & (~self.some_text | self.i.valid)),
+            self.texts.ready.eq(text & closing & (~self.some_text | self.i.valid)),
         ]
         if rate.cycles > 1:
             with m.If(self.steps):
                 m.d.sync += [self.cycle.eq(self.cycle + 1), closing.eq(self.cycle == rate.cycles - 2)]
-        with m.If(self.steps & takes_text):
-            last = now.text <= 2 * lanes
+        with m.If(takes_text & text_steps):
+            if lanes > 1:
+                m.d.sync += self.kept.eq(Mux(self.last_text, 0, self._kept(now.text - lanes, self.ending)))
             m.d.sync += [
-                self.kept.eq(Mux(self.last_text, 0, self._kept(now.text - lanes, last))),
                 now.text.eq(now.text - lanes),
                 self.some_text.eq(~self.last_text),
-                self.last_text.eq(last),
+                self.last_text.eq(self.ending),
+                self.ending.eq(now.text <= 3 * lanes),
             ]
+        if lanes == 1:
+            m.d.comb += self.kept.eq(self.some_text)
         with m.If(self.block_ends):
             m.d.sync += [
                 now.after.eq(now.after - rate.blocks),
@@ -150,16 +158,17 @@ class Sequencer(wiring.Component):
                 self.number.eq(self.number + (self.number != rate.chains // rate.blocks)),
                 self.aad_left.eq(self.aad_left - 1),
             ]
-            with m.If((part == Part.AAD) & (self.aad_left == 1)):
-                m.d.sync += part.eq(Mux(self.some_text, Part.TEXT, Part.LENGTHS))
-            with m.If((part == Part.TEXT) & (self.last_text | ~self.some_text)):
-                m.d.sync += part.eq(Part.LENGTHS)
+        with m.If(aad & aad_steps & closing & (self.aad_left == 1)):
+            m.d.sync += part.eq(Mux(self.some_text, Part.TEXT, Part.LENGTHS))
+        with m.If(text & text_steps & closing & (self.last_text | ~self.some_text)):
+            m.d.sync += part.eq(Part.LENGTHS)
 
     def _follow(self, m: Module) -> None:
         """The next frame, or the next power of a key, follows at once."""
         rate, part, following = self.rate, self.part, self.begun.payload
         waiting, multiplying = Signal(range(self.frames + 1)), Signal()
-        free, multiplies, starts = Signal(), Signal(), Signal()
+        free, multiplies, starts = self.free, Signal(), Signal()
+        powers, can_start = Signal(), Signal()
         m.d.sync += [
             waiting.eq(waiting + self.told - self.begun.ready),
             multiplying.eq((multiplying | multiplies) & ~self.product_valid),
@@ -168,28 +177,31 @@ class Sequencer(wiring.Component):
         ]
         here = self.begun.valid & ~self.begun.ready & (waiting != 0)
         m.d.comb += [
-            free.eq((part == Part.IDLE) | (self.block_ends & self.ends)),
-            multiplies.eq(free & self.multiply & ~multiplying if rate.chains > 1 else 0),
+            powers.eq(self.multiply & ~multiplying if rate.chains > 1 else 0),
+            multiplies.eq(free & powers),
             # From its first beat on there is no pause.
-            starts.eq(free & ~multiplies & here & (self.i.valid | following.empty)),
+            can_start.eq(~powers & here & (self.i.valid | following.empty)),
+            starts.eq(free & can_start),
         ]
         self.text_bytes = Signal.like(following.text)
         with m.If(free):
             last = following.text <= rate.lanes
             m.d.sync += [
-                part.eq(Mux(multiplies, Part.POWER, Mux(starts, Part.AAD, Part.IDLE))),
+                part.eq(Mux(powers, Part.POWER, Mux(can_start, Part.AAD, Part.IDLE))),
                 self.now.eq(following),
-                self.now.key.eq(Mux(multiplies, self.key, following.key)),
-                self.now.after.eq(Mux(multiplies, 0, following.after)),
+                self.now.key.eq(Mux(powers, self.key, following.key)),
+                self.now.after.eq(Mux(powers, 0, following.after)),
                 self.text_bytes.eq(following.text),
                 self.hollow.eq(following.aad == 0),
                 self.aad_left.eq(aad_beats(following.aad, rate)),
                 self.some_text.eq(following.text != 0),
                 self.last_text.eq(last),
-                self.kept.eq(self._kept(following.text, last)),
-                self.few.eq(multiplies),
+                self.ending.eq(following.text <= 2 * rate.lanes),
+                self.few.eq(powers),
                 self.number.eq(0),
             ]
+            if rate.lanes > 1:
+                m.d.sync += self.kept.eq(self._kept(following.text, last))
 
     def _hash(self, m: Module, text: Value) -> None:
         """What GHASH is told of the beat."""
