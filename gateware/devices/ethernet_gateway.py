@@ -101,14 +101,16 @@ class EthernetGateway(wiring.Component):
         leaving = {GatewayPort.SERVER: gateway.o_server, GatewayPort.WORLD: to_world.o}
         for port, mac in macs.items():
             name = port.name.lower()
-            wiring.connect(m, mac.o, getattr(gateway, f"i_{name}"))
             # A port is at the rim of the part.
+            m.submodules[f"from_{name}"] = from_port = SkidBuffer(beat_layout(1))
+            wiring.connect(m, mac.o, from_port.i)
+            wiring.connect(m, from_port.o, getattr(gateway, f"i_{name}"))
             m.submodules[f"{name}_slice"] = to_port = SkidBuffer(beat_layout(1))
             wiring.connect(m, leaving[port], to_port.i)
             wiring.connect(m, to_port.o, mac.i)
         wiring.connect(m, gateway.o_world, to_world.i_first)
         wiring.connect(m, gateway.o_recomputer, to_world.i_second)
-        # Registers are everywhere in the part.
+        # Those of the ports are at the rim of the part.
         bus: Any = bus_signature(GATEWAY_WORDS).create()
         m.d.sync += [
             bus.address.eq(control.bus.address),
@@ -121,9 +123,9 @@ class EthernetGateway(wiring.Component):
             gateway.random_alarm.eq(words.alarm),
             control.rx.eq(self.rx),
             self.tx.eq(control.tx),
-            gateway.bus.address.eq(bus.address),
-            gateway.bus.write_data.eq(bus.write_data),
-            gateway.bus.write.eq(bus.write),
+            gateway.bus.address.eq(control.bus.address),
+            gateway.bus.write_data.eq(control.bus.write_data),
+            gateway.bus.write.eq(control.bus.write),
             bus.read_data.eq(gateway.bus.read_data),
             control.bus.read_data.eq(bus.read_data),
         ]

@@ -50,7 +50,7 @@ class Gateway(wiring.Component):
         i_server, o_server; i_world, o_world; o_recomputer: frame streams.
         verdict_server, verdict_world: what the scrubbers make of each frame that came in there and was let as far, see
             `JUDGED`.
-        bus: registers of `custodes.maps.GATEWAY`; what is read is right 5 cycles after the address has come to rest.
+        bus: registers of `custodes.maps.GATEWAY`; what is read is right 6 cycles after the address has come to rest.
         random, random_alarm: see `Sampler`; and that the noise source of the words has failed, which takes the power.
         tamper: somebody tampers: see `Session`; and the server's power is cut.
         power: of the server.
@@ -199,7 +199,8 @@ class Gateway(wiring.Component):
             (sampler.bus, page == SAMPLER_BASE // PAGE_WORDS, SAMPLER_BASE, Const(1)),
         ]
         for unit, chosen, base, open_ in units:
-            m.d.comb += [
+            # Registers are everywhere in the device.
+            m.d.sync += [
                 unit.address.eq(bus.address - base),
                 unit.write_data.eq(bus.write_data),
                 # SEC_CM: GATEWAY.SETTINGS_FROZEN

@@ -104,8 +104,10 @@ class Header(wiring.Component):
         for number in range(ADDRESSES_SIX):
             with m.If(valid & placed & (place == number)):
                 m.d.sync += self.key.words[number].eq(self.packet)
-        # After all else, so that it is a reset and no logic.
-        with m.If(self.begin):
+        # After all else, so that it is a reset and no logic; and a cycle later, as it is far from where frames end.
+        cleared = Signal()
+        m.d.sync += cleared.eq(self.begin)
+        with m.If(cleared):
             m.d.sync += [self.key.words[number].eq(0) for number in range(ADDRESSES_SIX)]
         m.d.comb += self.key.six.eq(six)
 
