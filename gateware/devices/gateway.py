@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from custodes.gateway_registers import (
     GATEWAY_BASE,
     GATEWAY_BLOCK,
+    GATEWAY_CHANNELS,
     GATEWAY_IDENTITY_VALUE,
     GATEWAY_WORDS,
     PAGE_WORDS,
@@ -16,7 +17,8 @@ from custodes.gateway_registers import (
     UPLOAD_BASE,
 )
 from custodes.maps import GATEWAY
-from custodes.register_map import DATAPATH_WORDS
+from custodes.processor_registers import COMMAND, COMMAND_SHIFT, STATUS, STATUS_REFUSED, Command
+from custodes.register_map import DATAPATH_WORDS, RegisterMap
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.devices.warden import Warden
 from gateware.hash import TurnedSha256
@@ -28,8 +30,6 @@ from gateware.stream import FrameArbiter, FrameSignature
 from gateware.upload import Upload
 from gateware.upload.ending import Ending
 
-CHANNELS = 4
-"""Each way: one recomputer, and one sender of weights, and while another takes its place both."""
 FORGET_CYCLES = 8
 """Of reset, for scrubbers and sampler, as the server loses its power."""
 OFF_CYCLES = 625_000_000
@@ -45,22 +45,24 @@ class Gateway(wiring.Component):
         flows, slots, slot_bytes: see `Sampler`.
         off_cycles: see `Upload`.
         opens: whether weights may come sealed, for which a session must open them.
+        registers: the map of the device, which `GATEWAY_MAP` tells of.
 
     Members:
         i_server, o_server; i_world, o_world; o_recomputer: frame streams.
         verdict_server, verdict_world: what the scrubbers make of each frame that came in there and was let as far, see
             `JUDGED`.
-        bus: registers of `custodes.maps.GATEWAY`; what is read is right 6 cycles after the address has come to rest.
+        bus: registers of that map, but for those of control; what is read is right 6 cycles after the address has come to rest.
         random, random_alarm: see `Sampler`; and that the noise source of the words has failed, which takes the power.
-        tamper: somebody tampers: see `Session`; and the server's power is cut.
+        tamper: somebody tampers: see `Session`; and the server has no power until a reset, as after a `Command.TAMPER`.
         power: of the server.
         serving: frames pass.
-        alarm: a unit has failed.
+        alarm: a unit has failed, there are no random words, or somebody tampers.
+        fault: a unit holds a state that does not exist, a cycle later.
 
     As the server loses its power, the scrubbers forget what they admit, but for their tables of addresses, and the sampler
     everything; nothing comes to them until it serves again. A frame that is under way then ends with ``error`` at every
-    port. Sessions and how weights come can be set while there is no power, the scrubbers until the server serves. A reset
-    lasts 4 cycles at least.
+    port. Sessions and how weights come can be set while there is no power, the scrubbers until the server serves; what a
+    session is told later is refused. A reset lasts 4 cycles at least.
     """
 
     i_server: stream.Interface
@@ -77,6 +79,7 @@ class Gateway(wiring.Component):
     power: Signal
     serving: Signal
     alarm: Signal
+    fault: Signal
 
     def __init__(
         self,
@@ -86,11 +89,13 @@ class Gateway(wiring.Component):
         slot_bytes: int = 4096,
         off_cycles: int = OFF_CYCLES,
         opens: bool = True,
+        registers: RegisterMap = GATEWAY,
     ) -> None:
         self.lanes = lanes
         self.sampler = Sampler(lanes, flows, slots, slot_bytes)
         self.off_cycles = off_cycles
         self.opens = opens
+        self.registers = registers
         frames = FrameSignature(lanes)
         super().__init__(
             {
@@ -108,13 +113,14 @@ class Gateway(wiring.Component):
                 "power": Out(1),
                 "serving": Out(1),
                 "alarm": Out(1),
+                "fault": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.upload = upload = Upload(self.lanes, self.off_cycles)
-        m.submodules.session = session = Session(self.lanes, opens=self.opens, channels=CHANNELS)
+        m.submodules.session = session = Session(self.lanes, opens=self.opens, channels=GATEWAY_CHANNELS)
         m.submodules.to_server = to_server = FrameArbiter(self.lanes)
         warden, sampler = Warden(self.lanes, flows=0), self.sampler
         # A pulse as power goes, so that what is behind it wipes its memories while there is none.
@@ -150,8 +156,13 @@ class Gateway(wiring.Component):
         wiring.connect(m, session.o_sealed, wiring.flipped(self.o_recomputer))
         wiring.connect(m, warden.verdict_cluster, wiring.flipped(self.verdict_server))
         wiring.connect(m, warden.verdict_world, wiring.flipped(self.verdict_world))
-        failed = Signal()
-        m.d.sync += failed.eq(upload.fault | sampler.fault | session.fault | self.tamper | self.random_alarm)
+        failed, stops, stopped = Signal(), Signal(), Signal()
+        with m.If(self.tamper | stops):
+            m.d.sync += stopped.eq(1)
+        m.d.sync += [
+            self.fault.eq(upload.fault | sampler.fault | session.fault),
+            failed.eq(upload.fault | sampler.fault | session.fault | self.tamper | stopped | self.random_alarm),
+        ]
         m.d.comb += [
             session.tamper.eq(self.tamper),
             upload.alarm.eq(failed),
@@ -159,7 +170,7 @@ class Gateway(wiring.Component):
             self.serving.eq(upload.serving),
             self.alarm.eq(failed),
         ]
-        self._registers(m, sealed, upload, sampler, session, warden)
+        m.d.comb += stops.eq(self._registers(m, sealed, upload, sampler, session, warden))
         return m
 
     def _weights(self, m: Module, upload: Upload, session: Session, sealed: Signal) -> None:
@@ -187,13 +198,21 @@ class Gateway(wiring.Component):
 
     def _registers(
         self, m: Module, sealed: Signal, upload: Upload, sampler: Sampler, session: Session, warden: Warden
-    ) -> None:
-        """Keys, and how weights come, are what they are as the server gets power; the policy, as it serves."""
+    ) -> Signal:
+        """Keys, and how weights come, are what they are as the server gets power; the policy, as it serves. Returns whether
+        the session is told to stop, which it may be at any time."""
         bus, own = self.bus, Signal(32)
+        commands, stops, denied = Signal(), Signal(), Signal()
+        m.d.comb += [
+            commands.eq(bus.write & (bus.address == COMMAND)),
+            stops.eq(commands & (bus.write_data >> COMMAND_SHIFT == Command.TAMPER)),
+        ]
+        with m.If(commands):
+            m.d.sync += denied.eq(upload.power & ~stops)
         page = bus.address // PAGE_WORDS
         above = (bus.address >= SCRUBBER_BASE) & (bus.address < UPLOAD_BASE)
         units = [
-            (session.bus, bus.address < DATAPATH_WORDS, 0, ~upload.power),
+            (session.bus, bus.address < DATAPATH_WORDS, 0, ~upload.power | stops),
             (warden.bus, above, SCRUBBER_BASE, ~upload.serving),
             (upload.bus, page == UPLOAD_BASE // PAGE_WORDS, UPLOAD_BASE, Const(1)),
             (sampler.bus, page == SAMPLER_BASE // PAGE_WORDS, SAMPLER_BASE, Const(1)),
@@ -210,7 +229,7 @@ class Gateway(wiring.Component):
             with m.Case(GATEWAY_BLOCK.address("GATEWAY_IDENTITY")):
                 m.d.comb += own.eq(GATEWAY_IDENTITY_VALUE)
             with m.Case(GATEWAY_BLOCK.address("GATEWAY_MAP")):
-                m.d.comb += own.eq(int.from_bytes(GATEWAY.digest[:4], "little"))
+                m.d.comb += own.eq(int.from_bytes(self.registers.digest[:4], "little"))
             with m.Case(GATEWAY_BLOCK.address("SEALED")):
                 m.d.comb += own.eq(sealed)
                 with m.If(bus.write & ~upload.power):
@@ -221,5 +240,8 @@ class Gateway(wiring.Component):
         for unit, chosen, *_ in units:
             with m.If(chosen):
                 m.d.sync += bus.read_data.eq(unit.read_data)
+        with m.If(denied & (bus.address == STATUS)):
+            m.d.sync += bus.read_data.eq(session.bus.read_data | STATUS_REFUSED)
         with m.If(page == GATEWAY_BASE // PAGE_WORDS):
             m.d.sync += bus.read_data.eq(own)
+        return stops
