@@ -51,7 +51,8 @@ class Gateway(wiring.Component):
         i_server, o_server; i_world, o_world; o_recomputer: frame streams.
         verdict_server, verdict_world: what the scrubbers make of each frame that came in there and was let as far, see
             `JUDGED`.
-        bus: registers of that map, but for those of control; what is read is right 6 cycles after the address has come to rest.
+        bus: registers of that map, but for those of control; what is read is right 6 cycles after the address has come to
+            rest.
         random, random_alarm: see `Sampler`; and that the noise source of the words has failed, which takes the power.
         tamper: somebody tampers: see `Session`; and the server has no power until a reset, as after a `Command.TAMPER`.
         power: of the server.

@@ -11,9 +11,9 @@ extern "C" {
 
 // After a reset, puts `value` into mode register `number`, with one edge of its clock; 0 is none. Returns how many cycles of
 // the control, each with two of the datapath, it then takes until the lifecycle state is `tampered`; -1: more than `limit`.
-int32_t custodes_flip(Device* device, uint32_t number, uint32_t value, uint32_t datapath, uint32_t tampered,
+int32_t custodes_flip(custodes::Device* device, uint32_t number, uint32_t value, uint32_t datapath, uint32_t tampered,
                       uint32_t limit) {
-    Nic& d = nic(device);
+    auto& d = static_cast<custodes::Controlled<custodes::Device>&>(*device);
     d.reset();
     const auto step = [&] {
         d.step_control();
