@@ -158,6 +158,7 @@ class Gateway(wiring.Component):
         wiring.connect(m, warden.verdict_cluster, wiring.flipped(self.verdict_server))
         wiring.connect(m, warden.verdict_world, wiring.flipped(self.verdict_world))
         failed, stops, stopped = Signal(), Signal(), Signal()
+        # SEC_CM: GATEWAY.STOPPED
         with m.If(self.tamper | stops):
             m.d.sync += stopped.eq(1)
         m.d.sync += [

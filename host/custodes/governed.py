@@ -135,6 +135,7 @@ class GovernedGateway(Gateway):
         elif self._signers is None:
             raise UsageError(UNSIGNED)
         else:
+            # SEC_CM: WEIGHTS.KEY_ATTESTED
             firmware = Firmware(self._nic)
             install(firmware, self._provisioning, keys, self._signers, self._replace, self._told)
 
