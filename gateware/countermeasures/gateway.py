@@ -4,6 +4,7 @@
 from gateware.countermeasures.entry import Countermeasure
 
 _GATEWAY = "tests/sim/test_gateway.py"
+ENGINE_FORGETS = "tests/gateware/devices/test_gateway.py::test_nothing_is_left_in_the_hash_engine_when_power_goes"
 
 GATEWAYS = (
     Countermeasure(

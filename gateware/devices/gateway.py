@@ -19,7 +19,7 @@ from custodes.maps import GATEWAY
 from custodes.register_map import DATAPATH_WORDS
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.devices.warden import Warden
-from gateware.hash import TurnedSha256
+from gateware.hash import SharedSha256
 from gateware.reset import reset_by
 from gateware.sampler import Sampler
 from gateware.scrubber.scrubber import JUDGED, JudgedInterface
@@ -123,10 +123,10 @@ class Gateway(wiring.Component):
         reset_by(m, "scrubbers", warden, forgets)
         reset_by(m, "sampler", sampler, forgets)
         # SEC_CM: UPLOAD.FORGOTTEN, SEC_CM: SAMPLER.FORGOTTEN
-        m.submodules.hash = engine = TurnedSha256()
+        m.submodules.hash = engine = SharedSha256()
         wiring.connect(m, upload.engine, engine.first)
         wiring.connect(m, sampler.engine, engine.second)
-        m.d.comb += [engine.turned.eq(upload.serving), engine.clear.eq(forgets)]
+        m.d.comb += engine.clear.eq(forgets)
         sealed = Signal()
         self._weights(m, upload, session, sealed)
         wiring.connect(m, wiring.flipped(self.i_server), upload.i_server)
@@ -151,7 +151,9 @@ class Gateway(wiring.Component):
         wiring.connect(m, warden.verdict_cluster, wiring.flipped(self.verdict_server))
         wiring.connect(m, warden.verdict_world, wiring.flipped(self.verdict_world))
         failed = Signal()
-        m.d.sync += failed.eq(upload.fault | sampler.fault | session.fault | self.tamper | self.random_alarm)
+        m.d.sync += failed.eq(
+            upload.fault | sampler.fault | session.fault | engine.fault | self.tamper | self.random_alarm
+        )
         m.d.comb += [
             session.tamper.eq(self.tamper),
             upload.alarm.eq(failed),

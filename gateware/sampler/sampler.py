@@ -8,7 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.control.bus import BusInterface, bus_signature
-from gateware.hash import HashSignature
+from gateware.hash import EngineSignature
 from gateware.sampler.closer import Closer
 from gateware.sampler.intake import Intake
 from gateware.sampler.layouts import MIN_SLOT_BYTES, PIECE_LANES, WORD_BITS
@@ -75,7 +75,7 @@ class Sampler(wiring.Component):
                 "bus": In(bus_signature(REGISTERS)),
                 "random": In(stream.Signature(WORD_BITS)),
                 "fault": Out(1),
-                "engine": Out(HashSignature()),
+                "engine": Out(EngineSignature()),
             }
         )
 

@@ -24,7 +24,6 @@ from gateware.session.opener import Opener
 from gateware.session.sealer import Sealer
 from gateware.stream import FrameSignature
 
-
 NUMBER_BITS = (ASSOCIATIONS - 1).bit_length()
 """Of associations, in commands and addresses."""
 
@@ -43,8 +42,8 @@ class Session(wiring.Component):
         lanes: 1, 8 or 64.
         tick_cycles: of the lifetimes of associations.
         opens: whether anything is opened. If not, keys to open with are refused, and what comes sealed is thrown away.
-        channels: of each direction, 4 to `CHANNELS`, a power of two. Those above have no associations: nothing loads or selects
-            one, and their registers read 0.
+        channels: of each direction, 4 to `CHANNELS`, a power of two. Those above have no associations: nothing loads or
+            selects one, and their registers read 0.
 
     Members:
         i_plain, o_sealed; i_sealed, o_plain: frames, see `Direction`.

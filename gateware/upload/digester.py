@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.entropy.words import turned
-from gateware.hash import HashSignature
+from gateware.hash import EngineSignature
 from gateware.hash.sha256 import BLOCK_WORDS, STATE_BITS, STATE_WORDS
 from gateware.stream import Queue
 from gateware.upload.weights import OCTET_BITS, OFFSET_BITS, WORD_BITS, hashed_word
@@ -29,7 +29,8 @@ class Digester(wiring.Component):
         ends: all of them have been taken, 2 cycles ago at least; until reset.
         octets: how many it has, once ``ends``.
         expected: its digest, as registers have it: the first byte lowest.
-        engine: what digests; nothing of an earlier message may be left in it.
+        needed: from before a message until ``done``: the engine is asked for, and kept.
+        engine: what digests.
         done: one cycle, the digest is there. equal: which of its words are as expected.
 
     Throughput: 16 words in 65 cycles. ``done`` comes up to 145 cycles after the last word. Reset: nothing of a message is
@@ -42,6 +43,7 @@ class Digester(wiring.Component):
     expected: Signal
     done: Signal
     equal: Signal
+    needed: Signal
     engine: Any
 
     def __init__(self) -> None:
@@ -53,7 +55,8 @@ class Digester(wiring.Component):
                 "expected": In(STATE_BITS),
                 "done": Out(1),
                 "equal": Out(STATE_WORDS),
-                "engine": Out(HashSignature()),
+                "needed": In(1),
+                "engine": Out(EngineSignature()),
             }
         )
 
@@ -68,6 +71,7 @@ class Digester(wiring.Component):
         moves = offered & engine.i.ready
         length = Cat(Const(0, 3), self.octets, Const(0, LENGTH_WORDS * WORD_BITS - OFFSET_BITS - 3))
         m.d.comb += [
+            engine.use.eq(self.needed),
             engine.i.valid.eq(offered),
             engine.i.payload.word.eq(word),
             engine.i.payload.first.eq(~begun),

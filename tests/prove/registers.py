@@ -157,8 +157,8 @@ def _open(cut: Cut) -> list[Value]:
 def cleared(h: Harness) -> None:
     """What has been written for a command is gone when that is done or refused; a load is told of a whole key, and once.
 
-    What sealer and opener are promised (see `nonces` and `ControlSignature`) is shown, too: when they are told to load, what of
-    that holds until they have, and that tampering and an expired lifetime reach them.
+    What sealer and opener are promised (see `nonces` and `ControlSignature`) is shown, too: when they are told to load,
+    what of that holds until they have, and that tampering and an expired lifetime reach them.
     """
     m = h.m
     cut = _cut()
