@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway: a server takes one upload of weights, and then serves; what it answers is committed to, and sampled."""
 
-from amaranth import Cat, Const, Module, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,7 +24,7 @@ from gateware.reset import reset_by
 from gateware.sampler import Sampler
 from gateware.scrubber.scrubber import JUDGED, JudgedInterface
 from gateware.session import Session
-from gateware.stream import FrameArbiter, FrameSignature
+from gateware.stream import FrameArbiter, FrameSignature, SkidBuffer, beat_layout
 from gateware.upload import Upload
 from gateware.upload.ending import Ending
 
@@ -123,15 +123,22 @@ class Gateway(wiring.Component):
         reset_by(m, "scrubbers", warden, forgets)
         reset_by(m, "sampler", sampler, forgets)
         # SEC_CM: UPLOAD.FORGOTTEN, SEC_CM: SAMPLER.FORGOTTEN
-        m.submodules.hash = engine = SharedSha256()
+        engine = SharedSha256()
+        reset_by(m, "hash", engine, forgets)
         wiring.connect(m, upload.engine, engine.first)
         wiring.connect(m, sampler.engine, engine.second)
-        m.d.comb += engine.clear.eq(forgets)
         sealed = Signal()
         self._weights(m, upload, session, sealed)
         wiring.connect(m, wiring.flipped(self.i_server), upload.i_server)
-        wiring.connect(m, upload.o_world, warden.i_world)
-        wiring.connect(m, upload.o_server, warden.i_cluster)
+        for name, given, taken in (
+            ("scrubbed_world", upload.o_world, warden.i_world),
+            ("scrubbed_server", upload.o_server, warden.i_cluster),
+        ):
+            # Forgotten with what is behind it.
+            slice_ = SkidBuffer(beat_layout(self.lanes))
+            reset_by(m, name, slice_, forgets)
+            wiring.connect(m, given, slice_.i)
+            wiring.connect(m, slice_.o, taken)
         wiring.connect(m, warden.o_cluster, sampler.i_world)
         wiring.connect(m, warden.o_world, sampler.i_server)
         wiring.connect(m, upload.o_weights, to_server.i_first)
@@ -201,10 +208,10 @@ class Gateway(wiring.Component):
             (sampler.bus, page == SAMPLER_BASE // PAGE_WORDS, SAMPLER_BASE, Const(1)),
         ]
         for unit, chosen, base, open_ in units:
-            # Registers are everywhere in the device.
+            # Registers are everywhere in the device. A unit sees only what is for it, or else all would share one of these.
             m.d.sync += [
-                unit.address.eq(bus.address - base),
-                unit.write_data.eq(bus.write_data),
+                unit.address.eq(Mux(chosen, bus.address - base, 0)),
+                unit.write_data.eq(Mux(chosen, bus.write_data, 0)),
                 # SEC_CM: GATEWAY.SETTINGS_FROZEN
                 unit.write.eq(bus.write & chosen & open_),
             ]

@@ -36,7 +36,7 @@ class Sampler(wiring.Component):
         bus: the block ``sampler``, addresses from its base on.
         random: words that nobody can know, 8 of which are the key of an epoch. Where none come, none begins.
         fault: a mode register holds what it cannot, without delay. It is up to the device to reset this unit.
-        engine: of SHA-256, which is to be cleared as this unit is reset. While it is another's, what needs it waits.
+        engine: of SHA-256, which is to be cleared as this unit is reset. While it is another's, pairs and epochs wait.
 
     Frames of both directions are looked at in turn, one word of 4 bytes per cycle: see `Passage`. What has no room waits,
     the other direction does not. Where ``o_samples`` waits, pairs keep their slots, and there is none for others at last.

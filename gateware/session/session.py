@@ -28,6 +28,14 @@ NUMBER_BITS = (ASSOCIATIONS - 1).bit_length()
 """Of associations, in commands and addresses."""
 
 
+WAITING_WORDS = {registers.SALT: registers.SALT_WORDS, registers.PN: 2, registers.ADDRESS: 2, registers.SCI: 2}
+WAITING = (
+    *(registers.SSCI, registers.LIFETIME, registers.WINDOW),
+    *(base + at for base, count in WAITING_WORDS.items() for at in range(count)),
+)
+"""Registers that wait for a command, but for those of a key."""
+
+
 class Tampering(enum.Enum, shape=3):
     """Whether somebody has tampered: any other value than the first means yes."""
 
@@ -138,14 +146,13 @@ class Session(wiring.Component):
     ) -> Value:
         """Registers that wait for a command, and commands; returns the status."""
         # A write is decoded a cycle before it counts: what it sets off may be far away.
-        bus, written, pushes, command = self.bus, Signal(), Signal(), Signal()
-        address, value = Signal.like(self.bus.address), Signal(32)
+        bus, pushes, command, value = self.bus, Signal(), Signal(), Signal(32)
+        chosen = Signal(len(WAITING))
         # A bit per command.
         orders = Signal(max(Command) + 1)
         commanded = bus.write & (bus.address == registers.COMMAND)
         m.d.sync += [
-            written.eq(bus.write),
-            address.eq(bus.address),
+            chosen.eq(Cat(bus.write & (bus.address == register) for register in WAITING)),
             value.eq(Mux(bus.write, bus.write_data, 0)),
             pushes.eq(bus.write & (bus.address >= registers.KEY) & (bus.address < registers.KEY + registers.KEY_WORDS)),
             command.eq(commanded),
@@ -166,15 +173,16 @@ class Session(wiring.Component):
                 }
             )
         )
-        places = {
-            registers.SSCI: waiting.ssci,
-            registers.LIFETIME: waiting.lifetime,
-            registers.WINDOW: waiting.window,
-            **{registers.SALT + at: waiting.salt[at] for at in range(registers.SALT_WORDS)},
-            **{registers.PN + at: waiting.pn[at] for at in range(2)},
-            **{registers.ADDRESS + at: waiting.address[at] for at in range(2)},
-            **{registers.SCI + at: waiting.sci[at] for at in range(2)},
+        words = {
+            registers.SALT: waiting.salt,
+            registers.PN: waiting.pn,
+            registers.ADDRESS: waiting.address,
+            registers.SCI: waiting.sci,
         }
+        places = [
+            *(waiting.ssci, waiting.lifetime, waiting.window),
+            *(words[base][at] for base, count in WAITING_WORDS.items() for at in range(count)),
+        ]
         # A load goes on for some hundred cycles; what it needs stays until it is done.
         loading, started, refused = Signal(), Signal(), Signal()
         associations = self.channels << AN_BITS
@@ -190,9 +198,9 @@ class Session(wiring.Component):
         # SEC_CM: KEY.NOT_KEPT
         with m.If(dismissed):
             m.d.sync += waiting.eq(0)
-        with m.If(written & ~loading), m.Switch(address):
-            for register, place in places.items():
-                with m.Case(register):
+        with m.If(~loading):
+            for here, place in zip(chosen, places, strict=True):
+                with m.If(here):
                     m.d.sync += place.eq(value)
         to_side = value[_bit(registers.RECEIVE)]
         to_suite, to_number = value[registers.SUITE_SHIFT : registers.SUITE_SHIFT + 2], value[: len(number)]

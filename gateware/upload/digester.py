@@ -29,8 +29,7 @@ class Digester(wiring.Component):
         ends: all of them have been taken, 2 cycles ago at least; until reset.
         octets: how many it has, once ``ends``.
         expected: its digest, as registers have it: the first byte lowest.
-        needed: from before a message until ``done``: the engine is asked for, and kept.
-        engine: what digests.
+        engine: what digests; asked for when the first word is there, and kept until ``done``.
         done: one cycle, the digest is there. equal: which of its words are as expected.
 
     Throughput: 16 words in 65 cycles. ``done`` comes up to 145 cycles after the last word. Reset: nothing of a message is
@@ -43,7 +42,6 @@ class Digester(wiring.Component):
     expected: Signal
     done: Signal
     equal: Signal
-    needed: Signal
     engine: Any
 
     def __init__(self) -> None:
@@ -55,7 +53,6 @@ class Digester(wiring.Component):
                 "expected": In(STATE_BITS),
                 "done": Out(1),
                 "equal": Out(STATE_WORDS),
-                "needed": In(1),
                 "engine": Out(EngineSignature()),
             }
         )
@@ -71,7 +68,7 @@ class Digester(wiring.Component):
         moves = offered & engine.i.ready
         length = Cat(Const(0, 3), self.octets, Const(0, LENGTH_WORDS * WORD_BITS - OFFSET_BITS - 3))
         m.d.comb += [
-            engine.use.eq(self.needed),
+            engine.use.eq(words.o.valid | begun),
             engine.i.valid.eq(offered),
             engine.i.payload.word.eq(word),
             engine.i.payload.first.eq(~begun),
@@ -113,7 +110,7 @@ class Digester(wiring.Component):
                 m.d.comb += self.done.eq(1)
                 m.next = "DONE"
             with m.State("DONE"):
-                pass
+                m.d.comb += engine.use.eq(0)
         m.d.sync += [
             self.equal[at].eq(
                 turned(engine.state.word_select(STATE_WORDS - 1 - at, WORD_BITS))

@@ -47,7 +47,7 @@ class Upload(wiring.Component):
         forget: there is no power. What is behind ``o_world`` and ``o_server`` is to be held in reset: of a frame that was
             under way the rest does not come, and a beat may be withdrawn.
         fault: the mode register held what is no mode; from there on it is OFF.
-        engine: of SHA-256; asked for while weights come. It is to be cleared after ``forget`` has begun.
+        engine: of SHA-256; asked for from the first weights on, until they have been digested. It is to be cleared after ``forget`` has begun.
 
     Latency of what passes: none. Throughput: a beat per cycle; weights as they come with one lane at line rate, with more
     lanes 64 octets in 65 cycles. A frame of weights that finds no room is lost, and the next is out of order. Reset: no
@@ -122,7 +122,6 @@ class Upload(wiring.Component):
             weights.total.eq(registers.octets),
             weights.server.eq(registers.server),
             weights.gateway.eq(registers.gateway),
-            digester.needed.eq(modes.uploading | modes.checking),
             digester.ends.eq(weights.complete),
             digester.octets.eq(weights.counted),
             digester.expected.eq(registers.digest),
