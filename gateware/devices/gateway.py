@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from custodes.gateway_registers import (
     GATEWAY_BASE,
     GATEWAY_BLOCK,
+    GATEWAY_CHANNELS,
     GATEWAY_IDENTITY_VALUE,
     GATEWAY_WORDS,
     PAGE_WORDS,
@@ -28,8 +29,6 @@ from gateware.stream import FrameArbiter, FrameSignature, SkidBuffer, beat_layou
 from gateware.upload import Upload
 from gateware.upload.ending import Ending
 
-CHANNELS = 4
-"""Each way: one recomputer, and one sender of weights, and while another takes its place both."""
 FORGET_CYCLES = 8
 """Of reset, for scrubbers and sampler, as the server loses its power."""
 OFF_CYCLES = 625_000_000
@@ -114,7 +113,7 @@ class Gateway(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.upload = upload = Upload(self.lanes, self.off_cycles)
-        m.submodules.session = session = Session(self.lanes, opens=self.opens, channels=CHANNELS)
+        m.submodules.session = session = Session(self.lanes, opens=self.opens, channels=GATEWAY_CHANNELS)
         m.submodules.to_server = to_server = FrameArbiter(self.lanes)
         warden, sampler = Warden(self.lanes, flows=0), self.sampler
         # A pulse as power goes, so that what is behind it wipes its memories while there is none.

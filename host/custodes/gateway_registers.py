@@ -18,6 +18,8 @@ SCRUBBER_BASE, UPLOAD_BASE, SAMPLER_BASE, GATEWAY_BASE = 0x1800, 0x1C00, 0x1D00,
 PAGE_WORDS = 0x100
 """Of each block but those of sessions and scrubbers, at most."""
 GATEWAY_WORDS = 0x2000
+GATEWAY_CHANNELS = 4
+"""Of its sessions, each way: a recomputer, and whoever sends weights; and while others take their place, those too."""
 DEFAULT_PAUSE_CYCLES = 125_000_000
 """A second at 125 MHz."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from amaranth import Cat, Mux, Signal
 from amaranth.hdl import Value
 
-from gateware.devices.gateway import CHANNELS as GATEWAY_CHANNELS
+from custodes.gateway_registers import GATEWAY_CHANNELS
 from gateware.stream import ClockCrossing, FrameFIFO, Queue, SkidBuffer, StreamChecker, StreamRule, WidthConverter
 
 from .associations import associations_for_ever, few_associations
