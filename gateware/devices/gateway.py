@@ -116,30 +116,33 @@ class Gateway(wiring.Component):
         m.submodules.session = session = Session(self.lanes, opens=self.opens, channels=GATEWAY_CHANNELS)
         m.submodules.to_server = to_server = FrameArbiter(self.lanes)
         warden, sampler = Warden(self.lanes, flows=0), self.sampler
-        # A pulse as power goes, so that what is behind it wipes its memories while there is none.
-        forgets, since = Signal(init=1), Signal(FORGET_CYCLES)
-        m.d.sync += [since.eq(Cat(upload.forget, since)), forgets.eq(upload.forget & ~since[-1])]
+        # A pulse as power goes, so that what is behind it wipes its memories while there is none; from one register after
+        # the other, as these units fill the device.
+        since = Signal(FORGET_CYCLES)
+        forgets, later, latest = Signal(init=1), Signal(init=1), Signal(init=1)
+        m.d.sync += [
+            since.eq(Cat(upload.forget, since)),
+            forgets.eq(upload.forget & ~since[-1]),
+            later.eq(forgets),
+            latest.eq(later),
+        ]
         reset_by(m, "scrubbers", warden, forgets)
-        reset_by(m, "sampler", sampler, forgets)
+        reset_by(m, "sampler", sampler, later)
         # SEC_CM: UPLOAD.FORGOTTEN, SEC_CM: SAMPLER.FORGOTTEN
         engine = SharedSha256()
-        reset_by(m, "hash", engine, forgets)
+        reset_by(m, "hash", engine, latest)
         wiring.connect(m, upload.engine, engine.first)
         wiring.connect(m, sampler.engine, engine.second)
         sealed = Signal()
         self._weights(m, upload, session, sealed)
         wiring.connect(m, wiring.flipped(self.i_server), upload.i_server)
-        for name, given, taken in (
-            ("scrubbed_world", upload.o_world, warden.i_world),
-            ("scrubbed_server", upload.o_server, warden.i_cluster),
+        for name, given, taken, forgotten in (
+            ("to_scrub_world", upload.o_world, warden.i_world, forgets),
+            ("to_scrub_server", upload.o_server, warden.i_cluster, forgets),
+            ("to_sample_world", warden.o_cluster, sampler.i_world, later),
+            ("to_sample_server", warden.o_world, sampler.i_server, later),
         ):
-            # Forgotten with what is behind it.
-            slice_ = SkidBuffer(beat_layout(self.lanes))
-            reset_by(m, name, slice_, forgets)
-            wiring.connect(m, given, slice_.i)
-            wiring.connect(m, slice_.o, taken)
-        wiring.connect(m, warden.o_cluster, sampler.i_world)
-        wiring.connect(m, warden.o_world, sampler.i_server)
+            self._slice(m, name, forgotten, given, taken)
         wiring.connect(m, upload.o_weights, to_server.i_first)
         wiring.connect(m, to_server.o, wiring.flipped(self.o_server))
         # What is behind the sampler is not reset with it: a frame under way ends there, as one that is none.
@@ -149,9 +152,9 @@ class Gateway(wiring.Component):
             ("samples", sampler.o_samples, session.i_plain),
         ):
             m.submodules[f"ending_{name}"] = ending = Ending(self.lanes)
-            wiring.connect(m, given, ending.i)
+            self._slice(m, f"sampled_{name}", later, given, ending.i)
             wiring.connect(m, ending.o, taken)
-            m.d.comb += ending.cut.eq(forgets)
+            m.d.comb += ending.cut.eq(later)
         wiring.connect(m, wiring.flipped(self.random), sampler.random)
         wiring.connect(m, session.o_sealed, wiring.flipped(self.o_recomputer))
         wiring.connect(m, warden.verdict_cluster, wiring.flipped(self.verdict_server))
@@ -169,6 +172,12 @@ class Gateway(wiring.Component):
         ]
         self._registers(m, sealed, upload, sampler, session, warden)
         return m
+
+    def _slice(self, m: Module, name: str, forgotten: Signal, given: stream.Interface, taken: stream.Interface) -> None:
+        """What comes from one unit to another, forgotten with one of them."""
+        reset_by(m, name, between := SkidBuffer(beat_layout(self.lanes)), forgotten)
+        wiring.connect(m, given, between.i)
+        wiring.connect(m, between.o, taken)
 
     def _weights(self, m: Module, upload: Upload, session: Session, sealed: Signal) -> None:
         """What comes from the world goes straight on, or by way of the session until the server serves."""

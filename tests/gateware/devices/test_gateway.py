@@ -16,6 +16,7 @@ from tests.gateware.hash.test_clear import registers
 PERIOD_S = 1e-8
 OFF_CYCLES = 32
 READ_CYCLES = 8
+SETTLED_CYCLES = 4 * FORGET_CYCLES
 LIMIT_CYCLES = 20_000
 OCTETS = 8
 
@@ -56,7 +57,7 @@ def test_nothing_is_left_in_the_hash_engine_when_power_goes():
         ctx.set(dut.random.payload, 0x5A5A5A5A)
         for port in (dut.o_server, dut.o_world, dut.o_recomputer):
             ctx.set(port.ready, 1)
-        await ctx.tick().repeat(2 * FORGET_CYCLES)
+        await ctx.tick().repeat(SETTLED_CYCLES)
         fresh = [ctx.get(one) for one in engine]
         await becomes(SAMPLER_BLOCK, sampler, "SAMPLER_STATE", "BUSY", 0)
         await write(sampler + SAMPLER_BLOCK["SAMPLER_COMMAND"].offset, 1)
@@ -70,7 +71,7 @@ def test_nothing_is_left_in_the_hash_engine_when_power_goes():
         assert ctx.get(dut.power)
         assert [ctx.get(one) for one in engine] != fresh, "the key's digest is not there"
         await write(upload + UPLOAD_BLOCK["UPLOAD_COMMAND"].offset, UploadOrder.STOP)
-        await ctx.tick().repeat(2 * FORGET_CYCLES)
+        await ctx.tick().repeat(SETTLED_CYCLES)
         assert not ctx.get(dut.power)
         assert [ctx.get(one) for one in engine] == fresh
 
