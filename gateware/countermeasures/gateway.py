@@ -6,6 +6,7 @@ from gateware.countermeasures.entry import Countermeasure
 _GATEWAY = "tests/sim/test_gateway.py"
 _SNG = "tests/sim/test_sng.py"
 _RELEASED = f"{_SNG}::test_the_key_of_weights_is_of_use_in_an_attested_gateway_until_somebody_tampers"
+ENGINE_FORGETS = "tests/gateware/devices/test_gateway.py::test_nothing_is_left_in_the_hash_engine_when_power_goes"
 
 GATEWAYS = (
     Countermeasure(

@@ -2,6 +2,7 @@
 """Of the sampler."""
 
 from gateware.countermeasures.entry import Countermeasure
+from gateware.countermeasures.gateway import ENGINE_FORGETS
 
 SAMPLER = "gateware/sampler"
 _TESTS = "tests/gateware/sampler"
@@ -40,8 +41,8 @@ SAMPLERS = (
     Countermeasure(
         "SAMPLER.FORGOTTEN",
         "pairs and keys that outlast the power of the server",
-        (f"{SAMPLER}/closer.py",),
-        (f"{_SECRETS}::test_a_reset_forgets_everything",),
+        (f"{SAMPLER}/closer.py", "gateware/devices/gateway.py"),
+        (f"{_SECRETS}::test_a_reset_forgets_everything", ENGINE_FORGETS),
         (f"{_SECRETS}::test_a_reset_within_a_frame",),
     ),
     Countermeasure(

@@ -15,6 +15,13 @@ _BAD_SOURCES = (
 
 RANDOM = (
     Countermeasure(
+        "HASH.OWNER.GUARDED",
+        "one or two flipped bits that give an engine to another user, or to two",
+        ("gateware/hash/shared.py",),
+        ("tests/gateware/hash/test_shared.py::test_every_flip_of_one_or_two_bits_is_a_fault",),
+        ("tests/gateware/hash/test_shared.py::test_an_owner_that_does_not_exist_is_nobody",),
+    ),
+    Countermeasure(
         "NOISE.HEALTH",
         "random numbers from a source that is stuck, leans or repeats itself",
         (f"{TRNG}/health.py",),
@@ -45,14 +52,17 @@ RANDOM = (
     Countermeasure(
         "NOISE.FORGOTTEN",
         "what random numbers were made of, after an alarm or when everything is zeroised",
-        (f"{TRNG}/trng.py",),
-        (f"{_NOISE}/test_wipe.py::test_every_memory_is_overwritten_in_the_designed_time_while_the_reason_lasts",),
+        (f"{TRNG}/trng.py", f"{TRNG}/full_entropy.py"),
+        (
+            f"{_NOISE}/test_full_entropy.py::test_behind_an_alarm_nothing_is_offered_and_nothing_left",
+            f"{_NOISE}/test_wipe.py::test_every_memory_is_overwritten_in_the_designed_time_while_the_reason_lasts",
+        ),
         (f"{_NOISE}/test_drbg.py::test_clear_forgets_everything",),
     ),
     Countermeasure(
         "NOISE.MODE.GUARDED",
         "one or two flipped bits that make another mode, and words that come out of it",
-        tuple(f"{TRNG}/{unit}.py" for unit in ("conditioner", "drbg", "health", "message", "shared")),
+        tuple(f"{TRNG}/{unit}.py" for unit in ("conditioner", "drbg", "health", "message")),
         (f"{_NOISE_FLIPS}::test_every_flip_of_one_or_two_bits_is_a_fault",),
         (f"{_NOISE_FLIPS}::test_every_flip_withdraws_words_in_the_same_cycle",),
     ),

@@ -2,6 +2,7 @@
 """Of the upload."""
 
 from gateware.countermeasures.entry import Countermeasure
+from gateware.countermeasures.gateway import ENGINE_FORGETS
 
 UPLOAD = "gateware/upload"
 _UPLOADS = "tests/gateware/upload"
@@ -81,8 +82,8 @@ UPLOADS = (
     Countermeasure(
         "UPLOAD.FORGOTTEN",
         "an upload that counts for another server, or after its power has gone",
-        (f"{UPLOAD}/upload.py", f"{UPLOAD}/registers.py"),
-        (f"{_FORGOTTEN}::test_no_register_holds_anything_of_the_digest_without_power", _PROOF),
+        (f"{UPLOAD}/upload.py", f"{UPLOAD}/registers.py", "gateware/devices/gateway.py"),
+        (f"{_FORGOTTEN}::test_no_register_holds_anything_of_the_digest_without_power", _PROOF, ENGINE_FORGETS),
         (
             f"{_FORGOTTEN}::test_a_reset_at_every_beat_and_until_it_serves_forgets_everything",
             f"{_BROKEN}::takes an announcement after START",

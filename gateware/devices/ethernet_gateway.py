@@ -2,9 +2,9 @@
 """The gateway with its Ethernet ports and its serial link: what goes onto a board with two ports. It has no CPU."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -13,12 +13,13 @@ from custodes import registers
 from custodes.ethernet import LinkSpeed
 from custodes.gateway_registers import GATEWAY_WORDS, SCRUBBER_BASE, GatewayPort
 from custodes.maps import GATEWAY
-from gateware.control.bus import bus_signature
+from custodes.registers import PORT_REGISTERS
+from gateware.control.bus import BusInterface
 from gateware.devices.gateway import OFF_CYCLES, Gateway
-from gateware.devices.ports import add_port, connect_registers
+from gateware.devices.ports import add_port
 from gateware.devices.random_words import RandomWords
 from gateware.devices.serial_control import BUILD_ID_BYTES, CONTROL_HZ, SerialControl
-from gateware.ethernet import RgmiiDelays
+from gateware.ethernet import Mac, RgmiiDelays
 from gateware.ethernet.mdio import MDIO, MdioInterface
 from gateware.ethernet.rgmii import RGMII, RgmiiInterface
 from gateware.stream import FrameArbiter, SkidBuffer, beat_layout
@@ -110,13 +111,6 @@ class EthernetGateway(wiring.Component):
             wiring.connect(m, to_port.o, mac.i)
         wiring.connect(m, gateway.o_world, to_world.i_first)
         wiring.connect(m, gateway.o_recomputer, to_world.i_second)
-        # Those of the ports are at the rim of the part.
-        bus: Any = bus_signature(GATEWAY_WORDS).create()
-        m.d.sync += [
-            bus.address.eq(control.bus.address),
-            bus.write_data.eq(control.bus.write_data),
-            bus.write.eq(control.bus.write),
-        ]
         m.d.comb += [
             words.sample.eq(self.sample),
             words.sample_valid.eq(self.sample_valid),
@@ -126,10 +120,8 @@ class EthernetGateway(wiring.Component):
             gateway.bus.address.eq(control.bus.address),
             gateway.bus.write_data.eq(control.bus.write_data),
             gateway.bus.write.eq(control.bus.write),
-            bus.read_data.eq(gateway.bus.read_data),
-            control.bus.read_data.eq(bus.read_data),
         ]
-        connect_registers(m, bus, SCRUBBER_BASE + registers.PORTS, [*macs.values()])
+        self._registers(m, control.bus, gateway.bus.read_data, [*macs.values()])
         links = [mac.speed == LinkSpeed.M1000 for mac in macs.values()]
         alarm = Signal()
         with m.If(gateway.alarm):
@@ -137,3 +129,18 @@ class EthernetGateway(wiring.Component):
         m.d.sync += [self.power.eq(gateway.power), self.leds.eq(Cat(links, gateway.power, alarm))]
         m.submodules.tamper = FFSynchronizer(self.tamper, gateway.tamper)
         return m
+
+    def _registers(self, m: Module, bus: BusInterface, read_data: Value, macs: Sequence[Mac]) -> None:
+        """Those of the ports besides the gateway's own, each with registers on the way, as it is at the rim of the part."""
+        answer = read_data
+        for number, mac in enumerate(macs):
+            first = SCRUBBER_BASE + registers.PORTS + number * PORT_REGISTERS
+            mine, here = Signal(name=f"mine_{number}"), (bus.address >= first) & (bus.address < first + PORT_REGISTERS)
+            m.d.sync += [
+                mine.eq(here),
+                mac.bus.address.eq(Mux(here, bus.address - first, 0)),
+                mac.bus.write_data.eq(Mux(here, bus.write_data, 0)),
+                mac.bus.write.eq(bus.write & here),
+            ]
+            answer = Mux(mine, mac.bus.read_data, answer)
+        m.d.comb += bus.read_data.eq(answer)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway: a server takes one upload of weights, and then serves; what it answers is committed to, and sampled."""
 
-from amaranth import Cat, Const, Module, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,12 +21,12 @@ from custodes.processor_registers import COMMAND, COMMAND_SHIFT, STATUS, STATUS_
 from custodes.register_map import DATAPATH_WORDS, RegisterMap
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.devices.warden import Warden
-from gateware.hash import TurnedSha256
+from gateware.hash import SharedSha256
 from gateware.reset import reset_by
 from gateware.sampler import Sampler
 from gateware.scrubber.scrubber import JUDGED, JudgedInterface
 from gateware.session import Session
-from gateware.stream import FrameArbiter, FrameSignature
+from gateware.stream import FrameArbiter, FrameSignature, SkidBuffer, beat_layout
 from gateware.upload import Upload
 from gateware.upload.ending import Ending
 
@@ -124,23 +124,33 @@ class Gateway(wiring.Component):
         m.submodules.session = session = Session(self.lanes, opens=self.opens, channels=GATEWAY_CHANNELS)
         m.submodules.to_server = to_server = FrameArbiter(self.lanes)
         warden, sampler = Warden(self.lanes, flows=0), self.sampler
-        # A pulse as power goes, so that what is behind it wipes its memories while there is none.
-        forgets, since = Signal(init=1), Signal(FORGET_CYCLES)
-        m.d.sync += [since.eq(Cat(upload.forget, since)), forgets.eq(upload.forget & ~since[-1])]
+        # A pulse as power goes, so that what is behind it wipes its memories while there is none; from one register after
+        # the other, as these units fill the device.
+        since = Signal(FORGET_CYCLES)
+        forgets, later, latest = Signal(init=1), Signal(init=1), Signal(init=1)
+        m.d.sync += [
+            since.eq(Cat(upload.forget, since)),
+            forgets.eq(upload.forget & ~since[-1]),
+            later.eq(forgets),
+            latest.eq(later),
+        ]
         reset_by(m, "scrubbers", warden, forgets)
-        reset_by(m, "sampler", sampler, forgets)
+        reset_by(m, "sampler", sampler, later)
         # SEC_CM: UPLOAD.FORGOTTEN, SEC_CM: SAMPLER.FORGOTTEN
-        m.submodules.hash = engine = TurnedSha256()
+        engine = SharedSha256()
+        reset_by(m, "hash", engine, latest)
         wiring.connect(m, upload.engine, engine.first)
         wiring.connect(m, sampler.engine, engine.second)
-        m.d.comb += [engine.turned.eq(upload.serving), engine.clear.eq(forgets)]
         sealed = Signal()
         self._weights(m, upload, session, sealed)
         wiring.connect(m, wiring.flipped(self.i_server), upload.i_server)
-        wiring.connect(m, upload.o_world, warden.i_world)
-        wiring.connect(m, upload.o_server, warden.i_cluster)
-        wiring.connect(m, warden.o_cluster, sampler.i_world)
-        wiring.connect(m, warden.o_world, sampler.i_server)
+        for name, given, taken, forgotten in (
+            ("to_scrub_world", upload.o_world, warden.i_world, forgets),
+            ("to_scrub_server", upload.o_server, warden.i_cluster, forgets),
+            ("to_sample_world", warden.o_cluster, sampler.i_world, later),
+            ("to_sample_server", warden.o_world, sampler.i_server, later),
+        ):
+            self._slice(m, name, forgotten, given, taken)
         wiring.connect(m, upload.o_weights, to_server.i_first)
         wiring.connect(m, to_server.o, wiring.flipped(self.o_server))
         # What is behind the sampler is not reset with it: a frame under way ends there, as one that is none.
@@ -150,9 +160,9 @@ class Gateway(wiring.Component):
             ("samples", sampler.o_samples, session.i_plain),
         ):
             m.submodules[f"ending_{name}"] = ending = Ending(self.lanes)
-            wiring.connect(m, given, ending.i)
+            self._slice(m, f"sampled_{name}", later, given, ending.i)
             wiring.connect(m, ending.o, taken)
-            m.d.comb += ending.cut.eq(forgets)
+            m.d.comb += ending.cut.eq(later)
         wiring.connect(m, wiring.flipped(self.random), sampler.random)
         wiring.connect(m, session.o_sealed, wiring.flipped(self.o_recomputer))
         wiring.connect(m, warden.verdict_cluster, wiring.flipped(self.verdict_server))
@@ -161,9 +171,10 @@ class Gateway(wiring.Component):
         # SEC_CM: GATEWAY.STOPPED
         with m.If(self.tamper | stops):
             m.d.sync += stopped.eq(1)
+        faulty = upload.fault | sampler.fault | session.fault | engine.fault
         m.d.sync += [
-            self.fault.eq(upload.fault | sampler.fault | session.fault),
-            failed.eq(upload.fault | sampler.fault | session.fault | self.tamper | stopped | self.random_alarm),
+            self.fault.eq(faulty),
+            failed.eq(faulty | self.tamper | stopped | self.random_alarm),
         ]
         m.d.comb += [
             session.tamper.eq(self.tamper),
@@ -174,6 +185,12 @@ class Gateway(wiring.Component):
         ]
         m.d.comb += stops.eq(self._registers(m, sealed, upload, sampler, session, warden))
         return m
+
+    def _slice(self, m: Module, name: str, forgotten: Signal, given: stream.Interface, taken: stream.Interface) -> None:
+        """What comes from one unit to another, forgotten with one of them."""
+        reset_by(m, name, between := SkidBuffer(beat_layout(self.lanes)), forgotten)
+        wiring.connect(m, given, between.i)
+        wiring.connect(m, between.o, taken)
 
     def _weights(self, m: Module, upload: Upload, session: Session, sealed: Signal) -> None:
         """What comes from the world goes straight on, or by way of the session until the server serves."""
@@ -220,10 +237,10 @@ class Gateway(wiring.Component):
             (sampler.bus, page == SAMPLER_BASE // PAGE_WORDS, SAMPLER_BASE, Const(1)),
         ]
         for unit, chosen, base, open_ in units:
-            # Registers are everywhere in the device.
+            # Registers are everywhere in the device. A unit sees only what is for it, or else all would share one of these.
             m.d.sync += [
-                unit.address.eq(bus.address - base),
-                unit.write_data.eq(bus.write_data),
+                unit.address.eq(Mux(chosen, bus.address - base, 0)),
+                unit.write_data.eq(Mux(chosen, bus.write_data, 0)),
                 # SEC_CM: GATEWAY.SETTINGS_FROZEN
                 unit.write.eq(bus.write & chosen & open_),
             ]

@@ -2,6 +2,6 @@
 """Hash functions."""
 
 from .sha256 import Sha256, block_word
-from .turned import HashSignature, TurnedSha256
+from .shared import EngineSignature, SharedSha256
 
-__all__ = ["HashSignature", "Sha256", "TurnedSha256", "block_word"]
+__all__ = ["EngineSignature", "Sha256", "SharedSha256", "block_word"]

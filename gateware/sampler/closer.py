@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from custodes.gateway_formats import WORD_BYTES
 from gateware.control.guarded import guarded
-from gateware.hash import HashSignature
+from gateware.hash import EngineSignature
 from gateware.sampler import program
 from gateware.sampler.feeder import MESSAGE_WORD, Feeder
 from gateware.sampler.keys import Keys
@@ -143,7 +143,7 @@ class Closer(wiring.Component):
                 "wiping": Out(1),
                 "live": Out(1),
                 "fault": Out(1),
-                "engine": Out(HashSignature()),
+                "engine": Out(EngineSignature()),
             }
         )
 
@@ -162,6 +162,8 @@ class Closer(wiring.Component):
             self.fault.eq(task_fault | live_fault),
             self.booting.eq(booting),
             self.wiping.eq(task == Task.WIPE),
+            # Where there is nothing to digest, it is another's.
+            feeder.needed.eq((task != Task.WIPE) & (task != Task.ERASE) & (task != Task.IDLE)),
             self.live.eq(live == Live.YES),
             *(mover.turn.eq(self.turn), self.address.eq(mover.address), mover.ledger.eq(self.ledger)),
             *(self.write.eq(mover.write), self.write_address.eq(mover.write_address), self.word.eq(mover.word)),

@@ -7,7 +7,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.hash import HashSignature
+from gateware.hash import EngineSignature
 from gateware.hash.sha256 import BLOCK_WORDS, STATE_BITS, WORD_BITS
 from gateware.stream import Queue
 
@@ -23,15 +23,17 @@ class Feeder(wiring.Component):
     Members:
         i: words of a message, fewer than 2^16; they wait in a queue of a block, so that a word in four cycles is enough.
         digest, ready: of the last message, until the next begins.
+        needed: a message is under way, or its digest is still to be read: the engine is asked for, and kept.
         engine: what digests.
 
-    A block takes 65 cycles. Standard: FIPS 180-4, 5.1.1. Reset forgets a message that is under way
-    here; the engine is to be cleared with it.
+    A block takes 65 cycles. Standard: FIPS 180-4, 5.1.1. Reset forgets a message that is under way here;
+    the engine is to be cleared with it.
     """
 
     i: stream.Interface
     digest: Signal
     ready: Signal
+    needed: Signal
     engine: Any
 
     def __init__(self) -> None:
@@ -40,7 +42,8 @@ class Feeder(wiring.Component):
                 "i": In(stream.Signature(MESSAGE_WORD)),
                 "digest": Out(STATE_BITS),
                 "ready": Out(1),
-                "engine": Out(HashSignature()),
+                "needed": In(1),
+                "engine": Out(EngineSignature()),
             }
         )
 
@@ -54,6 +57,7 @@ class Feeder(wiring.Component):
         place, count = Signal(range(BLOCK_WORDS)), Signal(COUNT_BITS)
         ends = due & (place == LENGTH_AT)
         m.d.comb += [
+            engine.use.eq(self.needed),
             engine.i.valid.eq(words.o.valid | pads),
             engine.i.payload.first.eq(first),
             words.o.ready.eq(engine.i.ready & ~pads),

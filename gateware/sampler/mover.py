@@ -126,7 +126,7 @@ class Mover(wiring.Component):
         asks, loads, runs, reads = Signal(), Signal(), Signal(), Signal()
         self._fetch(m, row, number)
         left, source_at, sink_at = Signal.like(self.piece), Signal.like(self.source_at), Signal.like(self.address)
-        word, valid, final, accepted = self.word, Signal(), Signal(), Signal()
+        word, valid, final, accepted, after = self.word, Signal(), Signal(), Signal(), Signal()
         last = final & row.last
         level = (self.top - Mux(row.stack == Stack.PAIR, 2, 0))[: (LEVELS - 1).bit_length()]
         base = Mux(row.stack == Stack.NONE, 0, STACK_AT | level * DIGEST_WORDS)
@@ -200,12 +200,16 @@ class Mover(wiring.Component):
                 | self.key_write
                 | (valid & compares)
             ),
-            self.noted.eq(Mux(accepted & final, row.note, Note.NONE)),
+            self.noted.eq(Mux(after & final, row.note, Note.NONE)),
         ]
         for port in (self.hash, self.frame):
             m.d.comb += [port.payload.word.eq(word), port.payload.last.eq(last)]
+        # What follows from it is done a cycle later: there is no other word before the one after that.
+        m.d.sync += after.eq(accepted)
         with m.If(accepted):
-            m.d.sync += [valid.eq(0), sink_at.eq(sink_at + 1)]
+            m.d.sync += valid.eq(0)
+        with m.If(after):
+            m.d.sync += sink_at.eq(sink_at + 1)
             with m.If(final):
                 m.d.sync += [runs.eq(0), reads.eq(0), number.eq(number + 1), rows.eq(rows - 1)]
                 m.d.sync += [asks.eq(rows != 1), self.done.eq(rows == 1)]

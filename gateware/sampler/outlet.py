@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from gateware.sampler.layouts import MAX_FRAME_WORDS, PIECE_LANES, STORE_WORDS
 from gateware.stream import FrameFIFO, FrameSignature, WidthConverter
 
-LATE_WORDS = 4
+LATE_WORDS = 8
 """Of a frame, that are not counted yet as the next may begin."""
 
 

@@ -63,7 +63,7 @@ class Passage(wiring.Component):
         flows, slots, slot_bytes: see `Sampler`.
 
     Members:
-        i, server: frames, canonical; who sent it that is under way, or will be.
+        i, server: frames, canonical; with each beat, who sent it.
         o, o_server: words of frames, that cannot be held back, and to whose outlet they go: with the last, in ``error``,
             whether the frame passes.
         live: there is an epoch.

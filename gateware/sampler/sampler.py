@@ -4,11 +4,11 @@
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.control.bus import BusInterface, bus_signature
-from gateware.hash import HashSignature
+from gateware.hash import EngineSignature
 from gateware.sampler.closer import Closer
 from gateware.sampler.intake import Intake
 from gateware.sampler.layouts import MIN_SLOT_BYTES, PIECE_LANES, WORD_BITS
@@ -16,7 +16,7 @@ from gateware.sampler.outlet import Outlet
 from gateware.sampler.passage import Passage
 from gateware.sampler.registers import REGISTERS, Registers
 from gateware.sampler.store import Store
-from gateware.stream import FrameArbiter, FrameSignature, WidthConverter
+from gateware.stream import FrameArbiter, FrameSignature, SkidBuffer, WidthConverter, beat_layout
 
 
 class Sampler(wiring.Component):
@@ -36,7 +36,7 @@ class Sampler(wiring.Component):
         bus: the block ``sampler``, addresses from its base on.
         random: words that nobody can know, 8 of which are the key of an epoch. Where none come, none begins.
         fault: a mode register holds what it cannot, without delay. It is up to the device to reset this unit.
-        engine: of SHA-256, which is to be cleared as this unit is reset. While it is another's, what needs it waits.
+        engine: of SHA-256, which is to be cleared as this unit is reset. While it is another's, pairs and epochs wait.
 
     Frames of both directions are looked at in turn, one word of 4 bytes per cycle: see `Passage`. What has no room waits,
     the other direction does not. Where ``o_samples`` waits, pairs keep their slots, and there is none for others at last.
@@ -75,7 +75,7 @@ class Sampler(wiring.Component):
                 "bus": In(bus_signature(REGISTERS)),
                 "random": In(stream.Signature(WORD_BITS)),
                 "fault": Out(1),
-                "engine": Out(HashSignature()),
+                "engine": Out(EngineSignature()),
             }
         )
 
@@ -101,13 +101,25 @@ class Sampler(wiring.Component):
                 outlet.i.valid.eq(passage.o.valid & goes),
                 outlet.i.payload.eq(passage.o.payload),
             ]
-        wiring.connect(m, arbiter.o, passage.i)
+        # Whose turn it is, and whether there is a word, is known late in a cycle.
+        turned = data.StructLayout({"beat": beat_layout(PIECE_LANES), "server": 1})
+        m.submodules.slice = slice_ = SkidBuffer(turned)
+        m.d.comb += [
+            slice_.i.valid.eq(arbiter.o.valid),
+            slice_.i.payload.beat.eq(arbiter.o.payload),
+            slice_.i.payload.server.eq(arbiter.second),
+            arbiter.o.ready.eq(slice_.i.ready),
+            passage.i.valid.eq(slice_.o.valid),
+            passage.i.payload.eq(slice_.o.payload.beat),
+            passage.server.eq(slice_.o.payload.server),
+            slice_.o.ready.eq(passage.i.ready),
+        ]
         wiring.connect(m, wiring.flipped(self.bus), registers.bus)
         wiring.connect(m, closer.engine, wiring.flipped(self.engine))
         wiring.connect(m, wiring.flipped(self.random), registers.random)
         wiring.connect(m, store.free, passage.free)
         wiring.connect(m, store.complete, closer.complete)
-        m.d.comb += [passage.server.eq(arbiter.second), passage.o.ready.eq(1)]
+        m.d.comb += passage.o.ready.eq(1)
         joined = (
             (
                 passage,

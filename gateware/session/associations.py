@@ -51,7 +51,8 @@ class Associations(wiring.Component):
         busy: some key is being loaded or is still to be overwritten.
         fault: the register of `Keeping` holds none of it, without delay.
 
-    Time to overwrite a key: at most ``count`` + 1 cycles until it is found, until what was inside is gone, and `KeyLoader.wipe_cycles`.
+    Time to overwrite a key: at most ``count`` + 1 cycles until it is found, until what was inside is gone, and
+    `KeyLoader.wipe_cycles`.
     """
 
     load_valid: Signal

@@ -53,13 +53,14 @@ class ControlSignature(wiring.Signature):
         channels: how many it has.
 
     Members:
-        load_valid: load association ``number`` with ``suite``, ``ssci``, ``salt`` and ``pn``, which hold until it is no longer
-            ``loading``, and the key that has been pushed with ``word``; only while ``ready``, and if ``number`` was the same a
-            cycle before.
+        load_valid: load association ``number`` with ``suite``, ``ssci``, ``salt`` and ``pn``, which hold until it is no
+            longer ``loading``, and the key that has been pushed with ``word``; only while ``ready``, and if ``number`` was
+            the same a cycle before.
         zeroise_valid, select_valid: take the key of ``target`` away; let it be the one of its channel that seals.
         forget: the words that have been pushed.
         channel_valid, channel: its address (of the peer, or its SCI), our SCI, its replay window.
-        read, pn_now, usable_now, octets: of an association, its PN or lowest acceptable PN, whether it is used, and its total.
+        read, pn_now, usable_now, octets: of an association, its PN or lowest acceptable PN, whether it is used, and its
+            total.
         counter, count: a count of frames, its reason in the lower bits of ``counter``.
 
     What is read is right 4 cycles later, and while frames come as fast as they can, now and then a few cycles after that.

@@ -79,7 +79,12 @@ class PacketNumbers(wiring.Component):
             write.data.eq(Mux(writes, value, self.load)),
         ]
 
-        place, of_host, row, row_of_host = Signal(range(self.count)), Signal(), Signal(self.bits, reset_less=True), Signal()
+        place, of_host, row, row_of_host = (
+            Signal(range(self.count)),
+            Signal(),
+            Signal(self.bits, reset_less=True),
+            Signal(),
+        )
         now += [place.eq(Mux(self.number_valid, self.number, self.asked)), of_host.eq(~self.number_valid)]
         m.d.comb += [
             read.addr.eq(place),

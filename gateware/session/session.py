@@ -24,9 +24,16 @@ from gateware.session.opener import Opener
 from gateware.session.sealer import Sealer
 from gateware.stream import FrameSignature
 
-
 NUMBER_BITS = (ASSOCIATIONS - 1).bit_length()
 """Of associations, in commands and addresses."""
+
+
+WAITING_WORDS = {registers.SALT: registers.SALT_WORDS, registers.PN: 2, registers.ADDRESS: 2, registers.SCI: 2}
+WAITING = (
+    *(registers.SSCI, registers.LIFETIME, registers.WINDOW),
+    *(base + at for base, count in WAITING_WORDS.items() for at in range(count)),
+)
+"""Registers that wait for a command, but for those of a key."""
 
 
 class Tampering(enum.Enum, shape=3):
@@ -43,8 +50,8 @@ class Session(wiring.Component):
         lanes: 1, 8 or 64.
         tick_cycles: of the lifetimes of associations.
         opens: whether anything is opened. If not, keys to open with are refused, and what comes sealed is thrown away.
-        channels: of each direction, 4 to `CHANNELS`, a power of two. Those above have no associations: nothing loads or selects
-            one, and their registers read 0.
+        channels: of each direction, 4 to `CHANNELS`, a power of two. Those above have no associations: nothing loads or
+            selects one, and their registers read 0.
 
     Members:
         i_plain, o_sealed; i_sealed, o_plain: frames, see `Direction`.
@@ -139,14 +146,13 @@ class Session(wiring.Component):
     ) -> Value:
         """Registers that wait for a command, and commands; returns the status."""
         # A write is decoded a cycle before it counts: what it sets off may be far away.
-        bus, written, pushes, command = self.bus, Signal(), Signal(), Signal()
-        address, value = Signal.like(self.bus.address), Signal(32)
+        bus, pushes, command, value = self.bus, Signal(), Signal(), Signal(32)
+        chosen = Signal(len(WAITING))
         # A bit per command.
         orders = Signal(max(Command) + 1)
         commanded = bus.write & (bus.address == registers.COMMAND)
         m.d.sync += [
-            written.eq(bus.write),
-            address.eq(bus.address),
+            chosen.eq(Cat(bus.write & (bus.address == register) for register in WAITING)),
             value.eq(Mux(bus.write, bus.write_data, 0)),
             pushes.eq(bus.write & (bus.address >= registers.KEY) & (bus.address < registers.KEY + registers.KEY_WORDS)),
             command.eq(commanded),
@@ -167,15 +173,16 @@ class Session(wiring.Component):
                 }
             )
         )
-        places = {
-            registers.SSCI: waiting.ssci,
-            registers.LIFETIME: waiting.lifetime,
-            registers.WINDOW: waiting.window,
-            **{registers.SALT + at: waiting.salt[at] for at in range(registers.SALT_WORDS)},
-            **{registers.PN + at: waiting.pn[at] for at in range(2)},
-            **{registers.ADDRESS + at: waiting.address[at] for at in range(2)},
-            **{registers.SCI + at: waiting.sci[at] for at in range(2)},
+        words = {
+            registers.SALT: waiting.salt,
+            registers.PN: waiting.pn,
+            registers.ADDRESS: waiting.address,
+            registers.SCI: waiting.sci,
         }
+        places = [
+            *(waiting.ssci, waiting.lifetime, waiting.window),
+            *(words[base][at] for base, count in WAITING_WORDS.items() for at in range(count)),
+        ]
         # A load goes on for some hundred cycles; what it needs stays until it is done.
         loading, started, refused = Signal(), Signal(), Signal()
         associations = self.channels << AN_BITS
@@ -191,9 +198,9 @@ class Session(wiring.Component):
         # SEC_CM: KEY.NOT_KEPT
         with m.If(dismissed):
             m.d.sync += waiting.eq(0)
-        with m.If(written & ~loading), m.Switch(address):
-            for register, place in places.items():
-                with m.Case(register):
+        with m.If(~loading):
+            for here, place in zip(chosen, places, strict=True):
+                with m.If(here):
                     m.d.sync += place.eq(value)
         to_side = value[_bit(registers.RECEIVE)]
         to_suite, to_number = value[registers.SUITE_SHIFT : registers.SUITE_SHIFT + 2], value[: len(number)]

@@ -10,9 +10,9 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from gateware.control.guarded import guarded
+from gateware.hash import EngineSignature
 from gateware.hash.sha256 import BLOCK_WORDS, STATE_WORDS, WORD_BITS
 from gateware.session.memories import NO_BYPASS
-from gateware.trng.shared import EngineSignature
 
 LENGTH_BITS = 64
 """Of the length at a message's end: FIPS 180-4, 5.1.1."""

@@ -10,10 +10,10 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from gateware.control.guarded import guarded
+from gateware.hash import EngineSignature
 from gateware.hash.sha256 import STATE_WORDS, WORD_BITS
 from gateware.session.memories import DISTRIBUTED
 from gateware.trng.message import BYTE_BITS, NUMBER_BYTES, WORD_BYTES, Job, MessageSender, messages
-from gateware.trng.shared import EngineSignature
 
 DIGEST_BYTES = STATE_WORDS * WORD_BYTES
 NUMBER_DEPTH = 64

@@ -7,10 +7,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.control_registers import Noise
+from gateware.hash import SharedSha256
 from gateware.trng.conditioner import Conditioner
 from gateware.trng.drbg import HashDrbg
 from gateware.trng.health import FAILURE_BITS, Health, HealthParameters
-from gateware.trng.shared import SharedSha256
 
 WORD_BITS = 32
 SEED_BITS = 256
@@ -85,8 +85,8 @@ class Trng(wiring.Component):
         m.submodules.conditioner = conditioner = self._conditioner
         m.submodules.shared = shared = SharedSha256(self.hash_domain)
         m.submodules.drbg = drbg = self._drbg
-        wiring.connect(m, conditioner.engine, shared.conditioner)
-        wiring.connect(m, drbg.engine, shared.drbg)
+        wiring.connect(m, conditioner.engine, shared.second)
+        wiring.connect(m, drbg.engine, shared.first)
         wiring.connect(m, conditioner.o, drbg.seed)
 
         # SEC_CM: NOISE.FORGOTTEN

@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.entropy.words import turned
-from gateware.hash import HashSignature
+from gateware.hash import EngineSignature
 from gateware.hash.sha256 import BLOCK_WORDS, STATE_BITS, STATE_WORDS
 from gateware.stream import Queue
 from gateware.upload.weights import OCTET_BITS, OFFSET_BITS, WORD_BITS, hashed_word
@@ -29,7 +29,7 @@ class Digester(wiring.Component):
         ends: all of them have been taken, 2 cycles ago at least; until reset.
         octets: how many it has, once ``ends``.
         expected: its digest, as registers have it: the first byte lowest.
-        engine: what digests; nothing of an earlier message may be left in it.
+        engine: what digests; asked for when the first word is there, and kept until ``done``.
         done: one cycle, the digest is there. equal: which of its words are as expected.
 
     Throughput: 16 words in 65 cycles. ``done`` comes up to 145 cycles after the last word. Reset: nothing of a message is
@@ -53,7 +53,7 @@ class Digester(wiring.Component):
                 "expected": In(STATE_BITS),
                 "done": Out(1),
                 "equal": Out(STATE_WORDS),
-                "engine": Out(HashSignature()),
+                "engine": Out(EngineSignature()),
             }
         )
 
@@ -68,6 +68,7 @@ class Digester(wiring.Component):
         moves = offered & engine.i.ready
         length = Cat(Const(0, 3), self.octets, Const(0, LENGTH_WORDS * WORD_BITS - OFFSET_BITS - 3))
         m.d.comb += [
+            engine.use.eq(words.o.valid | begun),
             engine.i.valid.eq(offered),
             engine.i.payload.word.eq(word),
             engine.i.payload.first.eq(~begun),
@@ -109,7 +110,7 @@ class Digester(wiring.Component):
                 m.d.comb += self.done.eq(1)
                 m.next = "DONE"
             with m.State("DONE"):
-                pass
+                m.d.comb += engine.use.eq(0)
         m.d.sync += [
             self.equal[at].eq(
                 turned(engine.state.word_select(STATE_WORDS - 1 - at, WORD_BITS))

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from custodes.gateway_formats import WORD_BYTES
 from custodes.upload_modes import Fault, Mode
 from gateware.control.bus import BusInterface, bus_signature
-from gateware.hash import HashSignature
+from gateware.hash import EngineSignature
 from gateware.reset import reset_by
 from gateware.stream import FrameFIFO, FrameSignature, SkidBuffer, WidthConverter, beat_layout
 from gateware.upload.digester import Digester
@@ -47,7 +47,8 @@ class Upload(wiring.Component):
         forget: there is no power. What is behind ``o_world`` and ``o_server`` is to be held in reset: of a frame that was
             under way the rest does not come, and a beat may be withdrawn.
         fault: the mode register held what is no mode; from there on it is OFF.
-        engine: of SHA-256, which is to be cleared after ``forget`` has begun; not used any more while ``serving``.
+        engine: of SHA-256; asked for from the first weights on, until they have been digested. It is to be cleared after
+            ``forget`` has begun.
 
     Latency of what passes: none. Throughput: a beat per cycle; weights as they come with one lane at line rate, with more
     lanes 64 octets in 65 cycles. A frame of weights that finds no room is lost, and the next is out of order. Reset: no
@@ -86,7 +87,7 @@ class Upload(wiring.Component):
                 "serving": Out(1),
                 "forget": Out(1),
                 "fault": Out(1),
-                "engine": Out(HashSignature()),
+                "engine": Out(EngineSignature()),
             }
         )
 

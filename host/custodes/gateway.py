@@ -15,6 +15,7 @@ from custodes.errors import DeviceError, RefusedError
 from custodes.gateway_formats import WORD_BYTES, Record
 from custodes.gateway_registers import (
     GATEWAY_BLOCK,
+    GATEWAY_CHANNELS,
     GATEWAY_IDENTITY_VALUE,
     SCRUBBER_BASE,
     Fault,
@@ -84,6 +85,8 @@ class Gateway(Processor):
     Raises:
         DeviceError: what answers is no gateway, or of another version.
     """
+
+    channels = GATEWAY_CHANNELS
 
     def __init__(self, link: Link) -> None:
         super().__init__(link)

@@ -8,13 +8,13 @@ from html import escape
 from pathlib import Path
 
 from custodes.detection import Detected
+from custodes.detection_page import detection_section
 from custodes.gateway import REASONS
 from custodes.gateway_leg import GatewayRun
 from custodes.gateway_registers import GatewayPort
 from custodes.markup import table
 from custodes.output import output_file
 from custodes.page import framed
-from custodes.plots import Curve, Point, curves
 from custodes.recompute import Verdict
 from custodes.terminal import plural
 from custodes.upload_time import LINE_RATES, upload_seconds
@@ -58,16 +58,7 @@ and differed.</li>
 pair the gateway had committed to what was said before it looked whether it is kept. The epoch in which the server lost its
 power has no record: everything was forgotten.</p>
 <h2>How soon a lie is found</h2>
-<figure>
-<figcaption>The probability that one of so many wrong answers at least is found, by epsilon.
-<span class="key"></span>1 - (1 - epsilon)^m <span class="key left"></span>measured</figcaption>
-{_plot(detected)}
-</figure>
-<details><summary>The same as a table</summary>
-<div class="wide" role="region" aria-label="Detection" tabindex="0">{_detected(detected)}</div></details>
-<p class="soft">Measured with {detected[0].trials if detected else 0:,} epochs for each point, each with a key of its own:
-wrong answers were planted among its pairs, and kept by the rule by which the gateway keeps. Lines are the intervals in which
-the probability is with 99.99 %.</p>
+{detection_section(detected)}
 <h2>How long an upload takes</h2>
 {_uploads()}""",
     )
@@ -97,36 +88,6 @@ def _records(run: GatewayRun) -> str:
         for record in run.records
     ]
     return table(("Epoch", "Root begins with", "Pairs", "Kept", "Frames dropped so far"), rows, words=2)
-
-
-def _plot(detected: Sequence[Detected]) -> str:
-    by_epsilon: dict[float, list[Detected]] = {}
-    for one in detected:
-        by_epsilon.setdefault(one.epsilon, []).append(one)
-    found = [
-        Curve(
-            f"{epsilon:g}",
-            [(one.planted, one.expected) for one in those],
-            [Point(one.planted, one.share, *one.interval) for one in those],
-        )
-        for epsilon, those in by_epsilon.items()
-    ]
-    description = "Probability of detection over the number of wrong answers; the table below has the numbers"
-    return curves("detection", description, "wrong answers", found)
-
-
-def _detected(detected: Sequence[Detected]) -> str:
-    rows = [
-        (
-            f"{one.epsilon:g}",
-            f"{one.planted}",
-            f"{one.expected:.3f}",
-            f"{one.share:.3f}",
-            f"{one.interval.low:.3f} to {one.interval.high:.3f}",
-        )
-        for one in detected
-    ]
-    return table(("Epsilon", "Wrong answers", "Formula", "Measured", "Interval"), rows)
 
 
 def _uploads() -> str:

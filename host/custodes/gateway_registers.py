@@ -19,7 +19,7 @@ PAGE_WORDS = 0x100
 """Of each block but those of sessions and scrubbers, at most."""
 GATEWAY_WORDS = 0x2000
 GATEWAY_CHANNELS = 4
-"""Of its sessions, each way: one recomputer, and one sender of weights, and while another takes its place both."""
+"""Of its sessions, each way: a recomputer, and whoever sends weights; and while others take their place, those too."""
 DEFAULT_PAUSE_CYCLES = 125_000_000
 """A second at 125 MHz."""
 

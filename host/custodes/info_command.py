@@ -15,7 +15,6 @@ from custodes.firmware import Firmware
 from custodes.gateway import REASONS, Gateway
 from custodes.macsec import (
     ASSOCIATIONS_PER_CHANNEL,
-    CHANNELS,
     MAX_PLAIN_BYTES,
     MAX_WINDOW,
     MIN_PLAIN_BYTES,
@@ -113,7 +112,7 @@ def _processor_facts(found: Processor | Nic) -> dict[str, Any]:
     return {
         "sessions": {
             "suites": [suite.title for suite in Suite],
-            "channels": f"{CHANNELS} in each direction, {ASSOCIATIONS_PER_CHANNEL} associations each",
+            "channels": f"{processor.channels} in each direction, {ASSOCIATIONS_PER_CHANNEL} associations each",
             "transmit_associations": f"{processor.in_use(Side.ACCELERATOR)} in use",
             "receive_associations": f"{processor.in_use(Side.NETWORK)} in use",
             "frames": f"{MIN_PLAIN_BYTES} to {MAX_PLAIN_BYTES} bytes before sealing",

@@ -18,7 +18,9 @@ INK, ERASED, LEFT = COLOURS
 WIDTH_IN = 5.0
 ROW_IN = 0.52
 POINTS = 11
-CURVES_IN = 3.0
+CURVES_IN = 3.4
+ASIDE = 1.09
+"""So much further on the logarithmic scale points of dashed curves stand, where those of others would hide them."""
 LONGEST = 0.58
 """Share of the width that the longest bar takes; its label has the rest."""
 
@@ -72,43 +74,48 @@ class Point(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """What is expected at some places, and what was measured there."""
+    """What is expected, as a line through some places, and what was measured. A dashed one has open points, a little to the
+    right of where they belong."""
 
     title: str
     expected: Sequence[tuple[float, float]]
     measured: Sequence[Point]
+    dashed: bool = False
 
 
-def curves(name: str, description: str, x_title: str, found: Sequence[Curve]) -> str:
+def curves(name: str, description: str, titles: tuple[str, str], found: Sequence[Curve]) -> str:
     """Curves between 0 and 1 over a logarithmic scale, each with its title at its end, and measured points on them.
 
     Args:
         name, description: as of `bars`.
-        x_title: what stands below.
+        titles: of the axes: what stands below, and what beside.
     """
     with matplotlib.rc_context(
         {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": POINTS, "font.family": "sans-serif"}
     ):
         figure = Figure(figsize=(WIDTH_IN, CURVES_IN))
-        axes = figure.add_axes((0.1, 0.17, 0.7, 0.78))
+        axes = figure.add_axes((0.13, 0.15, 0.59, 0.81))
         axes.set_xscale("log", base=2)
-        places = sorted({x for curve in found for x, _ in curve.expected})
+        places = sorted({point.x for curve in found for point in curve.measured})
         axes.set_xticks(places, [f"{x:g}" for x in places], color=INK)
         axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"], color=INK)
         axes.set_ylim(-0.02, 1.04)
-        axes.set_xlabel(x_title, color=INK)
+        axes.set_xlabel(titles[0], color=INK)
+        axes.set_ylabel(titles[1], color=INK)
         axes.tick_params(color=INK, length=3)
         axes.minorticks_off()
         for side, spine in axes.spines.items():
             spine.set_visible(side in ("left", "bottom"))
             spine.set_color(INK)
         for curve in found:
-            axes.plot(*zip(*curve.expected, strict=True), color=ERASED, linewidth=3)
+            style = "--" if curve.dashed else "-"
+            axes.plot(*zip(*curve.expected, strict=True), color=ERASED, linewidth=2, linestyle=style)
             for x, y, low, high in curve.measured:
-                axes.plot((x, x), (low, high), color=LEFT, linewidth=1)
-                axes.plot(x, y, color=LEFT, marker="o", markersize=4)
+                at = x * ASIDE if curve.dashed else x
+                axes.plot((at, at), (low, high), color=LEFT, linewidth=1)
+                axes.plot(at, y, color=LEFT, marker="o", markersize=5, fillstyle="none" if curve.dashed else "full")
             x, y = curve.expected[-1]
-            axes.annotate(curve.title, (x, y), (8, 0), textcoords="offset points", color=INK, va="center")
+            axes.annotate(curve.title, (x, y), (14, 0), textcoords="offset points", color=INK, va="center")
         file = io.StringIO()
         figure.savefig(
             file, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))

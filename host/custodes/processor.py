@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from custodes.device import at_rest, identify, opened
-from custodes.errors import DeviceError
+from custodes.errors import DeviceError, KeysError
 from custodes.keys import Association, Keys
 from custodes.link import Link
 from custodes.macsec import ASSOCIATIONS, ASSOCIATIONS_PER_CHANNEL, CHANNELS, SALT_BYTES, Opening, Sealing, Side, Suite
@@ -59,16 +59,29 @@ class Counts(NamedTuple):
 class Processor:
     """A processor that has said who it is.
 
+    Members:
+        channels: that it has, each way.
+
     Raises:
         DeviceError: what answers is no processor, or has another lane count than it was opened with.
     """
+
+    channels = CHANNELS
 
     def __init__(self, link: Link) -> None:
         self.link = link
         identify(link, "processor", IDENTITY_VALUE, VOCABULARY_VALUE)
 
     def load(self, keys: Keys) -> None:
-        """Put keys into the device, and overwrite those that are there. Raises `DeviceError` where it refuses."""
+        """Put keys into the device, and overwrite those that are there.
+
+        Raises:
+            KeysError: there are more channels than the device has.
+            DeviceError: it refuses.
+        """
+        for name, channels in (("transmit", keys.transmit), ("receive", keys.receive)):
+            if len(channels) > self.channels:
+                raise KeysError(f"{len(channels)} {name} channels; the device has {self.channels}")
         self._wait()
         for address, value in keys_writes(keys):
             self.link.write(address, value)

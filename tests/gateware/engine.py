@@ -14,4 +14,9 @@ def give_engine(m: Module, unit: Any, clear: ValueLike = 0) -> None:
     """Connect a `Sha256` of its own to ``unit.engine``."""
     m.submodules.engine = engine = Sha256()
     wiring.connect(m, engine.i, unit.engine.i)
-    m.d.comb += [unit.engine.busy.eq(engine.busy), unit.engine.state.eq(engine.state), engine.clear.eq(clear)]
+    m.d.comb += [
+        unit.engine.mine.eq(1),
+        unit.engine.busy.eq(engine.busy),
+        unit.engine.state.eq(engine.state),
+        engine.clear.eq(clear),
+    ]

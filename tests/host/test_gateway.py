@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from custodes.errors import CaptureError, DeviceError
+from custodes.errors import CaptureError, DeviceError, KeysError
 from custodes.gateway import Gateway, mac_words
 from custodes.gateway_formats import ALWAYS, HEAD_BYTES, UPLOAD_BYTES, UPLOAD_HEAD_BYTES
 from custodes.gateway_leg import GATEWAY, RECOMPUTER, SERVER, server_policy, session_keys
-from custodes.gateway_registers import GATEWAY_BASE, Fault, GatewayPort, Mode
+from custodes.gateway_registers import GATEWAY_BASE, GATEWAY_CHANNELS, Fault, GatewayPort, Mode
 from custodes.link import Ingress
 from custodes.maps import GATEWAY as GATEWAY_MAP
 from custodes.recognition import map_of, recognised
@@ -51,6 +51,18 @@ def test_frames_have_all_octets_and_all_are_full_but_the_last():
     assert b"".join(frame[UPLOAD_HEAD_BYTES:] for frame in frames) == WEIGHTS
     lengths = [int.from_bytes(frame[HEAD_BYTES : HEAD_BYTES + 2]) for frame in frames]
     assert {*lengths[:-1]} == {UPLOAD_BYTES} and sum(lengths) == len(WEIGHTS)
+
+
+def test_more_channels_than_a_gateway_has_are_refused_before_anything_is_written():
+    gateway, link = made()
+    keys = session_keys()[0]
+    written: list[int] = []
+    link.write = lambda address, value: written.append(address)  # pyright: ignore[reportAttributeAccessIssue]
+    for side in ("transmit", "receive"):
+        channels = {side: keys.transmit * (GATEWAY_CHANNELS + 1)}
+        with pytest.raises(KeysError, match=f"5 {side} channels; the device has 4"):
+            gateway.load(keys.model_copy(update=channels))
+    assert not written
 
 
 def test_an_upload_ends_in_serving(weights: Path):

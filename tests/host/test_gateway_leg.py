@@ -48,7 +48,7 @@ def test_epochs_have_every_honest_pair(run: GatewayRun):
 
 
 def test_the_page_says_what_happened(run: GatewayRun):
-    page = gateway_page("sim:gateway", run, measure_detection(trials=20))
+    page = gateway_page("sim:gateway", run, measure_detection(counts=[1, 4], trials=2))
     assert run.verdict in page and "<svg" in page and run.manifest.sha256.hex() in page
 
 
@@ -58,12 +58,6 @@ def test_a_run_that_went_wrong_is_said():
         run.judge()
     page = gateway_page("sim:gateway", run, [])
     assert "verdict bad" in page and "<b>nothing" not in page
-
-
-def test_detection_is_what_the_formula_says():
-    found = measure_detection()
-    assert all(one.agrees for one in found)
-    assert {one.planted for one in found} == {1, 2, 4, 8, 16, 32}
 
 
 def test_a_terabyte_takes_as_long_as_the_cable_or_the_hash():

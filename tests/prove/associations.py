@@ -149,7 +149,9 @@ def _frame(h: Harness, life: Life, enters: Signal) -> Inside:
 
 def associations_for_ever(h: Harness) -> None:
     """One of as many as there are."""
-    cut = Cut(lambda: Associations(ASSOCIATIONS, INSIDE_MAX), {associations: {"Memory": OneRow}}, watched=[associations])
+    cut = Cut(
+        lambda: Associations(ASSOCIATIONS, INSIDE_MAX), {associations: {"Memory": OneRow}}, watched=[associations]
+    )
     dut = h.device(lambda: cut.dut)
     enters = _drive(h, dut)
     tag = h.constant(range(ASSOCIATIONS), "tag")

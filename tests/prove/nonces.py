@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nonces: within the life of a key the engine never gets the same one twice.
 
-What is proven is `Sealer` itself, for 1, 8 and 64 lanes, and with the channels of a gateway, in `surroundings` that the solver drives. From the decision to the
-engine frames go through a queue. `Gate` takes a frame's verdict with its last beat, which is behind its ICV; only so a frame
-leaves. So what has been decided on and has not left is all that the engine may have, and the proof says that neither is a
-key of such a frame loaded or overwritten, nor a nonce decided on that the key has had, nor does a frame of it get a good
-verdict once its association has been zeroised.
+What is proven is `Sealer` itself, for 1, 8 and 64 lanes, and with the channels of a gateway, in `surroundings` that the
+solver drives. From the decision to the engine frames go through a queue. `Gate` takes a frame's verdict with its last beat,
+which is behind its ICV; only so a frame leaves. So what has been decided on and has not left is all that the engine may
+have, and the proof says that neither is a key of such a frame loaded or overwritten, nor a nonce decided on that the key
+has had, nor does a frame of it get a good verdict once its association has been zeroised.
 """
 
 from typing import Any

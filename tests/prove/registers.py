@@ -35,7 +35,7 @@ STATE = (
     *(
         f"{WRITE}.{name}"
         for name in (
-            *("written", "address", "pushes", "command", "orders", "asks", "asked", "unfit", "dismissed", "loading"),
+            *("chosen", "pushes", "command", "orders", "asks", "asked", "unfit", "dismissed", "loading"),
             *("started", "refused", "side", "number", "suite", "lifetime", "setting", "pushed", "pushing", "expires"),
             *("expired_number", "expired_side"),
         )
@@ -75,13 +75,15 @@ def _of_key(address: Value) -> Value:
     return (address >= registers.KEY) & (address < registers.KEY + registers.KEY_WORDS)
 
 
+def _secret_at(address: Any) -> Any:
+    """Whether what waits there for a command belongs to a key."""
+    salt = (address >= registers.SALT) & (address < registers.SALT + registers.SALT_WORDS)
+    return salt | (address == registers.SSCI)
+
+
 def _secret(address: Value) -> Value:
     """Whether what is written there belongs to a key."""
-    return (
-        _of_key(address)
-        | ((address >= registers.SALT) & (address < registers.SALT + registers.SALT_WORDS))
-        | (address == registers.SSCI)
-    )
+    return _of_key(address) | _secret_at(address)
 
 
 def unreadable(h: Harness) -> None:
@@ -122,11 +124,13 @@ def unreadable(h: Harness) -> None:
         h.lemma(one.signals[name] == other.signals[name])
     for mine, its in zip(_open(one), _open(other), strict=True):
         h.lemma(mine == its)
-    written, address, value = (one.signals[f"{WRITE}.{name}"] for name in ("written", "address", "value"))
-    h.lemma((written & _secret(address)) | (value == other.signals[f"{WRITE}.value"]))
-    h.lemma(one.signals[f"{WRITE}.pushes"] == (written & _of_key(address)))
+    chosen, pushes, value = (one.signals[f"{WRITE}.{name}"] for name in ("chosen", "pushes", "value"))
     command, orders = one.signals[f"{WRITE}.command"], one.signals[f"{WRITE}.orders"]
-    h.lemma(command == (written & (address == registers.COMMAND)))
+    secret = (
+        pushes | Cat(here for here, register in zip(chosen, session.WAITING, strict=True) if _secret_at(register)).any()
+    )
+    h.lemma(secret | (value == other.signals[f"{WRITE}.value"]))
+    h.lemma(Cat(chosen, pushes, command).matches(0, *(1 << at for at in range(len(chosen) + 2))))
     h.lemma(command | ~orders.any())
 
     salts = [cut.made["Sealer"][0].control.salt for cut in (one, other)]
@@ -157,8 +161,8 @@ def _open(cut: Cut) -> list[Value]:
 def cleared(h: Harness) -> None:
     """What has been written for a command is gone when that is done or refused; a load is told of a whole key, and once.
 
-    What sealer and opener are promised (see `nonces` and `ControlSignature`) is shown, too: when they are told to load, what of
-    that holds until they have, and that tampering and an expired lifetime reach them.
+    What sealer and opener are promised (see `nonces` and `ControlSignature`) is shown, too: when they are told to load,
+    what of that holds until they have, and that tampering and an expired lifetime reach them.
     """
     m = h.m
     cut = _cut()

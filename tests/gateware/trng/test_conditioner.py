@@ -12,8 +12,8 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
+from gateware.hash import SharedSha256
 from gateware.trng.conditioner import Conditioner
-from gateware.trng.shared import SharedSha256
 from sim.noise import Noise
 from tests.gateware.stream.bench import PAUSES
 
@@ -34,7 +34,7 @@ class Bench:
         self.conditioner, self.shared = Conditioner(samples), SharedSha256()
         self.m = Module()
         self.m.submodules.conditioner, self.m.submodules.shared = self.conditioner, self.shared
-        wiring.connect(self.m, self.conditioner.engine, self.shared.conditioner)
+        wiring.connect(self.m, self.conditioner.engine, self.shared.second)
         self.noise = Noise()
         self.taken: list[int] = []
         self.given = b""

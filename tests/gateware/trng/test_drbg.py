@@ -15,8 +15,8 @@ from amaranth.lib.memory import Memory
 from amaranth.sim import Simulator
 
 from custodes.model.hash_drbg import HashDrbg as Specification
+from gateware.hash import SharedSha256
 from gateware.trng.drbg import HashDrbg
-from gateware.trng.shared import SharedSha256
 from tests.drbg_vectors import REQUEST_BYTES, VECTORS, Vector
 from tests.gateware.stream.bench import PAUSES, never
 
@@ -33,8 +33,8 @@ class Bench:
         self.m = Module()
         self.m.submodules.drbg, self.m.submodules.shared = self.drbg, self.shared
         self.other = Signal()
-        self.m.d.comb += self.shared.conditioner.use.eq(self.other)
-        wiring.connect(self.m, self.drbg.engine, self.shared.drbg)
+        self.m.d.comb += self.shared.second.use.eq(self.other)
+        wiring.connect(self.m, self.drbg.engine, self.shared.first)
         self.seeds = [int.from_bytes(seeds[at : at + 4]) for at in range(0, len(seeds), 4)]
         self.idle: Callable[[], bool] = never
         self.given = b""
@@ -120,7 +120,7 @@ def test_waits_for_the_engine_while_another_has_it():
         specification, taken = Specification(seed), 0
         while len(bench.given) < 2 * REQUEST_BYTES:
             ctx.set(bench.other, random.random() < 0.9)
-            taken += ctx.get(bench.shared.conditioner.mine)
+            taken += ctx.get(bench.shared.second.mine)
             await bench.cycle(ctx)
         assert bench.given == specification.generate(REQUEST_BYTES) + specification.generate(REQUEST_BYTES)
         assert taken > 500

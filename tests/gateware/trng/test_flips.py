@@ -12,7 +12,6 @@ from gateware.trng.conditioner import Conditioner
 from gateware.trng.drbg import HashDrbg
 from gateware.trng.full_entropy import FullEntropy
 from gateware.trng.health import Health, HealthParameters
-from gateware.trng.shared import SharedSha256
 from gateware.trng.trng import Trng
 from sim.noise import Noise
 from tests.gateware.control.flips import FlipBench
@@ -23,7 +22,6 @@ UNITS: dict[str, tuple[Callable[[], Any], int]] = {
     "FullEntropy": (FullEntropy, 2),
     "HashDrbg": (HashDrbg, 4),
     "Health": (lambda: Health(HealthParameters()), 1),
-    "SharedSha256": (SharedSha256, 1),
     "Trng": (Trng, 7),
 }
 """Name -> how it is made, and how many mode registers it has."""

@@ -8,8 +8,7 @@ from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.control.guarded import guarded
-from gateware.hash import Sha256, block_word
-from gateware.hash.sha256 import STATE_BITS
+from gateware.hash.sha256 import STATE_BITS, Sha256, block_word
 
 
 class EngineSignature(wiring.Signature):
@@ -34,21 +33,21 @@ class EngineSignature(wiring.Signature):
 
 
 class Owner(enum.Enum, shape=5):
-    """Who has the engine. SEC_CM: NOISE.MODE.GUARDED"""
+    """Who has the engine. SEC_CM: HASH.OWNER.GUARDED"""
 
     NOBODY = 0b00111
-    CONDITIONER = 0b11001
-    DRBG = 0b11110
+    SECOND = 0b11001
+    FIRST = 0b11110
 
 
 class SharedSha256(wiring.Component):
-    """A `Sha256` that the conditioner and the DRBG use in turns; who both want it, the DRBG goes first.
+    """A `Sha256` that two use in turns. Where both want it, the first goes first.
 
     Args:
         hash_domain: of the engine: ``sync``, or one with the same clock that may rest while ``hashing`` is 0.
 
     Members:
-        conditioner, drbg: the users. One that lets go must be through with its blocks.
+        first, second: the users. One that lets go must be through with its blocks.
         clear: as of `Sha256`; nobody has the engine after it.
         fault: the owner is one that does not exist. Nobody has the engine then.
         hashing: there is something to do in ``hash_domain``.
@@ -56,8 +55,8 @@ class SharedSha256(wiring.Component):
     A user has the engine a cycle after it has asked, if it is free; a change of users takes two cycles.
     """
 
-    conditioner: Any
-    drbg: Any
+    first: Any
+    second: Any
     clear: Signal
     fault: Signal
     hashing: Signal
@@ -66,7 +65,7 @@ class SharedSha256(wiring.Component):
         self.hash_domain = hash_domain
         engine = EngineSignature()
         super().__init__(
-            {"conditioner": In(engine), "drbg": In(engine), "clear": In(1), "fault": Out(1), "hashing": Out(1)}
+            {"first": In(engine), "second": In(engine), "clear": In(1), "fault": Out(1), "hashing": Out(1)}
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -76,15 +75,15 @@ class SharedSha256(wiring.Component):
         owner, fault = guarded(Owner)
         m.d.comb += [self.fault.eq(fault), sha256.clear.eq(self.clear)]
         m.d.comb += self.hashing.eq(sha256.busy | sha256.i.valid | self.clear)
-        users = {Owner.DRBG: self.drbg, Owner.CONDITIONER: self.conditioner}
+        users = {Owner.FIRST: self.first, Owner.SECOND: self.second}
         for user in users.values():
             m.d.comb += [user.busy.eq(sha256.busy), user.state.eq(sha256.state)]
         with m.Switch(owner):
             with m.Case(Owner.NOBODY):
-                with m.If(self.drbg.use):
-                    m.d.sync += owner.eq(Owner.DRBG)
-                with m.Elif(self.conditioner.use):
-                    m.d.sync += owner.eq(Owner.CONDITIONER)
+                with m.If(self.first.use):
+                    m.d.sync += owner.eq(Owner.FIRST)
+                with m.Elif(self.second.use):
+                    m.d.sync += owner.eq(Owner.SECOND)
             for name, user in users.items():
                 with m.Case(name):
                     m.d.comb += [
