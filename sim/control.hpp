@@ -49,11 +49,11 @@ struct Controlled final : Datapath, Control {
             unsampled = 0;
             t.sample = noise.sample();
         }
-        t.control_clk = t.hash_clk = 0;
+        t.control_clk = t.digest_clk = 0;
         t.eval();
         dump();
         t.control_clk = 1;
-        t.hash_clk = t.hashing || t.hash_rst;
+        t.digest_clk = t.hashing || t.digest_rst;
         t.eval();
         dump();
         control_cycles++;
@@ -79,11 +79,11 @@ struct Controlled final : Datapath, Control {
         flash.cut_power();
         top->host_request_valid = top->host_reply_ready = 0;
         uart.reset();
-        top->control_rst = top->hash_rst = 1;
+        top->control_rst = top->digest_rst = 1;
         for (int i = 0; i < kResetCycles; i++) step_control();
         Datapath::reset();
         for (int i = 0; i < kResetCycles; i++) step_control();
-        top->control_rst = top->hash_rst = 0;
+        top->control_rst = top->digest_rst = 0;
     }
 
     int32_t access(bool write, uint32_t address, uint32_t& value) override {

@@ -3,4 +3,10 @@
 
 #include "control.hpp"
 
-custodes::Device* custodes::make_device() { return new Controlled<Device>; }
+namespace custodes {
+
+using Whole = Controlled<Device>;
+
+Device* make_device() { return new Whole; }
+
+}  // namespace custodes

@@ -26,4 +26,4 @@ def design_digest(rom: bytes, units: Iterable[str] = UNITS) -> bytes:
 
 def simulated_nic(lanes: int, rom: bytes, build_id: bytes = UNKNOWN) -> Nic:
     """Raises `ValueError` where the ROM is too small."""
-    return Nic(lanes, rom, SECRET, build_id, hash_domain="hash")
+    return Nic(lanes, rom, SECRET, build_id, hash_domain="digest")

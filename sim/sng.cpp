@@ -4,4 +4,10 @@
 #include "control.hpp"
 #include "gateway.hpp"
 
-custodes::Device* custodes::make_device() { return new Controlled<Gateway>; }
+namespace custodes {
+
+using Whole = Controlled<Gateway>;
+
+Device* make_device() { return new Whole; }
+
+}  // namespace custodes

@@ -10,4 +10,4 @@ UNITS = (*NIC_UNITS, "sampler", "scrubber", "upload")
 
 def simulated_sng(lanes: int, rom: bytes, build_id: bytes, off_cycles: int) -> Sng:
     """Raises `ValueError` where the ROM is too small."""
-    return Sng(lanes, rom, SECRET, build_id, hash_domain="hash", off_cycles=off_cycles)
+    return Sng(lanes, rom, SECRET, build_id, hash_domain="digest", off_cycles=off_cycles)

@@ -21,7 +21,10 @@ GATEWAYS = (
         "a server that goes on where its samples cannot be sealed any more, as somebody tampers or the firmware has failed",
         ("gateware/devices/gateway.py",),
         (f"{_GATEWAY}::test_tampering_takes_the_power_until_a_reset",),
-        (f"{_GATEWAY}::test_a_session_that_is_told_to_stop_takes_the_power_until_a_reset",),
+        (
+            f"{_GATEWAY}::test_a_session_that_is_told_to_stop_takes_the_power_until_a_reset",
+            f"{_SNG}::test_firmware_that_has_failed_takes_the_power",
+        ),
     ),
     Countermeasure(
         "GATEWAY.ALARM_TAKES_POWER",

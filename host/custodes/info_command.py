@@ -56,9 +56,10 @@ def info(
         if isinstance(found, Nic):
             wait("the device proves who it is" if prove else "the device answers")
             found.booted()
-        does = _warden_facts(found) if isinstance(found, Warden) else _processor_facts(found)
+        gateway = Gateway(found.link) if "GATEWAY_IDENTITY" in map_of(found) else None
+        does = _warden_facts(found) if isinstance(found, Warden) else _processor_facts(gateway or found)
         does |= _nic_facts(found, prove) if isinstance(found, Nic) else {}
-        does |= _gateway_facts(Gateway(found.link)) if "GATEWAY_IDENTITY" in map_of(found) else {}
+        does |= _gateway_facts(gateway) if gateway else {}
     facts = {
         "version": version(),
         "device": {"name": device, "identity": f"{identity:#010x}", "lanes": lanes},

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from custodes.errors import DeviceError, KeysError
 from custodes.firmware import Firmware, Identity, Kept
 from custodes.gateway import Gateway
-from custodes.gateway_registers import GATEWAY_CHANNELS, Mode
+from custodes.gateway_registers import Mode
 from custodes.keys import Association, Keys
 from custodes.lifecycle import Lifecycle
 from custodes.macsec import ASSOCIATIONS_PER_CHANNEL, Side
@@ -66,8 +66,8 @@ class Provisioner:
         self._fits("rom_digest", self._nic.rom_digest, provisioning.device.rom_digest)
         self._gateway = self._nic.registers.map is SNG
         for name, channels in (("transmit", provisioning.transmit), ("receive", provisioning.receive)):
-            if self._gateway and len(channels) > GATEWAY_CHANNELS:
-                raise DeviceError(f"{name}: {len(channels)} channels; a gateway takes {GATEWAY_CHANNELS}")
+            if self._gateway and len(channels) > Gateway.channels:
+                raise DeviceError(f"{name}: {len(channels)} channels; a gateway takes {Gateway.channels}")
         self.done = Provisioned()
         if provisioning.device.identity_key is not None:
             self.prove()

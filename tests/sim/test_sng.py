@@ -25,6 +25,7 @@ from custodes.keys import Keys, load_keys
 from custodes.lifecycle import Alarm, Lifecycle
 from custodes.link import Ingress, open_link
 from custodes.macsec import Side
+from custodes.mailbox import SelfTest
 from custodes.maps import SNG
 from custodes.nic import Nic
 from custodes.processor import keys_writes
@@ -278,7 +279,8 @@ def test_a_tampered_gateway_gets_no_key(files: Files, blank: SimSng):
         files.governed(blank).load(files.keys)
 
 
-def test_leaving_blank_takes_the_power_and_what_was_loaded_then(files: Files, blank: SimSng):
+def served_raw(files: Files, blank: SimSng) -> GovernedGateway:
+    """A blank device whose key was loaded in clear, and whose server serves."""
     gateway = GovernedGateway(Nic(blank))
     gateway.load(files.keys)
     gateway.take_sealed(True)
@@ -286,6 +288,19 @@ def test_leaving_blank_takes_the_power_and_what_was_loaded_then(files: Files, bl
     sent(sealing(weights_sealer(files.keys), through(blank)), frames(WEIGHTS))
     blank.step(SOME_CYCLES)
     assert gateway.mode is Mode.SERVING and gateway.numbers(Side.NETWORK) == [0]
+    return gateway
+
+
+def test_firmware_that_has_failed_takes_the_power(files: Files, blank: SimSng):
+    gateway = served_raw(files, blank)
+    assert Firmware(Nic(blank)).selftest([SelfTest.SHA256], [SelfTest.SHA256])[1] == {SelfTest.SHA256}
+    blank.step(SOME_CYCLES)
+    assert not blank.power and gateway.tampered and gateway.numbers(Side.NETWORK) == []
+    assert Nic(blank).lifecycle is Lifecycle.BLANK
+
+
+def test_leaving_blank_takes_the_power_and_what_was_loaded_then(files: Files, blank: SimSng):
+    gateway = served_raw(files, blank)
     firmware = Firmware(Nic(blank))
     for item, data in files.provisioning.items.items():
         firmware.store(item, data)
