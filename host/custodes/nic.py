@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, TypeVar
 
 from custodes.accessors import ALL_ONES, Registers
@@ -116,14 +117,14 @@ class Nic:
         """SHA-256 of the register map of the device."""
         return self.registers.octets("MAP_DIGEST")
 
-    @property
+    @cached_property
     def build_id(self) -> bytes:
-        """SHA-256 of the design."""
+        """SHA-256 of the design: read once, so that what is looked at is what the device must prove."""
         return self.registers.octets("BUILD_ID")
 
-    @property
+    @cached_property
     def rom_digest(self) -> bytes:
-        """SHA-256 of the firmware."""
+        """SHA-256 of the firmware, likewise."""
         return self.registers.octets("ROM_DIGEST")
 
     @property

@@ -216,6 +216,8 @@ def install(
     if taken and not replace:
         raise KeysError(f"{taken[0].name} has a key already; say --replace to zeroise it first")
     identity = provisioner.done.identity or provisioner.prove()
+    if identity.lifecycle is not Lifecycle.OPERATIONAL or identity.provisioning_digest != provisioning.digest:
+        raise DeviceError("the device proves that it is not operational, or provisioned with something else")
     if provisioning.device.identity_key is None:
         told(f"no identity_key in the provisioning file: the keys go to whoever answers, {identity.identity_key.hex()}")
     orders = Orders(identity)
