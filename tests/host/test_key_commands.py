@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from custodes.accessors import Registers
+from custodes.errors import DeviceError
+from custodes.firmware import Firmware
 from custodes.lifecycle import Alarm, Lifecycle
 from custodes.mailbox import Request
-from custodes.maps import NIC
+from custodes.maps import NIC, SNG
 from custodes.model import Sealer
+from custodes.nic import Nic
 from tests.host.fake import read_capture, write_capture
 from tests.host.fake_nic import GOVERNORS, FakeNic, Flash, write_files
 from tests.host.fake_processor import KEY_A, KEY_B, KEYS_TOML, PEER, keys, plain
@@ -124,6 +128,13 @@ def test_what_is_said_of_a_device_must_be_what_it_proves(
     link = device(Lying(flash, name, value))
     fails(install(folder, *signing(folder)), 5, message)
     assert link.processor.keys == [] and Request.ORDER not in link.requests
+
+
+def test_a_network_card_cannot_prove_to_be_a_gateway() -> None:
+    nic = Nic(FakeNic())
+    nic.registers = Registers(nic.link, SNG)
+    with pytest.raises(DeviceError, match="its signature is wrong"):
+        Firmware(nic).identify()
 
 
 def seal(folder: Path, *options: object) -> Result:
