@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway: a server takes one upload of weights, and then serves; what it answers is committed to, and sampled."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -20,7 +22,7 @@ from custodes.maps import GATEWAY
 from custodes.register_map import DATAPATH_WORDS
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.devices.warden import Warden
-from gateware.hash import SharedSha256
+from gateware.hash import EngineSignature, SharedSha256
 from gateware.reset import reset_by
 from gateware.sampler import Sampler
 from gateware.scrubber.scrubber import JUDGED, JudgedInterface
@@ -51,6 +53,7 @@ class Gateway(wiring.Component):
             `JUDGED`.
         bus: registers of `custodes.maps.GATEWAY`; what is read is right 6 cycles after the address has come to rest.
         random, random_alarm: see `Sampler`; and that the noise source of the words has failed, which takes the power.
+        engine: of the third user, see `SharedSha256`.
         tamper: somebody tampers: see `Session`; and the server's power is cut.
         power: of the server.
         serving: frames pass.
@@ -72,6 +75,7 @@ class Gateway(wiring.Component):
     bus: BusInterface
     random: stream.Interface
     random_alarm: Signal
+    engine: Any
     tamper: Signal
     power: Signal
     serving: Signal
@@ -103,6 +107,7 @@ class Gateway(wiring.Component):
                 "bus": In(bus_signature(GATEWAY_WORDS)),
                 "random": In(stream.Signature(32)),
                 "random_alarm": In(1),
+                "engine": In(EngineSignature()),
                 "tamper": In(1),
                 "power": Out(1),
                 "serving": Out(1),
@@ -133,6 +138,7 @@ class Gateway(wiring.Component):
         reset_by(m, "hash", engine, latest)
         wiring.connect(m, upload.engine, engine.first)
         wiring.connect(m, sampler.engine, engine.second)
+        wiring.connect(m, wiring.flipped(self.engine), engine.third)
         sealed = Signal()
         self._weights(m, upload, session, sealed)
         wiring.connect(m, wiring.flipped(self.i_server), upload.i_server)
