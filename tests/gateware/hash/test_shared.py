@@ -83,11 +83,14 @@ def test_nothing_of_a_message_of_the_third_is_left_as_it_lets_go():
             ctx.set(port.use, 1)
             ctx.set(port.i.valid, 1)
             ctx.set(port.i.payload, {"word": 0x5A5A5A5A, "first": 1})
+            taken = 0
             for _ in range(LIMIT_CYCLES):
+                ctx.set(port.i.valid, taken < BLOCK_WORDS)
+                taken += ctx.get(port.i.valid & port.i.ready)
                 await ctx.tick()
-                if ctx.get(dut.first.state) != fresh:
+                if taken == BLOCK_WORDS and not ctx.get(port.busy):
                     break
-            ctx.set(port.i.valid, 0)
+            assert ctx.get(dut.first.state) != fresh
             ctx.set(port.use, 0)
             await ctx.tick().repeat(3)
             left[name] = ctx.get(dut.first.state) != fresh
