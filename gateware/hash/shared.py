@@ -35,8 +35,8 @@ class EngineSignature(wiring.Signature):
 class Owner(enum.Enum, shape=5):
     """Who has the engine. SEC_CM: HASH.OWNER.GUARDED"""
 
-    THIRD = 0b00000
     NOBODY = 0b00111
+    THIRD = 0b00000
     SECOND = 0b11001
     FIRST = 0b11110
 
