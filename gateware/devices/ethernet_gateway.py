@@ -94,6 +94,7 @@ class EthernetGateway(wiring.Component):
         m.submodules.control = control = SerialControl(GATEWAY, GATEWAY_WORDS, self.build_id, self.clock_hz)
         m.submodules.words = words = RandomWords()
         wiring.connect(m, words.o, gateway.random)
+        wiring.connect(m, words.engine, gateway.engine)
         m.submodules.to_world = to_world = FrameArbiter(1)
         macs = {
             port: add_port(m, port.name.lower(), self.delays[port], self.pins[port], self.management[port])

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway: a server takes one upload of weights, and then serves; what it answers is committed to, and sampled."""
 
+from typing import Any
+
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -21,7 +23,7 @@ from custodes.processor_registers import COMMAND, COMMAND_SHIFT, STATUS, STATUS_
 from custodes.register_map import DATAPATH_WORDS, RegisterMap
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.devices.warden import Warden
-from gateware.hash import SharedSha256
+from gateware.hash import EngineSignature, SharedSha256
 from gateware.reset import reset_by
 from gateware.sampler import Sampler
 from gateware.scrubber.scrubber import JUDGED, JudgedInterface
@@ -54,6 +56,7 @@ class Gateway(wiring.Component):
         bus: registers of that map, but for those of control; what is read is right 6 cycles after the address has come to
             rest.
         random, random_alarm: see `Sampler`; and that the noise source of the words has failed, which takes the power.
+        engine: of the third user, see `SharedSha256`.
         tamper: somebody tampers: see `Session`; and the server has no power until a reset, as after a `Command.TAMPER`.
         power: of the server.
         serving: frames pass.
@@ -76,6 +79,7 @@ class Gateway(wiring.Component):
     bus: BusInterface
     random: stream.Interface
     random_alarm: Signal
+    engine: Any
     tamper: Signal
     power: Signal
     serving: Signal
@@ -110,6 +114,7 @@ class Gateway(wiring.Component):
                 "bus": In(bus_signature(GATEWAY_WORDS)),
                 "random": In(stream.Signature(32)),
                 "random_alarm": In(1),
+                "engine": In(EngineSignature()),
                 "tamper": In(1),
                 "power": Out(1),
                 "serving": Out(1),
@@ -141,6 +146,7 @@ class Gateway(wiring.Component):
         reset_by(m, "hash", engine, latest)
         wiring.connect(m, upload.engine, engine.first)
         wiring.connect(m, sampler.engine, engine.second)
+        wiring.connect(m, wiring.flipped(self.engine), engine.third)
         sealed = Signal()
         self._weights(m, upload, session, sealed)
         wiring.connect(m, wiring.flipped(self.i_server), upload.i_server)
@@ -164,7 +170,9 @@ class Gateway(wiring.Component):
             wiring.connect(m, ending.o, taken)
             m.d.comb += ending.cut.eq(later)
         wiring.connect(m, wiring.flipped(self.random), sampler.random)
-        wiring.connect(m, session.o_sealed, wiring.flipped(self.o_recomputer))
+        m.submodules.to_recomputer = to_recomputer = SkidBuffer(beat_layout(self.lanes))
+        wiring.connect(m, session.o_sealed, to_recomputer.i)
+        wiring.connect(m, to_recomputer.o, wiring.flipped(self.o_recomputer))
         wiring.connect(m, warden.verdict_cluster, wiring.flipped(self.verdict_server))
         wiring.connect(m, warden.verdict_world, wiring.flipped(self.verdict_world))
         failed, stops, stopped = Signal(), Signal(), Signal()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole gateway: what it does with a server, and the control that its keys come through."""
 
+from typing import Any
+
 from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -8,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from custodes.maps import SNG
 from gateware.devices.controlled import CLOCK_HZ, Controlled
 from gateware.devices.gateway import OFF_CYCLES, Gateway
+from gateware.hash import EngineSignature
 from gateware.scrubber.scrubber import JUDGED, JudgedInterface
 from gateware.stream import FrameSignature
 from gateware.upload.ending import Ending
@@ -26,8 +29,8 @@ class Sng(Controlled):
         off_cycles: see `Gateway`.
 
     Members:
-        i_server, o_server; i_world, o_world; o_recomputer; verdict_server, verdict_world; random, random_alarm; power,
-            serving, alarm: see `Gateway`, in ``sync``.
+        i_server, o_server; i_world, o_world; o_recomputer; verdict_server, verdict_world; random, random_alarm;
+            engine; power, serving, alarm: see `Gateway`, in ``sync``.
 
     An alarm of the device zeroises the keys of sessions and takes the power. So does leaving the state blank, in which
     anybody may have loaded keys; a frame that is under way then ends with ``error`` at every port.
@@ -42,6 +45,7 @@ class Sng(Controlled):
     verdict_world: JudgedInterface
     random: stream.Interface
     random_alarm: Signal
+    engine: Any
     power: Signal
     serving: Signal
     alarm: Signal
@@ -69,6 +73,7 @@ class Sng(Controlled):
             "verdict_world": Out(JUDGED),
             "random": In(stream.Signature(32)),
             "random_alarm": In(1),
+            "engine": In(EngineSignature()),
             "power": Out(1),
             "serving": Out(1),
             "alarm": Out(1),
@@ -80,7 +85,7 @@ class Sng(Controlled):
         gateway = Gateway(self.lanes, off_cycles=self.off_cycles, registers=SNG)
         # SEC_CM: GATEWAY.ALARM_TAKES_POWER
         renew = self._join(m, "gateway", gateway, gateway.tamper, gateway.fault)
-        for name in ("i_server", "i_world", "random"):
+        for name in ("i_server", "i_world", "random", "engine"):
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(gateway, name))
         for name in ("o_server", "o_world", "o_recomputer"):
             m.submodules[f"ending_{name}"] = ending = Ending(self.lanes)

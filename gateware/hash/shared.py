@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One SHA-256 engine for two users."""
+"""One SHA-256 engine for several users."""
 
 from typing import Any
 
@@ -36,18 +36,20 @@ class Owner(enum.Enum, shape=5):
     """Who has the engine. SEC_CM: HASH.OWNER.GUARDED"""
 
     NOBODY = 0b00111
+    THIRD = 0b00000
     SECOND = 0b11001
     FIRST = 0b11110
 
 
 class SharedSha256(wiring.Component):
-    """A `Sha256` that two use in turns. Where both want it, the first goes first.
+    """A `Sha256` that some use in turns. Where several want it, they go in their order.
 
     Args:
         hash_domain: of the engine: ``sync``, or one with the same clock that may rest while ``hashing`` is 0.
 
     Members:
-        first, second: the users. One that lets go must be through with its blocks.
+        first, second, third: the users. One that lets go must be through with its blocks; but for the third, whose digests
+            are secret: as it lets go the engine is cleared.
         clear: as of `Sha256`; nobody has the engine after it.
         fault: the owner is one that does not exist. Nobody has the engine then.
         hashing: there is something to do in ``hash_domain``.
@@ -57,6 +59,7 @@ class SharedSha256(wiring.Component):
 
     first: Any
     second: Any
+    third: Any
     clear: Signal
     fault: Signal
     hashing: Signal
@@ -65,7 +68,14 @@ class SharedSha256(wiring.Component):
         self.hash_domain = hash_domain
         engine = EngineSignature()
         super().__init__(
-            {"first": In(engine), "second": In(engine), "clear": In(1), "fault": Out(1), "hashing": Out(1)}
+            {
+                "first": In(engine),
+                "second": In(engine),
+                "third": In(engine),
+                "clear": In(1),
+                "fault": Out(1),
+                "hashing": Out(1),
+            }
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -73,17 +83,19 @@ class SharedSha256(wiring.Component):
         sha256 = Sha256()
         m.submodules.sha256 = DomainRenamer(self.hash_domain)(sha256)
         owner, fault = guarded(Owner)
-        m.d.comb += [self.fault.eq(fault), sha256.clear.eq(self.clear)]
-        m.d.comb += self.hashing.eq(sha256.busy | sha256.i.valid | self.clear)
-        users = {Owner.FIRST: self.first, Owner.SECOND: self.second}
+        m.d.comb += [
+            self.fault.eq(fault),
+            sha256.clear.eq(self.clear | ((owner == Owner.THIRD) & ~self.third.use)),
+            self.hashing.eq(sha256.busy | sha256.i.valid | sha256.clear),
+        ]
+        users = {Owner.FIRST: self.first, Owner.SECOND: self.second, Owner.THIRD: self.third}
         for user in users.values():
             m.d.comb += [user.busy.eq(sha256.busy), user.state.eq(sha256.state)]
         with m.Switch(owner):
             with m.Case(Owner.NOBODY):
-                with m.If(self.first.use):
-                    m.d.sync += owner.eq(Owner.FIRST)
-                with m.Elif(self.second.use):
-                    m.d.sync += owner.eq(Owner.SECOND)
+                for name, user in reversed(users.items()):
+                    with m.If(user.use):
+                        m.d.sync += owner.eq(name)
             for name, user in users.items():
                 with m.Case(name):
                     m.d.comb += [

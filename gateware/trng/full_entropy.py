@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random words straight from a noise source, for keys that are drawn now and then."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.control_registers import Noise
-from gateware.hash import Sha256
+from gateware.hash import EngineSignature
 from gateware.trng.conditioner import Conditioner
 from gateware.trng.health import Health, HealthParameters
 from gateware.trng.trng import SEED_BITS, WORD_BITS
@@ -22,6 +24,7 @@ class FullEntropy(wiring.Component):
         sample, sample_valid: samples of the source, at most one per cycle.
         o: words of digests, 8 of each, which no one else has been given. Whoever waits takes what is offered at once: an
             alarm and a fault withdraw it.
+        engine: see `Conditioner`. It is to be cleared as it is let go.
         alarm: the source has failed a test; until a reset.
         fault: a mode that does not exist. What is offered is withdrawn, and everything forgotten.
 
@@ -33,6 +36,7 @@ class FullEntropy(wiring.Component):
     sample: Signal
     sample_valid: Signal
     o: stream.Interface
+    engine: Any
     alarm: Signal
     fault: Signal
 
@@ -45,6 +49,7 @@ class FullEntropy(wiring.Component):
                 "sample": In(1),
                 "sample_valid": In(1),
                 "o": Out(stream.Signature(WORD_BITS)),
+                "engine": Out(EngineSignature()),
                 "alarm": Out(1),
                 "fault": Out(1),
             }
@@ -54,8 +59,7 @@ class FullEntropy(wiring.Component):
         m = Module()
         m.submodules.health = health = Health(self.parameters)
         m.submodules.conditioner = conditioner = self._conditioner
-        m.submodules.sha256 = sha256 = Sha256()
-        wiring.connect(m, conditioner.engine.i, sha256.i)
+        wiring.connect(m, conditioner.engine, wiring.flipped(self.engine))
         # SEC_CM: NOISE.FORGOTTEN
         # What wipes begins when its clear ends: so it does, however long the reason lasts.
         forget, forgot = Signal(), Signal()
@@ -67,11 +71,7 @@ class FullEntropy(wiring.Component):
             forget.eq(~health.ready | self.fault),
             health.sample.eq(self.sample),
             health.sample_valid.eq(self.sample_valid),
-            conditioner.engine.mine.eq(1),
-            conditioner.engine.busy.eq(sha256.busy),
-            conditioner.engine.state.eq(sha256.state),
             conditioner.clear.eq(wipe),
-            sha256.clear.eq(wipe | conditioner.o.valid),
             conditioner.sample.eq(self.sample),
             conditioner.sample_valid.eq(self.sample_valid & ~forget),
             self.o.valid.eq(conditioner.o.valid & ~forget),

@@ -113,7 +113,6 @@ class Upload(wiring.Component):
         wiring.connect(m, wiring.flipped(self.bus), registers.bus)
         takes, faults, late = Signal(), Signal(len(Fault)), Signal(len(Fault))
         m.d.comb += [
-            takes.eq((modes.uploading | modes.checking) & ~modes.forget),
             from_world.opens.eq(modes.serving),
             from_world.keeps.eq(takes),
             from_server.opens.eq(modes.serving),
@@ -148,6 +147,8 @@ class Upload(wiring.Component):
             self.fault.eq(modes.fault),
         ]
         m.d.sync += [
+            # A cycle late does not matter: without power the store is held in reset.
+            takes.eq((modes.uploading | modes.checking) & ~modes.forget),
             self.serving.eq(modes.serving),
             faults[Fault.ORDERED].eq(registers.stop),
             faults[Fault.GUARD].eq(self.alarm),
@@ -165,13 +166,15 @@ class Upload(wiring.Component):
         widened = WidthConverter(self.lanes, wide)
         store = FrameFIFO(wide, STORE_BYTES // wide)
         narrowed = WidthConverter(wide, WORD_BYTES)
+        kept = SkidBuffer(beat_layout(self.lanes))
         slices = [SkidBuffer(beat_layout(WORD_BYTES)) for _ in range(2)]
         out = WidthConverter(WORD_BYTES, self.lanes)
-        parts = {"widened": widened, "store": store, "narrowed": narrowed, "out": out}
+        parts = {"kept": kept, "widened": widened, "store": store, "narrowed": narrowed, "out": out}
         for name, part in parts.items() | {"slice_in": slices[0], "slice_out": slices[1]}.items():
             reset_by(m, name, part, forget)
         m.submodules.ending = ending = Ending(self.lanes)
-        wiring.connect(m, from_world.kept, widened.i)
+        wiring.connect(m, from_world.kept, kept.i)
+        wiring.connect(m, kept.o, widened.i)
         wiring.connect(m, widened.o, store.i)
         wiring.connect(m, store.o, narrowed.i)
         wiring.connect(m, narrowed.o, slices[0].i)

@@ -194,7 +194,7 @@ COPIES = (
     Broken(
         "compares one word of the digest",
         "Upload",
-        33,
+        34,
         Modes,
         "elaborate",
         "good.eq(self.equal.all())",
@@ -206,7 +206,7 @@ COPIES = (
     Broken(
         "takes fewer bits than announced",
         "Upload",
-        34,
+        35,
         Weights,
         "_due",
         "final_frame.eq(~many & (left[:DUE_BITS] <= UPLOAD_BYTES))",
@@ -215,7 +215,7 @@ COPIES = (
     Broken(
         "takes more bits than announced",
         "Upload",
-        34,
+        35,
         Weights,
         "_due",
         "due.eq(Mux(many | (left[:DUE_BITS] > UPLOAD_BYTES), UPLOAD_BYTES, left))",
@@ -224,13 +224,13 @@ COPIES = (
     Broken(
         "takes an announcement after START",
         "Upload",
-        33,
+        34,
         Registers,
         "elaborate",
         "taken = write & self.off & ~self.start",
         "taken = write",
     ),
-    Broken("takes no whole octets", "Upload", 33, Registers, "elaborate", "(bits[:OCTET_SHIFT] == 0)", "1"),
+    Broken("takes no whole octets", "Upload", 34, Registers, "elaborate", "(bits[:OCTET_SHIFT] == 0)", "1"),
     Broken(
         "gives power too early",
         "Upload",
@@ -261,7 +261,7 @@ COPIES = (
     Broken(
         "keeps what was counted without power",
         "Upload",
-        22,
+        23,
         Upload,
         "elaborate",
         'reset_by(m, "weights", weights, modes.forget)',

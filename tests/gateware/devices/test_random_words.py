@@ -7,15 +7,20 @@ from collections.abc import Callable
 
 import pytest
 from amaranth import ClockDomain, Module
+from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
-from gateware.devices.random_words import DEPTH, RandomWords
+from gateware.devices.random_words import SAMPLE_CYCLES, RandomWords
+from gateware.hash import SharedSha256
+from gateware.hash.sha256 import STATE_WORDS
 from gateware.trng.full_entropy import FullEntropy
 from sim.noise import Noise
 
 PERIODS = {"sync": 0.8e-8, "control": 1.7e-8}
-WORDS = 3 * DEPTH
-LIMIT_CYCLES = 16_000
+WORDS = 2 * STATE_WORDS
+SAMPLED = 3
+"""Cycles of the control from one sample to the next."""
+LIMIT_CYCLES = 24_000
 SLOW = 7
 """A word is taken in so many cycles."""
 
@@ -24,6 +29,8 @@ def of_source(source: Noise) -> list[int]:
     """The words that `FullEntropy` makes of the same samples, each taken at once."""
     m = Module()
     m.submodules.source = dut = FullEntropy()
+    m.submodules.engine = engine = SharedSha256()
+    wiring.connect(m, dut.engine, engine.third)
     words: list[int] = []
 
     async def bench(ctx):
@@ -33,7 +40,7 @@ def of_source(source: Noise) -> list[int]:
             ctx.set(dut.sample, source.sample())
             if ctx.get(dut.o.valid):
                 words.append(ctx.get(dut.o.payload))
-            if len(words) == DEPTH:
+            if len(words) == STATE_WORDS:
                 return
             await ctx.tick()
 
@@ -50,15 +57,21 @@ def run(sample: Callable[[int], int], done: Callable[[list[int], bool], bool], e
     for domain in PERIODS:
         m.domains += ClockDomain(domain)
     m.submodules.dut = dut = RandomWords()
+    m.submodules.engine = engine = SharedSha256()
+    wiring.connect(m, dut.engine, engine.third)
+    assert SAMPLED * PERIODS["control"] >= SAMPLE_CYCLES * PERIODS["sync"]
     words: list[int] = []
     alarms: list[bool] = [False]
     ended: list[bool] = []
 
     async def noise(ctx):
-        ctx.set(dut.sample_valid, 1)
         for cycle in range(LIMIT_CYCLES):
             ctx.set(dut.sample, sample(cycle))
+            ctx.set(dut.sample_valid, 1)
             await ctx.tick("control")
+            ctx.set(dut.sample_valid, 0)
+            ctx.set(dut.sample, 0)
+            await ctx.tick("control").repeat(SAMPLED - 1)
             if ended:
                 return
 
@@ -87,7 +100,7 @@ def run(sample: Callable[[int], int], done: Callable[[list[int], bool], bool], e
 def test_words_are_those_of_the_source_in_order(every: int):
     samples = Noise(1)
     words, alarm = run(lambda _: samples.sample(), lambda found, _: len(found) == WORDS, every)
-    assert words[:DEPTH] == of_source(Noise(1)) and len({*words}) == WORDS and not alarm
+    assert words[:STATE_WORDS] == of_source(Noise(1)) and len({*words}) == WORDS and not alarm
 
 
 def test_a_source_that_is_stuck_is_an_alarm_and_gives_no_word():
@@ -95,8 +108,8 @@ def test_a_source_that_is_stuck_is_an_alarm_and_gives_no_word():
     assert alarm and not words
 
 
-def test_after_a_source_has_got_stuck_no_more_come_than_were_waiting():
-    samples, stuck = Noise(2), 6500
+def test_after_a_source_has_got_stuck_there_are_no_more():
+    samples, stuck = Noise(2), 1900
     at_alarm: list[int] = []
 
     def done(words: list[int], alarm: bool) -> bool:
@@ -104,5 +117,5 @@ def test_after_a_source_has_got_stuck_no_more_come_than_were_waiting():
             at_alarm.append(len(words))
         return False
 
-    words, alarm = run(lambda cycle: samples.sample() if cycle < stuck else 1, done, 1)
-    assert alarm and words and len(words) <= at_alarm[0] + DEPTH
+    words, alarm = run(lambda sample: samples.sample() if sample < stuck else 1, done, SLOW)
+    assert alarm and words and len(words) == at_alarm[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two users of one engine: each gets its own digests, whoever asks when."""
+"""Users of one engine: each gets its own digests, whoever asks when."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def block(message: bytes) -> list[int]:
 @pytest.mark.parametrize("seed", range(3))
 def test_each_user_gets_the_digests_of_its_own_messages(seed: int):
     dut = SharedSha256()
-    both_wanted: list[bool] = []
+    wanted: list[int] = []
+    ports = (dut.first, dut.second, dut.third)
 
     def user(port: Any, number: int) -> Any:
         random = Random(10 * seed + number)
@@ -46,8 +47,8 @@ def test_each_user_gets_the_digests_of_its_own_messages(seed: int):
                 while words:
                     ctx.set(port.i.valid, 1)
                     ctx.set(port.i.payload, {"word": words[0], "first": len(words) == BLOCK_WORDS})
-                    both_wanted.append(bool(ctx.get(dut.first.use) and ctx.get(dut.second.use)))
-                    assert not (ctx.get(dut.first.mine) and ctx.get(dut.second.mine))
+                    wanted.append(sum(ctx.get(one.use) for one in ports))
+                    assert sum(ctx.get(one.mine) for one in ports) <= 1
                     if ctx.get(port.i.ready):
                         assert ctx.get(port.mine)
                         words.pop(0)
@@ -66,10 +67,42 @@ def test_each_user_gets_the_digests_of_its_own_messages(seed: int):
 
     simulator = Simulator(dut)
     simulator.add_clock(PERIOD_S)
-    simulator.add_testbench(user(dut.first, 0))
-    simulator.add_testbench(user(dut.second, 1))
+    for number, port in enumerate(ports):
+        simulator.add_testbench(user(port, number))
     simulator.run()
-    assert any(both_wanted)
+    assert len(ports) in wanted
+
+
+def test_nothing_of_a_message_of_the_third_is_left_as_it_lets_go():
+    dut = SharedSha256()
+    left: dict[str, bool] = {}
+
+    async def bench(ctx: Any) -> None:
+        fresh = ctx.get(dut.first.state)
+        for name, port in (("second", dut.second), ("third", dut.third)):
+            ctx.set(port.use, 1)
+            ctx.set(port.i.valid, 1)
+            ctx.set(port.i.payload, {"word": 0x5A5A5A5A, "first": 1})
+            taken = 0
+            for _ in range(LIMIT_CYCLES):
+                ctx.set(port.i.valid, taken < BLOCK_WORDS)
+                taken += ctx.get(port.i.valid & port.i.ready)
+                await ctx.tick()
+                if taken == BLOCK_WORDS and not ctx.get(port.busy):
+                    break
+            assert ctx.get(dut.first.state) != fresh
+            ctx.set(port.use, 0)
+            await ctx.tick().repeat(3)
+            left[name] = ctx.get(dut.first.state) != fresh
+            ctx.set(dut.clear, 1)
+            await ctx.tick()
+            ctx.set(dut.clear, 0)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(PERIOD_S)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert left == {"second": True, "third": False}
 
 
 def test_every_flip_of_one_or_two_bits_is_a_fault():
@@ -85,7 +118,7 @@ def test_an_owner_that_does_not_exist_is_nobody():
     (register,) = mode_registers(fragment)
 
     async def bench(ctx: Any) -> None:
-        for port in (dut.first, dut.second):
+        for port in (dut.first, dut.second, dut.third):
             ctx.set(port.use, 1)
             ctx.set(port.i.valid, 1)
         await ctx.tick().repeat(3)
@@ -95,7 +128,7 @@ def test_an_owner_that_does_not_exist_is_nobody():
             if flipped in register.modes.values():
                 continue
             assert ctx.get(dut.fault)
-            for port in (dut.first, dut.second):
+            for port in (dut.first, dut.second, dut.third):
                 assert not ctx.get(port.mine) and not ctx.get(port.i.ready)
             await ctx.tick()
             assert ctx.get(dut.fault)

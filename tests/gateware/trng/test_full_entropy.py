@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from amaranth import Module
 from amaranth.hdl import MemoryData
+from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
 from custodes.model.health import STARTUP_SAMPLES
-from gateware.hash.sha256 import STATE_WORDS
+from gateware.hash import SharedSha256
+from gateware.hash.sha256 import INITIAL, STATE_WORDS, WORD_BITS
 from gateware.trng.full_entropy import FullEntropy
 from gateware.trng.health import HealthParameters
 from gateware.trng.trng import SEED_BITS
@@ -23,7 +25,7 @@ PERIOD_S = 1e-8
 LIMIT_CYCLES = 10_000
 SAMPLES = HealthParameters().conditioned_samples(SEED_BITS)
 DIGESTS = 3
-PAUSE = range(160, 240)
+PAUSE = range(160, 250)
 """Cycles in which no sample is taken, between two digests whose words are taken at once."""
 PASSED = 40
 """Cycles after the start-up test in which none is taken."""
@@ -33,6 +35,8 @@ def run(source: Noise, words: int, every: int = 1) -> tuple[list[int], bytes]:
     """Samples, one in each cycle, and what has been made of them."""
     m = Module()
     m.submodules.dut = dut = FullEntropy()
+    m.submodules.engine = engine = SharedSha256()
+    wiring.connect(m, dut.engine, engine.third)
     samples: list[int] = []
     made = bytearray()
 
@@ -73,6 +77,8 @@ def test_a_source_that_fails_the_startup_test_makes_nothing():
 def test_behind_an_alarm_nothing_is_offered_and_nothing_left(memories: list[MemoryData]):
     m = Module()
     m.submodules.dut = dut = FullEntropy()
+    m.submodules.engine = engine = SharedSha256()
+    wiring.connect(m, dut.engine, engine.third)
     noise = Noise(4)
 
     async def bench(ctx: Any) -> None:
@@ -96,6 +102,7 @@ def test_behind_an_alarm_nothing_is_offered_and_nothing_left(memories: list[Memo
             assert not ctx.get(dut.o.valid) and not ctx.get(dut.o.payload)
             await sample()
         assert not any(ctx.get(memories[0][at]) for at in range(memories[0].depth))
+        assert ctx.get(dut.engine.state) == sum(word << WORD_BITS * at for at, word in enumerate(reversed(INITIAL)))
         noise.stuck = None
         for _ in range(2 * STARTUP_SAMPLES):
             assert ctx.get(dut.alarm) and not ctx.get(dut.o.valid)
