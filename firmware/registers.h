@@ -3,7 +3,7 @@
 #ifndef CUSTODES_REGISTERS_H
 #define CUSTODES_REGISTERS_H
 
-// What the control CPU of a nic has besides that device's map.
+// What a control CPU has besides its device's map.
 // write: The next of the 16 big-endian words of a block. The CPU waits until it is taken.
 #define REG_SHA_WORD 0x20000000u
 // write: While not busy.

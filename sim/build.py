@@ -36,11 +36,14 @@ from gateware.devices.warden import Warden
 from sim import mutants, verilog
 from sim.mutants import Mutants
 from sim.nic import design_digest, simulated_nic
+from sim.sng import UNITS as SNG_UNITS
+from sim.sng import simulated_sng
 from sim.top import FlatTop
 
 HERE = Path(__file__).parent
 COMMON = ("device.hpp", "device.cpp")
 DATAPATH = ("bus.hpp", "datapath.cpp")
+CONTROL = ("control.hpp", "flash.hpp", "noise.hpp", "uart.hpp")
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 YOSYS_PASSES = (
     "proc; flatten; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect; opt_clean -purge; splitnets -driver; "
@@ -85,12 +88,21 @@ def _gateway(lanes: int) -> wiring.Component:
     return Gateway(lanes, off_cycles=SIMULATED_OFF_CYCLES)
 
 
-def _nic(lanes: int) -> wiring.Component:
+def _rom() -> bytes:
     try:
-        rom = image.build().data
+        return image.build().data
     except image.FirmwareError as error:
         raise BuildError(str(error)) from None
+
+
+def _nic(lanes: int) -> wiring.Component:
+    rom = _rom()
     return simulated_nic(lanes, rom, design_digest(rom))
+
+
+def _sng(lanes: int) -> wiring.Component:
+    rom = _rom()
+    return simulated_sng(lanes, rom, design_digest(rom, SNG_UNITS), SIMULATED_OFF_CYCLES)
 
 
 DEVICES = {
@@ -98,8 +110,9 @@ DEVICES = {
     "scrubber": Kind(_scrubber, DATAPATH),
     "border": Kind(Border, ("bus.hpp", "border.cpp")),
     "processor": Kind(Processor, DATAPATH),
-    "gateway": Kind(_gateway, ("bus.hpp", "gateway.cpp")),
-    "nic": Kind(_nic, ("flash.hpp", "noise.hpp", "uart.hpp", "nic.cpp"), (PICORV32,)),
+    "gateway": Kind(_gateway, ("bus.hpp", "gateway.hpp", "gateway.cpp")),
+    "nic": Kind(_nic, (*CONTROL, "nic.cpp"), (PICORV32,)),
+    "sng": Kind(_sng, (*CONTROL, "gateway.hpp", "sng.cpp"), (PICORV32,)),
 }
 
 

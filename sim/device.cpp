@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the host can do with every kind of device. See README.md of this folder.
+//
+// From the command line: TAMPER, whether there is a `tamper` input.
 
 #include "device.hpp"
 
@@ -76,6 +78,10 @@ int64_t custodes_run(Device* device, uint64_t cycles) {
 void custodes_step(Device* device, uint64_t cycles) {
     while (cycles--) device->step();
 }
+
+#if TAMPER
+void custodes_tamper(Device* device, uint32_t level) { device->top->tamper = level != 0; }
+#endif
 
 #if MUTANTS
 // From now on the device is its mutant of that number, or itself: 0.

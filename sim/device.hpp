@@ -77,6 +77,7 @@ struct Device {
 #endif
     Direction directions[2];
     uint64_t cycles = 0, random = 1;
+    uint64_t stirred = 0;  // the cycle in which something moved last, or a register was asked for, where it matters
     unsigned idle = 0, stall = 0;  // of 256: how often a port pauses
     bool rule_broken = false;
 
@@ -193,6 +194,9 @@ struct Device {
             count += d.waiting.size() + (d.entered - d.judged) + (d.forwarded > d.left ? d.forwarded - d.left : 0);
         return count;
     }
+
+    // Whether there is something to do, but for registers.
+    virtual bool awake() const { return outstanding(); }
 
     // One cycle, and of whatever other clock there is as many as go with it.
     virtual void step() { step_datapath(); }

@@ -2,6 +2,7 @@
 """The whole processor as it is simulated: with the firmware, and with a secret that is none."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from gateware.devices.nic import Nic
@@ -14,10 +15,10 @@ UNKNOWN = bytes(32)
 """The build id of a design that is not told its own."""
 
 
-def design_digest(rom: bytes) -> bytes:
-    """SHA-256 of the sources that a simulated device is made of."""
+def design_digest(rom: bytes, units: Iterable[str] = UNITS) -> bytes:
+    """SHA-256 of the sources, in these folders, that a simulated device is made of."""
     digest = hashlib.sha256(rom)
-    for unit in UNITS:
+    for unit in units:
         for path in sorted((GATEWARE / unit).rglob("*.py")):
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.digest()
@@ -25,4 +26,4 @@ def design_digest(rom: bytes) -> bytes:
 
 def simulated_nic(lanes: int, rom: bytes, build_id: bytes = UNKNOWN) -> Nic:
     """Raises `ValueError` where the ROM is too small."""
-    return Nic(lanes, rom, SECRET, build_id, hash_domain="hash")
+    return Nic(lanes, rom, SECRET, build_id, hash_domain="digest")

@@ -19,7 +19,8 @@ from custodes.gateway_registers import (
     UPLOAD_BASE,
 )
 from custodes.maps import GATEWAY
-from custodes.register_map import DATAPATH_WORDS
+from custodes.processor_registers import COMMAND, COMMAND_SHIFT, STATUS, STATUS_REFUSED, Command
+from custodes.register_map import DATAPATH_WORDS, RegisterMap
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.devices.warden import Warden
 from gateware.hash import EngineSignature, SharedSha256
@@ -46,23 +47,26 @@ class Gateway(wiring.Component):
         flows, slots, slot_bytes: see `Sampler`.
         off_cycles: see `Upload`.
         opens: whether weights may come sealed, for which a session must open them.
+        registers: the map of the device, which `GATEWAY_MAP` tells of.
 
     Members:
         i_server, o_server; i_world, o_world; o_recomputer: frame streams.
         verdict_server, verdict_world: what the scrubbers make of each frame that came in there and was let as far, see
             `JUDGED`.
-        bus: registers of `custodes.maps.GATEWAY`; what is read is right 6 cycles after the address has come to rest.
+        bus: registers of that map, but for those of control; what is read is right 6 cycles after the address has come to
+            rest.
         random, random_alarm: see `Sampler`; and that the noise source of the words has failed, which takes the power.
         engine: of the third user, see `SharedSha256`.
-        tamper: somebody tampers: see `Session`; and the server's power is cut.
+        tamper: somebody tampers: see `Session`; and the server has no power until a reset, as after a `Command.TAMPER`.
         power: of the server.
         serving: frames pass.
-        alarm: a unit has failed.
+        alarm: a unit has failed, there are no random words, or somebody tampers.
+        fault: a unit holds a state that does not exist, a cycle later.
 
     As the server loses its power, the scrubbers forget what they admit, but for their tables of addresses, and the sampler
     everything; nothing comes to them until it serves again. A frame that is under way then ends with ``error`` at every
-    port. Sessions and how weights come can be set while there is no power, the scrubbers until the server serves. A reset
-    lasts 4 cycles at least.
+    port. Sessions and how weights come can be set while there is no power, the scrubbers until the server serves; what a
+    session is told later is refused. A reset lasts 4 cycles at least.
     """
 
     i_server: stream.Interface
@@ -80,6 +84,7 @@ class Gateway(wiring.Component):
     power: Signal
     serving: Signal
     alarm: Signal
+    fault: Signal
 
     def __init__(
         self,
@@ -89,11 +94,13 @@ class Gateway(wiring.Component):
         slot_bytes: int = 4096,
         off_cycles: int = OFF_CYCLES,
         opens: bool = True,
+        registers: RegisterMap = GATEWAY,
     ) -> None:
         self.lanes = lanes
         self.sampler = Sampler(lanes, flows, slots, slot_bytes)
         self.off_cycles = off_cycles
         self.opens = opens
+        self.registers = registers
         frames = FrameSignature(lanes)
         super().__init__(
             {
@@ -112,6 +119,7 @@ class Gateway(wiring.Component):
                 "power": Out(1),
                 "serving": Out(1),
                 "alarm": Out(1),
+                "fault": Out(1),
             }
         )
 
@@ -167,10 +175,15 @@ class Gateway(wiring.Component):
         wiring.connect(m, to_recomputer.o, wiring.flipped(self.o_recomputer))
         wiring.connect(m, warden.verdict_cluster, wiring.flipped(self.verdict_server))
         wiring.connect(m, warden.verdict_world, wiring.flipped(self.verdict_world))
-        failed = Signal()
-        m.d.sync += failed.eq(
-            upload.fault | sampler.fault | session.fault | engine.fault | self.tamper | self.random_alarm
-        )
+        failed, stops, stopped = Signal(), Signal(), Signal()
+        # SEC_CM: GATEWAY.STOPPED
+        with m.If(self.tamper | stops):
+            m.d.sync += stopped.eq(1)
+        faulty = upload.fault | sampler.fault | session.fault | engine.fault
+        m.d.sync += [
+            self.fault.eq(faulty),
+            failed.eq(faulty | self.tamper | stopped | self.random_alarm),
+        ]
         m.d.comb += [
             session.tamper.eq(self.tamper),
             upload.alarm.eq(failed),
@@ -178,7 +191,7 @@ class Gateway(wiring.Component):
             self.serving.eq(upload.serving),
             self.alarm.eq(failed),
         ]
-        self._registers(m, sealed, upload, sampler, session, warden)
+        m.d.comb += stops.eq(self._registers(m, sealed, upload, sampler, session, warden))
         return m
 
     def _slice(self, m: Module, name: str, forgotten: Signal, given: stream.Interface, taken: stream.Interface) -> None:
@@ -212,13 +225,21 @@ class Gateway(wiring.Component):
 
     def _registers(
         self, m: Module, sealed: Signal, upload: Upload, sampler: Sampler, session: Session, warden: Warden
-    ) -> None:
-        """Keys, and how weights come, are what they are as the server gets power; the policy, as it serves."""
+    ) -> Signal:
+        """Keys, and how weights come, are what they are as the server gets power; the policy, as it serves. Returns whether
+        the session is told to stop, which it may be at any time."""
         bus, own = self.bus, Signal(32)
+        commands, stops, denied = Signal(), Signal(), Signal()
+        m.d.comb += [
+            commands.eq(bus.write & (bus.address == COMMAND)),
+            stops.eq(commands & (bus.write_data >> COMMAND_SHIFT == Command.TAMPER)),
+        ]
+        with m.If(commands):
+            m.d.sync += denied.eq(upload.power & ~stops)
         page = bus.address // PAGE_WORDS
         above = (bus.address >= SCRUBBER_BASE) & (bus.address < UPLOAD_BASE)
         units = [
-            (session.bus, bus.address < DATAPATH_WORDS, 0, ~upload.power),
+            (session.bus, bus.address < DATAPATH_WORDS, 0, ~upload.power | stops),
             (warden.bus, above, SCRUBBER_BASE, ~upload.serving),
             (upload.bus, page == UPLOAD_BASE // PAGE_WORDS, UPLOAD_BASE, Const(1)),
             (sampler.bus, page == SAMPLER_BASE // PAGE_WORDS, SAMPLER_BASE, Const(1)),
@@ -235,7 +256,7 @@ class Gateway(wiring.Component):
             with m.Case(GATEWAY_BLOCK.address("GATEWAY_IDENTITY")):
                 m.d.comb += own.eq(GATEWAY_IDENTITY_VALUE)
             with m.Case(GATEWAY_BLOCK.address("GATEWAY_MAP")):
-                m.d.comb += own.eq(int.from_bytes(GATEWAY.digest[:4], "little"))
+                m.d.comb += own.eq(int.from_bytes(self.registers.digest[:4], "little"))
             with m.Case(GATEWAY_BLOCK.address("SEALED")):
                 m.d.comb += own.eq(sealed)
                 with m.If(bus.write & ~upload.power):
@@ -246,5 +267,8 @@ class Gateway(wiring.Component):
         for unit, chosen, *_ in units:
             with m.If(chosen):
                 m.d.sync += bus.read_data.eq(unit.read_data)
+        with m.If(denied & (bus.address == STATUS)):
+            m.d.sync += bus.read_data.eq(session.bus.read_data | STATUS_REFUSED)
         with m.If(page == GATEWAY_BASE // PAGE_WORDS):
             m.d.sync += bus.read_data.eq(own)
+        return stops

@@ -103,7 +103,7 @@ class Firmware:
             raise _nonsense(Request.IDENTIFY)
         nic, digest, state = self.nic, self.provisioning_digest(), self.nic.lifecycle
         signed = [IDENTITY_CONTEXT, challenge, key, agreement, state]
-        signed += [nic.map_digest, nic.build_id, nic.rom_digest, digest]
+        signed += [nic.registers.map.digest, nic.build_id, nic.rom_digest, digest]
         try:
             Ed25519PublicKey.from_public_bytes(key).verify(signature, encode(signed))
         except (InvalidSignature, ValueError):

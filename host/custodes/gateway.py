@@ -23,7 +23,7 @@ from custodes.gateway_registers import (
     UploadOrder,
 )
 from custodes.link import Link
-from custodes.maps import GATEWAY
+from custodes.maps import GATEWAY, GATEWAYS
 from custodes.policy import Policy
 from custodes.processor import Processor
 from custodes.processor_registers import words
@@ -91,13 +91,19 @@ class Gateway(Processor):
     def __init__(self, link: Link) -> None:
         super().__init__(link)
         self.registers = Registers(link, GATEWAY)
-        identity = self.registers.read("GATEWAY_IDENTITY")
+        try:
+            identity = self.registers.read("GATEWAY_IDENTITY")
+        except RefusedError:
+            raise DeviceError("the device is no gateway: it has no register where one says so") from None
         if identity != GATEWAY_IDENTITY_VALUE:
             raise DeviceError(
                 f"the device is no gateway: its identity is {identity:#010x}, not {GATEWAY_IDENTITY_VALUE:#010x}"
             )
-        if self.registers.read("GATEWAY_MAP") != int.from_bytes(GATEWAY.digest[:4], "little"):
+        told = self.registers.read("GATEWAY_MAP")
+        known = next((known for known in GATEWAYS if int.from_bytes(known.digest[:4], "little") == told), None)
+        if known is None:
             raise DeviceError("the device was built from another version than this host; run `make sim` again")
+        self.registers = Registers(link, known)
 
     @property
     def mode(self) -> Mode:
@@ -140,6 +146,10 @@ class Gateway(Processor):
         registers.write("UPLOAD_COMMAND", UploadOrder.START)
         if self.mode is Mode.OFF:
             raise self.off()
+
+    def take_sealed(self, sealed: bool) -> None:
+        """Whether weights come as MACsec, for a receive channel of the sessions; it stays so while the server has power."""
+        self.registers.write("SEALED", int(sealed))
 
     def stop(self) -> None:
         """Take power from the server; all is forgotten."""

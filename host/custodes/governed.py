@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processors that frames can be sent through: blank ones take raw keys, operational ones wrapped keys from governors."""
+"""Devices that frames can be sent through: blank ones take raw keys, operational ones wrapped keys from governors."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from pathlib import Path
 from custodes.device import opened
 from custodes.errors import DeviceError, KeysError, UsageError
 from custodes.firmware import Firmware
+from custodes.gateway import Gateway
 from custodes.keys import Keys
 from custodes.lifecycle import Lifecycle
 from custodes.link import Link
+from custodes.maps import SNG
 from custodes.nic import Nic, is_nic, tampered
 from custodes.processor import Processor
 from custodes.provisioner import Signers, install
 from custodes.provisioning import Provisioning
+
+UNSIGNED = "the device is operational: say --provisioning, and --governor-key for each who signs"
 
 
 class GovernedProcessor(Processor):
@@ -56,7 +60,7 @@ class GovernedProcessor(Processor):
         elif state is not Lifecycle.OPERATIONAL:
             raise DeviceError(f"the device is {state.name.lower()}: it takes no session keys")
         elif self._provisioning is None or self._signers is None:
-            raise UsageError("the device is operational: say --provisioning, and --governor-key for each who signs")
+            raise UsageError(UNSIGNED)
         else:
             _same_channels(keys, self._provisioning)
             install(Firmware(self._nic), self._provisioning, keys, self._signers, told=self._told)
@@ -87,3 +91,72 @@ def open_governed(
         return GovernedProcessor(Nic(link), provisioning, signers, told) if is_nic(link) else Processor(link)
 
     return opened(processor, name, lanes, waveform)
+
+
+class GovernedGateway(Gateway):
+    """A gateway with control; it has booted, or cannot.
+
+    Args:
+        provisioning: what the device was provisioned with: then it gets keys only if it proves to be that device.
+        signers: private keys of its governors.
+        replace, told: see `custodes.provisioner.install`.
+    """
+
+    def __init__(
+        self,
+        nic: Nic,
+        provisioning: Provisioning | None = None,
+        signers: Signers | None = None,
+        replace: bool = False,
+        told: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        nic.booted()
+        super().__init__(nic.link)
+        self._nic = nic
+        self._provisioning, self._signers = provisioning, signers
+        self._replace, self._told = replace, told
+
+    def load(self, keys: Keys) -> None:
+        """Put keys into the device: wrapped, and on the governors' order, once it has proved who it is and what it is made
+        of. Without a provisioning they are raw, for a blank device.
+
+        Raises:
+            DeviceError: it is another device, or in no state to take keys, or refuses. It has been given none.
+            KeysError: the device has no such channel, or a key there already.
+            UsageError: the governors' keys are missing.
+        """
+        state = self._nic.booted()
+        if state is Lifecycle.TAMPERED:
+            raise DeviceError(tampered(self._nic.alarms))
+        if self._provisioning is None:
+            if state is Lifecycle.OPERATIONAL:
+                raise UsageError(UNSIGNED)
+            super().load(keys)
+        elif self._signers is None:
+            raise UsageError(UNSIGNED)
+        else:
+            # SEC_CM: WEIGHTS.KEY_ATTESTED
+            firmware = Firmware(self._nic)
+            install(firmware, self._provisioning, keys, self._signers, self._replace, self._told)
+
+
+def open_governed_gateway(
+    name: str,
+    lanes: int = 1,
+    provisioning: Provisioning | None = None,
+    signers: Signers | None = None,
+    replace: bool = False,
+    told: Callable[[str], None] = lambda line: None,
+) -> AbstractContextManager[Gateway]:
+    """Open any gateway by name for the length of a block, as `custodes.device.opened` describes; `DeviceError` where there
+    is a provisioning, and it has no control that could prove anything."""
+
+    def gateway(link: Link) -> Gateway:
+        found = Gateway(link)
+        if found.registers.map is SNG:
+            return GovernedGateway(Nic(link), provisioning, signers, replace, told)
+        if provisioning is not None:
+            raise DeviceError("the device is a gateway without control: it cannot prove who it is")
+        return found
+
+    return opened(gateway, name, lanes)

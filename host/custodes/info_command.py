@@ -25,7 +25,7 @@ from custodes.mailbox import Item
 from custodes.nic import Nic
 from custodes.policy import MAX_ADDRESSES, Policy
 from custodes.processor import Processor
-from custodes.recognition import recognised
+from custodes.recognition import map_of, recognised
 from custodes.registers import IDENTITY
 from custodes.table import PASSED, SCRUBBED
 
@@ -47,7 +47,7 @@ def info(
     """Show the version, and what a device is and does.
 
     Of a warden: the policy's defaults and the rows of the scrub table; of a processor: its cipher suites and limits; of a
-    whole network card also its lifecycle, what it was built from, what it is provisioned with, and who it is; of a gateway
+    device with control also its lifecycle, what it was built from, what it is provisioned with, and who it is; of a gateway
     what it does with its server.
     """
     display = screen(quiet, verbose)
@@ -56,9 +56,10 @@ def info(
         if isinstance(found, Nic):
             wait("the device proves who it is" if prove else "the device answers")
             found.booted()
-        does = _warden_facts(found) if isinstance(found, Warden) else _processor_facts(found)
+        gateway = Gateway(found.link) if "GATEWAY_IDENTITY" in map_of(found) else None
+        does = _warden_facts(found) if isinstance(found, Warden) else _processor_facts(gateway or found)
         does |= _nic_facts(found, prove) if isinstance(found, Nic) else {}
-        does |= _gateway_facts(found) if isinstance(found, Gateway) else {}
+        does |= _gateway_facts(gateway) if gateway else {}
     facts = {
         "version": version(),
         "device": {"name": device, "identity": f"{identity:#010x}", "lanes": lanes},

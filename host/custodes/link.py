@@ -49,6 +49,7 @@ DIALECTS = {
     "processor": Dialect(Side, (Sealing, Opening)),
     "gateway": Dialect(GatewayPort, (Reason, Reason)),
     "nic": Dialect(Side, (Sealing, Opening)),
+    "sng": Dialect(GatewayPort, (Reason, Reason)),
 }
 
 
@@ -103,8 +104,8 @@ class Link(abc.ABC):
 
 def open_link(name: str, lanes: int = 1, waveform: Path | None = None) -> Link:
     """Open a device by name. ``sim:`` and a key of `DIALECTS` is a verilated device with ``lanes`` bytes per beat;
-    ``sim:nic:FILE`` keeps its flash in that file. ``serial:PORT`` is the device at a serial port, ``serial:PORT@BAUD`` at a
-    higher rate.
+    ``sim:nic:FILE`` and ``sim:sng:FILE`` keep their flash in that file. ``serial:PORT`` is the device at a serial port,
+    ``serial:PORT@BAUD`` at a higher rate.
 
     Args:
         waveform: record every signal into this VCD file, which is slow.
@@ -126,10 +127,11 @@ def open_link(name: str, lanes: int = 1, waveform: Path | None = None) -> Link:
     from custodes.simgateway import SimGateway
     from custodes.simlink import SimLink, lanes_of
     from custodes.simnic import SimNic
+    from custodes.simsng import SimSng
 
     which, _, flash = which.partition(":")
-    if which == "nic" and lanes == 1:
-        return SimNic(Path(flash) if flash else None, waveform)
+    if which in ("nic", "sng") and lanes in lanes_of(which):
+        return (SimNic if which == "nic" else SimSng)(Path(flash) if flash else None, waveform)
     if which == "gateway" and lanes in lanes_of(which):
         return SimGateway(lanes, waveform)
     if which == "border" and lanes in lanes_of(which):

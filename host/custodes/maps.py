@@ -37,5 +37,13 @@ GATEWAY = RegisterMap(
     "The gateway: sessions, scrubbers, upload and sampler, and on a board its serial link.",
     (PROCESSOR_BLOCK, BORDER_CONTROL_BLOCK, SCRUBBER_BLOCK, UPLOAD_BLOCK, SAMPLER_BLOCK, GATEWAY_BLOCK),
 )
-FIRMWARE = RegisterMap("firmware", "What the control CPU of a nic has besides that device's map.", (FIRMWARE_BLOCK,))
-MAPS = (WARDEN, BORDER, PROCESSOR, NIC, GATEWAY, FIRMWARE)
+SNG = RegisterMap(
+    "sng",
+    "The whole gateway, as its host sees it: sessions, control, scrubbers, upload and sampler.",
+    (PROCESSOR_BLOCK, CONTROL_BLOCK, SCRUBBER_BLOCK, UPLOAD_BLOCK, SAMPLER_BLOCK, GATEWAY_BLOCK),
+)
+FIRMWARE = RegisterMap("firmware", "What a control CPU has besides its device's map.", (FIRMWARE_BLOCK,))
+MAPS = (WARDEN, BORDER, PROCESSOR, NIC, GATEWAY, SNG, FIRMWARE)
+CONTROLLED = (NIC, SNG)
+"""Of devices with control."""
+GATEWAYS = (GATEWAY, SNG)

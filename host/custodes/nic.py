@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, TypeVar
 
 from custodes.accessors import ALL_ONES, Registers
@@ -24,7 +25,7 @@ from custodes.errors import DeviceError, RefusedError
 from custodes.lifecycle import Alarm, Lifecycle
 from custodes.link import Link
 from custodes.mailbox import Request, Status
-from custodes.maps import NIC
+from custodes.maps import CONTROLLED, NIC
 
 PATIENCE_S = 600.0
 """How long the firmware may take: a simulated CPU needs half a minute, and more on a busy machine, where a real one needs
@@ -76,11 +77,14 @@ class FirmwareError(DeviceError):
 
 
 class Nic:
-    """A device with control that has said who it is.
+    """A device with control that has said who it is: a network card, or a gateway.
 
     Args:
         patience_s: after this many seconds without an answer the firmware is given up.
         waiting: called again and again while it is waited for, with the request.
+
+    Members:
+        registers: all that it has, by name.
 
     Raises:
         DeviceError: what answers is no such device, or is of another version.
@@ -98,25 +102,29 @@ class Nic:
             raise DeviceError(
                 f"the device has no control: it reads {identity:#010x} where {CONTROL_IDENTITY_VALUE:#010x} should be"
             )
-        if self.map_digest != NIC.digest:
+        digest = self.map_digest
+        known = next((known for known in CONTROLLED if known.digest == digest), None)
+        if known is None:
+            ours = " or ".join(known.digest.hex()[:16] for known in CONTROLLED)
             raise DeviceError(
-                f"the device has another register map than this host: {self.map_digest.hex()[:16]}, not "
-                f"{NIC.digest.hex()[:16]}; use the host that belongs to its build"
+                f"the device has another register map than this host: {digest.hex()[:16]}, not {ours};"
+                " use the host that belongs to its build"
             )
+        self.registers = Registers(link, known)
 
     @property
     def map_digest(self) -> bytes:
         """SHA-256 of the register map of the device."""
         return self.registers.octets("MAP_DIGEST")
 
-    @property
+    @cached_property
     def build_id(self) -> bytes:
-        """SHA-256 of the design."""
+        """SHA-256 of the design: read once, so that what is looked at is what the device must prove."""
         return self.registers.octets("BUILD_ID")
 
-    @property
+    @cached_property
     def rom_digest(self) -> bytes:
-        """SHA-256 of the firmware."""
+        """SHA-256 of the firmware, likewise."""
         return self.registers.octets("ROM_DIGEST")
 
     @property

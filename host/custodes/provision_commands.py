@@ -37,6 +37,8 @@ GovernorKeyOption = Annotated[
     ),
 ]
 
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Zeroise keys that are there already first.")]
+
 
 def governor_keys(paths: list[Path] | None, provisioning: Provisioning, *others: Path) -> Signers:
     """The keys of the governors who sign; raises `UsageError` where standard input is to be two things."""
@@ -150,7 +152,7 @@ def key(
     ],
     provisioning_file: ProvisioningOption,
     governor_key: GovernorKeyOption = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Zeroise keys that are there already first.")] = False,
+    replace: ReplaceOption = False,
     device: NicOption = NIC_DEVICE,
     timeout: PatienceOption = PATIENCE_S,
     as_json: JsonOption = False,

@@ -7,7 +7,7 @@ from custodes.border import Border, is_border
 from custodes.device import Warden
 from custodes.gateway import Gateway, is_gateway
 from custodes.link import Link
-from custodes.maps import BORDER, GATEWAY, NIC, PROCESSOR, WARDEN
+from custodes.maps import BORDER, PROCESSOR, SNG, WARDEN
 from custodes.nic import Nic, is_nic
 from custodes.processor import Processor
 from custodes.processor_registers import IDENTITY_VALUE as PROCESSOR_IDENTITY
@@ -20,7 +20,8 @@ def recognised(link: Link) -> Warden | Processor | Nic:
     if link.read(IDENTITY) != PROCESSOR_IDENTITY:
         return Border(link) if is_border(link) else Warden(link)
     if is_gateway(link):
-        return Gateway(link)
+        gateway = Gateway(link)
+        return Nic(link) if gateway.registers.map is SNG else gateway
     return Nic(link) if is_nic(link) else Processor(link)
 
 
@@ -28,9 +29,9 @@ def map_of(device: Warden | Processor | Nic) -> RegisterMap:
     """The registers that a device has."""
     if isinstance(device, Border):
         return BORDER
-    if isinstance(device, Gateway):
-        return GATEWAY
-    return NIC if isinstance(device, Nic) else PROCESSOR if isinstance(device, Processor) else WARDEN
+    if isinstance(device, Gateway | Nic):
+        return device.registers.map
+    return PROCESSOR if isinstance(device, Processor) else WARDEN
 
 
 def roused(link: Link) -> Warden | Processor | Nic:

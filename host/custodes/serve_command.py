@@ -12,7 +12,7 @@ from custodes.command_line import QuietOption, VerboseOption, command, ended, sc
 from custodes.errors import UsageError
 from custodes.link import open_link
 from custodes.pty_server import PtyServer
-from custodes.simnic import CLOCK_HZ, SimNic
+from custodes.simnic import CLOCK_HZ, SimControl
 
 
 @command
@@ -33,7 +33,7 @@ def serve(
     """
     display = screen(quiet, verbose)
     with ended() as stopping, open_link(device) as opened:
-        if not isinstance(opened, SimNic):
+        if not isinstance(opened, SimControl):
             raise UsageError(f"{device} has no UART: serve sim:nic")
         with PtyServer(opened, CLOCK_HZ, link) as server:
             display.result(server.path)

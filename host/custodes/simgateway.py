@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verilated gateway as a `Link`: frames go in at two ports, and leave at three."""
+"""Verilated gateways as a `Link`: frames go in at two ports, and leave at three."""
 
 from __future__ import annotations
 
@@ -17,18 +17,8 @@ WAIT_CYCLES = 1 << 12
 """That pass in the device where its host waits."""
 
 
-class SimGateway(SimLink):
-    """The verilated gateway.
-
-    Args:
-        lanes, waveform, library: as of `SimLink`; 1 or 8 lanes.
-
-    Raises:
-        DeviceError: not built; from methods: the device breaks a rule.
-    """
-
-    def __init__(self, lanes: int = 1, waveform: Path | None = None, library: Path | None = None) -> None:
-        super().__init__("gateway", lanes, waveform, library)
+class SimPorts(SimLink):
+    """The ports of a verilated gateway, with or without control. Raises `DeviceError` where it breaks a rule."""
 
     @property
     def power(self) -> bool:
@@ -63,6 +53,20 @@ class SimGateway(SimLink):
 
     def outcomes(self, frames: Sequence[Ingress[Any]]) -> NoReturn:
         self.exchange(frames)
+
+
+class SimGateway(SimPorts):
+    """The verilated gateway without control.
+
+    Args:
+        lanes, waveform, library: as of `SimLink`; 1 or 8 lanes.
+
+    Raises:
+        DeviceError: not built; from methods: the device breaks a rule.
+    """
+
+    def __init__(self, lanes: int = 1, waveform: Path | None = None, library: Path | None = None) -> None:
+        super().__init__("gateway", lanes, waveform, library)
 
     def wait(self, seconds: float) -> None:
         self.step(WAIT_CYCLES)

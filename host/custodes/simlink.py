@@ -49,6 +49,26 @@ _BUS: dict[str, tuple[Any, list[Any]]] = {
 }
 _TAMPER: dict[str, tuple[Any, list[Any]]] = {"custodes_tamper": (None, [_device, _u32])}
 _words = ctypes.POINTER(_u32)
+_GATEWAY: dict[str, tuple[Any, list[Any]]] = {
+    "custodes_power": (_u32, [_device]),
+    "custodes_unplug": (None, [_device, _u32]),
+    "custodes_word": (None, [_device, _u32]),
+    "custodes_unsent": (_u64, [_device]),
+    "custodes_left": (_i64, [_device, _u32, ctypes.c_char_p, _u64]),
+}
+_CONTROL: dict[str, tuple[Any, list[Any]]] = {
+    "custodes_access": (_i32, [_device, _u32, _u32, _words]),
+    "custodes_step_control": (None, [_device, _u64]),
+    "custodes_control_cycles": (_u64, [_device]),
+    "custodes_noise": (None, [_device, _u64, _u32, _u32, _i32]),
+    "custodes_uart": (None, [_device, ctypes.c_double]),
+    "custodes_uart_send": (None, [_device, _bytes, _u32]),
+    "custodes_uart_unsent": (_u32, [_device]),
+    "custodes_uart_receive": (_u32, [_device, _bytes, _u32]),
+    "custodes_flash_size": (_u32, []),
+    "custodes_flash_load": (None, [_device, _u32, _bytes, _u32]),
+    "custodes_flash_save": (None, [_device, _u32, _bytes, _u32]),
+}
 _OWN_PROTOTYPES: dict[str, dict[str, tuple[Any, list[Any]]]] = {
     "warden": _BUS,
     "scrubber": _BUS,
@@ -59,32 +79,12 @@ _OWN_PROTOTYPES: dict[str, dict[str, tuple[Any, list[Any]]]] = {
         "custodes_left": (_i64, [_device, _u32, ctypes.POINTER(_u64), ctypes.c_char_p, _u64]),
     },
     "processor": _BUS | _TAMPER,
-    "gateway": _BUS
-    | _TAMPER
-    | {
-        "custodes_power": (_u32, [_device]),
-        "custodes_unplug": (None, [_device, _u32]),
-        "custodes_word": (None, [_device, _u32]),
-        "custodes_unsent": (_u64, [_device]),
-        "custodes_left": (_i64, [_device, _u32, ctypes.c_char_p, _u64]),
-    },
-    "nic": _TAMPER
-    | {
-        "custodes_access": (_i32, [_device, _u32, _u32, _words]),
-        "custodes_step_control": (None, [_device, _u64]),
-        "custodes_control_cycles": (_u64, [_device]),
-        "custodes_noise": (None, [_device, _u64, _u32, _u32, _i32]),
-        "custodes_uart": (None, [_device, ctypes.c_double]),
-        "custodes_uart_send": (None, [_device, _bytes, _u32]),
-        "custodes_uart_unsent": (_u32, [_device]),
-        "custodes_uart_receive": (_u32, [_device, _bytes, _u32]),
-        "custodes_flash_size": (_u32, []),
-        "custodes_flash_load": (None, [_device, _u32, _bytes, _u32]),
-        "custodes_flash_save": (None, [_device, _u32, _bytes, _u32]),
-    },
+    "gateway": _BUS | _TAMPER | _GATEWAY,
+    "nic": _TAMPER | _CONTROL,
+    "sng": _TAMPER | _CONTROL | _GATEWAY,
 }
 """Functions that not every device has."""
-_OWN_LANES = {"nic": (1,), "border": (1, 8), "gateway": (1, 8)}
+_OWN_LANES = {"nic": (1,), "sng": (1,), "border": (1, 8), "gateway": (1, 8)}
 
 
 def lanes_of(which: str) -> tuple[int, ...]:

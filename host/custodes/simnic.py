@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated device ``nic`` as a `Link`, and what is at its pins: flash, noise source, UART."""
+"""Simulated devices with control as a `Link`, and what is at its pins: flash, noise source, UART."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ NOISE_PARTS = 1 << 16
 NOISE_SEED = 0x9E3779B97F4A7C15
 
 
-class SimNic(SimLink):
-    """The verilated processor with its control.
+class SimControl(SimLink):
+    """A verilated device with control.
 
     Args:
+        which: ``nic`` or ``sng``.
         flash: a file that the end of the flash is loaded from, where it exists, and saved into when the device is closed;
             without one, the flash is blank, and forgotten.
         waveform, library: see `SimLink`.
@@ -32,8 +33,8 @@ class SimNic(SimLink):
         RefusedError: from `read` and `write`.
     """
 
-    def __init__(self, flash: Path | None = None, waveform: Path | None = None, library: Path | None = None) -> None:
-        super().__init__("nic", 1, waveform, library)
+    def __init__(self, which: str, flash: Path | None, waveform: Path | None, library: Path | None) -> None:
+        super().__init__(which, 1, waveform, library)
         self._file = flash
         self._flash_at = self._library.custodes_flash_size() - FLASH_BYTES
         if flash is not None:
@@ -138,3 +139,10 @@ class SimNic(SimLink):
         except OSError as error:
             staged.unlink(missing_ok=True)
             raise DeviceError(f"{path}: cannot write the flash: {error.strerror}") from None
+
+
+class SimNic(SimControl):
+    """The verilated processor with its control; see `SimControl`."""
+
+    def __init__(self, flash: Path | None = None, waveform: Path | None = None, library: Path | None = None) -> None:
+        super().__init__("nic", flash, waveform, library)

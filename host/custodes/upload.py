@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from custodes.errors import CaptureError
+from custodes.errors import CaptureError, KeysError, UsageError
 from custodes.gateway import Gateway
 from custodes.gateway_formats import ETHERTYPE, UPLOAD_BYTES, Kind
 from custodes.gateway_registers import GatewayPort, Mode
+from custodes.keys import Keys
 from custodes.link import Ingress
-from custodes.simgateway import SimGateway
+from custodes.model.session import Sealer
+from custodes.simgateway import SimPorts
 from custodes.upload_time import BLOCK_BYTES, BLOCK_CYCLES
 from custodes.weights_manifest import Manifest, Told
 
@@ -31,7 +33,7 @@ def frame_cycles(frame: bytes) -> int:
     return len(frame) * BLOCK_CYCLES // BLOCK_BYTES + 1
 
 
-def through(link: SimGateway) -> Send:
+def through(link: SimPorts) -> Send:
     """Frames of weights into a simulated gateway, as fast as it digests them."""
 
     def send(frame: bytes) -> None:
@@ -39,6 +41,30 @@ def through(link: SimGateway) -> Send:
         link.step(frame_cycles(frame))
 
     return send
+
+
+def weights_sealer(keys: Keys) -> Sealer:
+    """What seals weights for the receive channel of a gateway; packet numbers begin where its association says. Raises
+    `UsageError` where there is not one receive channel with one association."""
+    associations = [(channel.sci, one) for channel in keys.receive for one in channel.association]
+    if len(associations) != 1:
+        raise UsageError(f"weights are sealed with one key: there are {len(associations)} under receive")
+    ((sci, association),) = associations
+    peer = {"peer": BROADCAST.hex(":"), "sci": sci.hex(), "an": association.an, "association": (association,)}
+    return Sealer.of(Keys.model_validate({"transmit": (peer,)}))
+
+
+def sealing(sealer: Sealer, send: Send) -> Send:
+    """Frames of weights, sealed on their way to ``send``; what is returned raises `KeysError` where packet numbers have come
+    to their end."""
+
+    def seal(frame: bytes) -> None:
+        sealed = sealer.seal(frame).frame
+        if sealed is None:
+            raise KeysError("the key of the weights has no packet number any more")
+        send(sealed)
+
+    return seal
 
 
 def upload_frame(offset: int, octets: bytes) -> bytes:

@@ -12,22 +12,26 @@ import typer
 
 from custodes.command_line import JsonOption, LanesOption, QuietOption, VerboseOption, command, screen
 from custodes.errors import CaptureError, DeviceError, UsageError
-from custodes.gateway import MAC_BYTES, Gateway, open_gateway
+from custodes.gateway import MAC_BYTES, Gateway
 from custodes.gateway_registers import Mode
+from custodes.governed import open_governed_gateway
 from custodes.governors import private_key, public_key
 from custodes.interface import Interface
 from custodes.keys import load_keys
 from custodes.output import output_file
 from custodes.policy import load_policy
-from custodes.simgateway import SimGateway
+from custodes.provision_commands import GovernorKeyOption, ReplaceOption, governor_keys
+from custodes.provisioning import load_provisioning
+from custodes.session_commands import ProvisioningOption
+from custodes.simgateway import SimPorts
 from custodes.terminal import shown
-from custodes.upload import Send, through, upload
+from custodes.upload import Send, sealing, through, upload, weights_sealer
 from custodes.weights_manifest import Manifest, digest_of, load_manifest, signed_manifest
 
 WeightsArgument = Annotated[Path, typer.Argument(metavar="WEIGHTS", help="The file of weights.")]
 GATEWAY_DEVICE = "sim:gateway"
 GatewayOption = Annotated[
-    str, typer.Option("--device", metavar="NAME", help="The gateway: sim:gateway is simulated, serial:PATH[@BAUD].")
+    str, typer.Option("--device", metavar="NAME", help="The gateway: sim:gateway, sim:sng[:FILE], serial:PATH[@BAUD].")
 ]
 
 
@@ -77,11 +81,19 @@ def upload_weights(
         Path | None, typer.Option("--policy", metavar="FILE", help="What passes then, the server as cluster (TOML).")
     ] = None,
     keys: Annotated[
-        Path | None, typer.Option("--keys", metavar="FILE", help="The session to the recomputer (TOML); - is stdin.")
+        Path | None,
+        typer.Option(
+            "--keys",
+            metavar="FILE",
+            help="The session to the recomputer, and that of sealed weights (TOML); - is stdin.",
+        ),
     ] = None,
     own: Annotated[
-        str | None, typer.Option("--own-mac", metavar="MAC", help="Whom samples come from; with --keys.")
+        str | None, typer.Option("--own-mac", metavar="MAC", help="Whom samples come from; with a transmit channel.")
     ] = None,
+    provisioning_file: ProvisioningOption = None,
+    governor_key: GovernorKeyOption = None,
+    replace: ReplaceOption = False,
     device: GatewayOption = GATEWAY_DEVICE,
     lanes: LanesOption = 1,
     as_json: JsonOption = False,
@@ -90,8 +102,14 @@ def upload_weights(
 ) -> None:
     """Give a server its weights, through its gateway.
 
-    With --policy the scrubbers let pass what it admits once the server serves: without, nothing. With --keys samples go to
-    the peer of the first transmit channel. `custodes sample --epsilon` begins the first epoch: before it no payload passes.
+    With --policy the scrubbers let pass what it admits once the server serves: without, nothing. With a transmit channel in
+    --keys samples go to the peer of the first. `custodes sample --epsilon` begins the first epoch: before it no payload
+    passes.
+
+    With a receive channel in --keys weights leave sealed with its key, and the gateway takes no others. Do not seal other
+    weights with the same key. With --provisioning the gateway gets keys only once it has proved to be the device that was
+    provisioned so, and operational; they are wrapped for it, and signed by its governors. Another one gets no key and no
+    weights: exit code 5.
 
     The file is compared with the manifest before anything is sent. The gateway counts every bit and compares the SHA-256;
     where anything is not as announced it takes power from the server, and exit code 5 says why. An upload that was
@@ -103,18 +121,35 @@ def upload_weights(
         wanted.check(weights, told)
     admitted = load_policy(policy) if policy else None
     session = load_keys(keys) if keys else None
-    if session and not (session.transmit and own):
+    if session and not (session.transmit or session.receive):
+        raise UsageError("there is no channel in --keys")
+    transmits = bool(session and session.transmit)
+    if session and transmits != bool(own):
         raise UsageError("samples need a transmit channel in --keys, and --own-mac")
     source = mac_octets(own) if own else b""
-    with open_gateway(device, lanes) as gateway, _sending(gateway, interface) as send:
+    sealer = weights_sealer(session) if session and session.receive else None
+    if provisioning_file is None and (governor_key or replace):
+        raise UsageError("governors sign for a device that is provisioned: say --provisioning too")
+    if provisioning_file is not None and session is None:
+        raise UsageError("with --provisioning a device is given keys: say --keys too")
+    provisioning = load_provisioning(provisioning_file) if provisioning_file else None
+    signing = (
+        governor_keys(governor_key, provisioning, *([keys] if keys else [])) if provisioning and governor_key else None
+    )
+    with (
+        open_governed_gateway(device, lanes, provisioning, signing, replace, display.note) as gateway,
+        _sending(gateway, interface) as cable,
+    ):
+        send = sealing(sealer, cable) if sealer else cable
         if gateway.mode is not Mode.OFF:
             raise DeviceError("the server has power: what is set stays until it has none")
         if session:
             gateway.load(session)
+        gateway.take_sealed(sealer is not None)
         gateway.start(wanted.bits, wanted.sha256)
         if admitted:
             gateway.admit(admitted)
-        if session:
+        if session and transmits:
             gateway.send_samples_to(session.transmit[0].peer, source)
         try:
             with display.progress(wanted.octets, "uploading") as told:
@@ -123,7 +158,7 @@ def upload_weights(
             gateway.stop()
             raise
     if as_json:
-        display.json({"device": device, "serving": True, **_described(wanted)})
+        display.json({"device": device, "serving": True, "sealed": sealer is not None, **_described(wanted)})
     else:
         display.result(f"{device} serves {wanted.model}: {wanted.octets:,} bytes, SHA-256 {wanted.sha256.hex()}")
 
@@ -154,7 +189,7 @@ def _size(path: Path) -> int:
 def _sending(gateway: Gateway, interface: str | None) -> Iterator[Send]:
     """How frames come to the gateway."""
     link = gateway.link
-    if isinstance(link, SimGateway):
+    if isinstance(link, SimPorts):
         if interface is not None:
             raise UsageError("a simulated gateway has no cable: leave out --interface")
         yield through(link)

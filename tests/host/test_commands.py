@@ -21,7 +21,7 @@ from tests.host.conftest import FRAMES, Files
 from tests.host.fake import PING, POLICY_TOML, FakeLink, read_capture, write_capture
 
 ROOT = Path(__file__).parents[2]
-DEVICES = ("warden", "scrubber", "border", "processor", "gateway", "nic")
+DEVICES = ("warden", "scrubber", "border", "processor", "gateway", "nic", "sng")
 
 
 def custodes(*arguments: object) -> Result:

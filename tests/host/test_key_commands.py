@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from custodes.lifecycle import Alarm
+from custodes.accessors import Registers
+from custodes.errors import DeviceError
+from custodes.firmware import Firmware
+from custodes.lifecycle import Alarm, Lifecycle
 from custodes.mailbox import Request
+from custodes.maps import NIC, SNG
 from custodes.model import Sealer
+from custodes.nic import Nic
 from tests.host.fake import read_capture, write_capture
-from tests.host.fake_nic import GOVERNORS, FakeNic, write_files
+from tests.host.fake_nic import GOVERNORS, FakeNic, Flash, write_files
 from tests.host.fake_processor import KEY_A, KEY_B, KEYS_TOML, PEER, keys, plain
 from tests.host.test_provision_commands import Install, activate, custodes, fails, provision, signing
 
@@ -88,6 +93,48 @@ def test_a_device_that_is_not_operational_takes_no_keys(folder: Path, device: In
     fails(install(folder, *signing(folder)), 5, "the device is blank")
     provision(folder, "--yes")
     fails(install(folder, *signing(folder)), 5, "the device is provisioned")
+
+
+class Lying(FakeNic):
+    """Behind a link that says something else of a register until the device is made to prove who it is."""
+
+    def __init__(self, flash: Flash, name: str, value: int) -> None:
+        super().__init__(flash, before=self._proving)
+        self._lies = {name: value}
+
+    def _proving(self, request: Request) -> None:
+        if request is Request.IDENTIFY:
+            self._lies = {}
+
+    def read(self, address: int) -> int:
+        place = NIC.at(address)
+        return self._lies.get(place[0].name, super().read(address)) if place else super().read(address)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("LIFECYCLE", Lifecycle.OPERATIONAL, "the device proves that it is not operational"),
+        ("BUILD_ID", 7, "its signature is wrong"),
+        ("ROM_DIGEST", 7, "its signature is wrong"),
+    ],
+)
+def test_what_is_said_of_a_device_must_be_what_it_proves(
+    folder: Path, device: Install, name: str, value: int, message: str
+) -> None:
+    flash = Flash()
+    device(FakeNic(flash))
+    provision(folder, "--yes") if name == "LIFECYCLE" else activate(folder)
+    link = device(Lying(flash, name, value))
+    fails(install(folder, *signing(folder)), 5, message)
+    assert link.processor.keys == [] and Request.ORDER not in link.requests
+
+
+def test_a_network_card_cannot_prove_to_be_a_gateway() -> None:
+    nic = Nic(FakeNic())
+    nic.registers = Registers(nic.link, SNG)
+    with pytest.raises(DeviceError, match="its signature is wrong"):
+        Firmware(nic).identify()
 
 
 def seal(folder: Path, *options: object) -> Result:

@@ -9,7 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from custodes.gateway_leg import GATEWAY, RECOMPUTER, server_policy, session_keys
 from custodes.gateway_registers import Mode
+from custodes.keys import load_keys
+from custodes.maps import GATEWAY as GATEWAY_MAP
+from custodes.model.session import Opener
 from tests.host.fake_gateway import FakeGateway
+from tests.host.fake_nic import write_files
 from tests.host.test_provision_commands import custodes
 
 WEIGHTS = bytes(range(256)) * 20
@@ -97,6 +101,49 @@ def test_policy_and_session_are_set_with_the_upload(folder: Path, link: FakeGate
 
 def gateway_mac(link: FakeGateway, name: str) -> bytes:
     return link._mac(name)
+
+
+def receiving(folder: Path) -> Path:
+    """Keys for sealed weights."""
+    path = folder / "keys.toml"
+    path.write_text(
+        '[[receive]]\nsci = "02:00:00:00:00:09/1"\n'
+        f'[[receive.association]]\nan = 2\nsuite = "GCM-AES-256"\nkey = "{"5a" * 32}"\npn = 7\n'
+    )
+    return path
+
+
+def test_weights_leave_sealed_where_there_is_a_receive_channel(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    path, keys = signed(folder, 0), receiving(folder)
+    opener = Opener.of(load_keys(keys))
+    gateway = FakeGateway(server_policy(), session_keys()[0], lambda frame: opener.open(frame).frame or b"")
+    monkeypatch.setattr("custodes.device.open_link", lambda *_: gateway)
+    words = ["upload", folder / "weights.bin", "--manifest", path, "--governor", folder / "0.pub"]
+    code, output, errors = ran(*words, "--keys", keys, "--json")
+    assert code == 0, errors
+    assert json.loads(output)["sealed"] is True and gateway.read(GATEWAY_MAP.address("GATEWAY_MAP"))
+    assert gateway._written[GATEWAY_MAP.address("SEALED")] == 1
+    assert gateway.upload.mode is Mode.SERVING
+
+
+def test_only_a_device_that_can_prove_who_it_is_gets_keys_with_a_provisioning(folder: Path, link: FakeGateway):
+    path = signed(folder, 0)
+    keys = receiving(folder)
+    write_files(folder)
+    (folder / "weights.bin").write_bytes(WEIGHTS)
+    words = ["upload", folder / "weights.bin", "--manifest", path, "--governor", folder / "0.pub"]
+    provisioned = ["--provisioning", folder / "nic.toml"]
+    for options, said in (
+        (["--keys", keys, "--governor-key", folder / "governor0.key"], "say --provisioning too"),
+        (["--keys", keys, "--replace"], "say --provisioning too"),
+        (provisioned, "say --keys too"),
+        (["--keys", keys, "--own-mac", "02:00:00:00:00:04"], "--own-mac"),
+    ):
+        code, _, errors = ran(*words, *options)
+        assert code == 2 and said in errors, options
+    code, _, errors = ran(*words, "--keys", keys, *provisioned)
+    assert code == 5 and "without control: it cannot prove who it is" in errors
+    assert link.upload.mode is Mode.OFF and link.unsent == 0 and link._written == {}
 
 
 def test_too_few_signatures_begin_nothing(folder: Path, link: FakeGateway):

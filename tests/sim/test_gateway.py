@@ -9,18 +9,20 @@ from random import Random
 
 import pytest
 
+from custodes.errors import DeviceError
 from custodes.gateway import Gateway
 from custodes.gateway_formats import ALWAYS, UPLOAD_BYTES, UPLOAD_HEAD_BYTES
 from custodes.gateway_leg import GATEWAY, RECOMPUTER, session_keys
 from custodes.gateway_registers import SCRUBBER_BASE, Fault, GatewayPort, Mode
 from custodes.keys import Keys
 from custodes.link import Ingress
-from custodes.macsec import Suite
+from custodes.macsec import Side, Suite
 from custodes.maps import GATEWAY as GATEWAY_MAP
 from custodes.model.session import Opener, Sealer
 from custodes.model.upload import weights
 from custodes.policy import Policy
 from custodes.processor import keys_writes
+from custodes.processor_registers import COMMAND, Command, command
 from custodes.registers import policy_writes
 from custodes.samples import Begin, End, Leaf, Piece, read_sample
 from custodes.simgateway import SimGateway
@@ -342,13 +344,33 @@ def test_tampering_takes_the_power_until_a_reset(twins: Twins):
     assert not twins.link.power and twins.gateway.fault is Fault.GUARD
 
 
+def test_a_session_that_is_told_to_stop_takes_the_power_until_a_reset(twins: Twins):
+    twins.serve()
+    twins.link.write(COMMAND, command(Command.TAMPER, 0, Side.ACCELERATOR))
+    twins.link.step(20)
+    gateway = twins.gateway
+    assert not twins.link.power and gateway.fault is Fault.GUARD and gateway.tampered
+    with pytest.raises(DeviceError, match="a unit of the gateway failed, or somebody tampered with it"):
+        gateway.start(8 * len(WEIGHTS), DIGEST, SERVER, 1 << 31)
+
+
+def test_what_a_session_is_told_while_there_is_power_is_refused_and_said_to_be(twins: Twins):
+    twins.begin()
+    with pytest.raises(DeviceError, match="the device refuses to zeroise"):
+        twins.gateway.load(Keys())
+    assert twins.gateway.numbers(Side.ACCELERATOR) == [0]
+    twins.gateway.stop()
+    twins.gateway.load(Keys())
+    assert twins.gateway.numbers(Side.ACCELERATOR) == []
+
+
 def test_weights_that_come_sealed_are_opened_and_plain_ones_are_dropped(twins: Twins):
     link, gateway = twins.link, twins.gateway
     suite = Suite.GCM_AES_256
     association = {"an": 0, "suite": suite.title, "key": Random(2).randbytes(suite.key_bytes).hex()}
     channel = {"sci": "02:00:00:00:00:09/1", "association": [association]}
     gateway.load(Keys.model_validate({"receive": [channel]}))
-    gateway.registers.write("SEALED", 1)
+    gateway.take_sealed(True)
     sealer = Sealer.of(Keys.model_validate({"transmit": [{**channel, "peer": GATEWAY.hex(":")}]}))
     gateway.start(8 * len(WEIGHTS), DIGEST, SERVER, 1 << 31)
     frames = weights(WEIGHTS, GATEWAY, MACS[Port.WORLD])

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Goes behind sim/nic.cpp: a mode register is written from outside.
+// Goes behind sim/nic.cpp or sim/sng.cpp: a mode register is written from outside.
 
 namespace {
 
@@ -11,9 +11,9 @@ extern "C" {
 
 // After a reset, puts `value` into mode register `number`, with one edge of its clock; 0 is none. Returns how many cycles of
 // the control, each with two of the datapath, it then takes until the lifecycle state is `tampered`; -1: more than `limit`.
-int32_t custodes_flip(Device* device, uint32_t number, uint32_t value, uint32_t datapath, uint32_t tampered,
+int32_t custodes_flip(custodes::Device* device, uint32_t number, uint32_t value, uint32_t datapath, uint32_t tampered,
                       uint32_t limit) {
-    Nic& d = nic(device);
+    auto& d = static_cast<custodes::Whole&>(*device);
     d.reset();
     const auto step = [&] {
         d.step_control();

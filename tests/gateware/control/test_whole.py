@@ -11,60 +11,73 @@ from custodes.lifecycle import Alarm
 from custodes.macsec import Suite
 from custodes.maps import NIC
 from custodes.processor_registers import STATUS, STATUS_TAMPERED
+from custodes.table import Reason
+from custodes.upload_modes import Fault
 from gateware.control.guarded import MODES
 from gateware.control.lifecycle import ZEROISE_CYCLES
-from sim.nic import simulated_nic
-from tests.gateware.control.whole import FlippableNic
+from gateware.scrubber.layouts import Network
+from gateware.upload.weights import Step
+from tests.gateware.control.whole import LINKS, FlippableWhole, simulated
 
-DATAPATH_FAULT_CYCLES = 5
+DATAPATH_FAULT_CYCLES = {"nic": 5, "sng": 6}
 """From a flip in the datapath to the state TAMPERED, in cycles of the control of which each has two of the datapath: 3 of
-the datapath until the fault is kept, 2 of the control to cross over, and `ZEROISE_CYCLES`."""
+the datapath until the fault is kept, in a gateway 4, 2 of the control to cross over, and `ZEROISE_CYCLES`."""
 LIMIT = 100
 
 
+@pytest.fixture(scope="module", params=LINKS)
+def which(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def nic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlippableNic]:
+def whole(which: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlippableWhole]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        flippable = FlippableNic(monkeypatch, tmp_path_factory.mktemp("flips"))
+        flippable = FlippableWhole(which, monkeypatch, tmp_path_factory.mktemp("flips"))
     yield flippable
     flippable.link.close()
 
 
-def test_every_flip_in_every_mode_register_ends_the_device_in_time(nic: FlippableNic):
+def test_every_flip_in_every_mode_register_ends_the_device_in_time(whole: FlippableWhole, which: str):
     missed = []
-    for register in nic.registers:
-        limit = ZEROISE_CYCLES if register.domain == "control" else DATAPATH_FAULT_CYCLES
+    for register in whole.registers:
+        limit = ZEROISE_CYCLES if register.domain == "control" else DATAPATH_FAULT_CYCLES[which]
         for value in register.flips():
-            cycles = nic.flip(register, value, LIMIT)
+            cycles = whole.flip(register, value, LIMIT)
             # A source of noise whose state does not exist says besides that it is no good.
-            alarms = nic.link.read(NIC.address("ALARMS")) & ~(1 << Alarm.NOISE)
-            nic.link.step_control(200)
-            tampered = bool(nic.link.read(STATUS) & STATUS_TAMPERED)
+            alarms = whole.link.read(NIC.address("ALARMS")) & ~(1 << Alarm.NOISE)
+            whole.link.step_control(200)
+            tampered = bool(whole.link.read(STATUS) & STATUS_TAMPERED)
             if cycles is None or cycles > limit or alarms != 1 << Alarm.INTEGRITY or not tampered:
                 missed.append((register.path, bin(value), cycles, bin(alarms), tampered))
     assert missed == []
 
 
-def test_without_a_flip_there_is_no_alarm(nic: FlippableNic):
-    assert nic.flip(None, 0, LIMIT) is None
-    assert nic.link.read(NIC.address("ALARMS")) == 0
+def test_without_a_flip_there_is_no_alarm(whole: FlippableWhole):
+    assert whole.flip(None, 0, LIMIT) is None
+    assert whole.link.read(NIC.address("ALARMS")) == 0
 
 
-def test_writing_a_mode_that_exists_is_no_fault(nic: FlippableNic):
+def test_writing_a_mode_that_exists_is_no_fault(whole: FlippableWhole):
     """So the injection itself is not what raises the alarm."""
-    registers = [register for register in nic.registers if register.path.endswith("feeding")]
+    registers = [register for register in whole.registers if register.path.endswith("feeding")]
     assert len(registers) == 2
     for register in registers:
-        assert nic.flip(register, register.modes["HEADER"], LIMIT) is None
+        assert whole.flip(register, register.modes["HEADER"], LIMIT) is None
 
 
-def test_every_register_for_one_of_several_is_guarded_or_only_says_something():
+@pytest.mark.parametrize("which", LINKS)
+def test_every_register_for_one_of_several_is_guarded_or_only_says_something(which: str):
     """Of the control and of the datapath: an enumeration in a register is the mode of a machine, or is listed here."""
     said = [
         {"OK", "REFUSED", "MALFORMED", "CLOSED"},  # how an access from the UART went
         {suite.name for suite in Suite},  # what a key is loaded with
+        {fault.name for fault in Fault},  # why there is no power
+        {reason.name for reason in Reason},  # what became of a frame
+        {network.name for network in Network},  # what a frame of the scrubbers is
+        {step.name for step in Step},  # where in a frame of weights: they are counted and digested behind it
     ]
-    fragment: Any = Fragment.get(simulated_nic(1, b""), None)
+    fragment: Any = Fragment.get(simulated(which, b""), None)
     assert [names for names in unguarded(fragment) if names not in said] == []
 
 

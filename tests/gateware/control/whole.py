@@ -14,10 +14,12 @@ from amaranth.hdl import Fragment
 from amaranth.lib.wiring import In, Signature
 
 from custodes.lifecycle import Lifecycle
-from custodes.simnic import SimNic
+from custodes.simnic import SimControl, SimNic
+from custodes.simsng import SimSng
 from firmware import image
-from sim.build import DEVICES, Target, make_library
-from sim.nic import simulated_nic
+from sim.build import DEVICES, SIMULATED_OFF_CYCLES, Target, make_library
+from sim.nic import UNKNOWN, simulated_nic
+from sim.sng import simulated_sng
 from tests.gateware.control.flips import ModeRegister, mode_registers
 
 ROOT = Path(__file__).parents[3]
@@ -53,25 +55,36 @@ class Flippable(Elaboratable):
         return self.fragment
 
 
-class FlippableNic:
+LINKS: dict[str, type[SimNic | SimSng]] = {"nic": SimNic, "sng": SimSng}
+
+
+def simulated(which: str, rom: bytes) -> Any:
+    """A device with control."""
+    return simulated_nic(1, rom) if which == "nic" else simulated_sng(1, rom, UNKNOWN, SIMULATED_OFF_CYCLES)
+
+
+class FlippableWhole:
     """The simulation.
+
+    Args:
+        which: ``nic`` or ``sng``.
 
     Members:
         link: the device. ``registers``: its mode registers.
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, scratch: Path) -> None:
-        device = Flippable(simulated_nic(1, image.build().data))
+    def __init__(self, which: str, monkeypatch: pytest.MonkeyPatch, scratch: Path) -> None:
+        device = Flippable(simulated(which, image.build().data))
         self.registers = device.registers
-        *others, own = DEVICES["nic"].harness
+        *others, own = DEVICES[which].harness
         harness = scratch / "flips.cpp"
         parts = (ROOT / "sim" / own, Path(__file__).with_name("flips.cpp"))
         harness.write_text("\n".join(part.read_text() for part in parts))
         with monkeypatch.context() as patch:
-            patch.setitem(DEVICES, "nic", DEVICES["nic"]._replace(harness=(*others, str(harness))))
+            patch.setitem(DEVICES, which, DEVICES[which]._replace(harness=(*others, str(harness))))
             made: Any = device
-            library = make_library(Target("nic", 1), made, CACHE)
-        self.link = SimNic(library=library)
+            library = make_library(Target(which, 1), made, CACHE)
+        self.link: SimControl = LINKS[which](library=library)
         self._flip = ctypes.CDLL(str(library)).custodes_flip
         self._flip.restype = ctypes.c_int32
         self._flip.argtypes = [ctypes.c_void_p, *[ctypes.c_uint32] * 5]
