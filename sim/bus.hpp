@@ -16,7 +16,7 @@ void custodes_write(custodes::Device* device, uint32_t address, uint32_t value) 
 
 uint32_t custodes_read(custodes::Device* device, uint32_t address) {
     device->top->bus_address = address;
-    for (int i = 0; i < 6; i++) device->step();
+    for (int i = 0; i < 7; i++) device->step();
     return device->top->bus_read_data;
 }
 }

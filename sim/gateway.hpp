@@ -36,7 +36,8 @@ struct Gateway : Device {
         t.random_valid = 1;
         const bool drawn = t.random_ready;
         t.o_recomputer_ready = !unplugged && !(stall && dice() < stall);
-        const bool sampled = t.o_recomputer_valid && t.o_recomputer_ready;
+        // While it is reset, nothing may have been worked out yet.
+        const bool sampled = !t.rst && t.o_recomputer_valid && t.o_recomputer_ready;
         if (sampled)
             collect(samples, t.o_recomputer_payload_data, t.o_recomputer_payload_keep, t.o_recomputer_payload_last,
                     t.o_recomputer_payload_error);

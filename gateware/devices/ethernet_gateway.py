@@ -15,7 +15,7 @@ from custodes.gateway_registers import GATEWAY_WORDS, SCRUBBER_BASE, GatewayPort
 from custodes.maps import GATEWAY
 from custodes.registers import PORT_REGISTERS
 from gateware.control.bus import BusInterface
-from gateware.devices.gateway import OFF_CYCLES, Gateway
+from gateware.devices.gateway import ANSWER_CYCLES, OFF_CYCLES, Gateway
 from gateware.devices.ports import add_port
 from gateware.devices.random_words import RandomWords
 from gateware.devices.serial_control import BUILD_ID_BYTES, CONTROL_HZ, SerialControl
@@ -91,7 +91,9 @@ class EthernetGateway(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.gateway = gateway = self.gateway
-        m.submodules.control = control = SerialControl(GATEWAY, GATEWAY_WORDS, self.build_id, self.clock_hz)
+        m.submodules.control = control = SerialControl(
+            GATEWAY, GATEWAY_WORDS, self.build_id, self.clock_hz, ANSWER_CYCLES
+        )
         m.submodules.words = words = RandomWords()
         wiring.connect(m, words.o, gateway.random)
         wiring.connect(m, words.engine, gateway.engine)

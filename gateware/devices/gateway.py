@@ -32,6 +32,8 @@ from gateware.stream import FrameArbiter, FrameSignature, SkidBuffer, beat_layou
 from gateware.upload import Upload
 from gateware.upload.ending import Ending
 
+ANSWER_CYCLES = 7
+"""Until a register is read."""
 FORGET_CYCLES = 8
 """Of reset, for scrubbers and sampler, as the server loses its power."""
 OFF_CYCLES = 625_000_000
@@ -53,8 +55,8 @@ class Gateway(wiring.Component):
         i_server, o_server; i_world, o_world; o_recomputer: frame streams.
         verdict_server, verdict_world: what the scrubbers make of each frame that came in there and was let as far, see
             `JUDGED`.
-        bus: registers of that map, but for those of control; what is read is right 6 cycles after the address has come to
-            rest.
+        bus: registers of that map, but for those of control; what is read is right `ANSWER_CYCLES` after the address has
+            come to rest.
         random, random_alarm: see `Sampler`; and that the noise source of the words has failed, which takes the power.
         engine: of the third user, see `SharedSha256`.
         tamper: somebody tampers: see `Session`; and the server has no power until a reset, as after a `Command.TAMPER`.
@@ -228,11 +230,15 @@ class Gateway(wiring.Component):
     ) -> Signal:
         """Keys, and how weights come, are what they are as the server gets power; the policy, as it serves. Returns whether
         the session is told to stop, which it may be at any time."""
+        # Registers are everywhere in the device: what is asked for is decoded before a register, and a unit sees only what
+        # is for it, or else all would share one of these.
         bus, own = self.bus, Signal(32)
+        address, write_data, write = Signal.like(bus.address), Signal(32), Signal()
+        m.d.sync += [address.eq(bus.address), write_data.eq(bus.write_data), write.eq(bus.write)]
         commands, stops, denied = Signal(), Signal(), Signal()
         m.d.comb += [
-            commands.eq(bus.write & (bus.address == COMMAND)),
-            stops.eq(commands & (bus.write_data >> COMMAND_SHIFT == Command.TAMPER)),
+            commands.eq(write & (address == COMMAND)),
+            stops.eq(commands & (write_data >> COMMAND_SHIFT == Command.TAMPER)),
         ]
         with m.If(commands):
             m.d.sync += denied.eq(upload.power & ~stops)
@@ -244,31 +250,31 @@ class Gateway(wiring.Component):
             (upload.bus, page == UPLOAD_BASE // PAGE_WORDS, UPLOAD_BASE, Const(1)),
             (sampler.bus, page == SAMPLER_BASE // PAGE_WORDS, SAMPLER_BASE, Const(1)),
         ]
+        m.d.sync += bus.read_data.eq(0)
         for unit, chosen, base, open_ in units:
-            # Registers are everywhere in the device. A unit sees only what is for it, or else all would share one of these.
+            here = Signal()
             m.d.sync += [
-                unit.address.eq(Mux(chosen, bus.address - base, 0)),
-                unit.write_data.eq(Mux(chosen, bus.write_data, 0)),
+                here.eq(chosen),
+                unit.address.eq(Mux(here, address - base, 0)),
+                unit.write_data.eq(Mux(here, write_data, 0)),
                 # SEC_CM: GATEWAY.SETTINGS_FROZEN
-                unit.write.eq(bus.write & chosen & open_),
+                unit.write.eq(write & here & open_),
             ]
-        with m.Switch(bus.address):
+            with m.If(here):
+                m.d.sync += bus.read_data.eq(unit.read_data)
+        with m.Switch(address):
             with m.Case(GATEWAY_BLOCK.address("GATEWAY_IDENTITY")):
                 m.d.comb += own.eq(GATEWAY_IDENTITY_VALUE)
             with m.Case(GATEWAY_BLOCK.address("GATEWAY_MAP")):
                 m.d.comb += own.eq(int.from_bytes(self.registers.digest[:4], "little"))
             with m.Case(GATEWAY_BLOCK.address("SEALED")):
                 m.d.comb += own.eq(sealed)
-                with m.If(bus.write & ~upload.power):
-                    m.d.sync += sealed.eq(bus.write_data[0])
+                with m.If(write & ~upload.power):
+                    m.d.sync += sealed.eq(write_data[0])
             with m.Case(GATEWAY_BLOCK.address("RANDOM_STATE")):
                 m.d.comb += own.eq(Cat(self.random.valid, self.random_alarm))
-        m.d.sync += bus.read_data.eq(0)
-        for unit, chosen, *_ in units:
-            with m.If(chosen):
-                m.d.sync += bus.read_data.eq(unit.read_data)
-        with m.If(denied & (bus.address == STATUS)):
+        with m.If(denied & (address == STATUS)):
             m.d.sync += bus.read_data.eq(session.bus.read_data | STATUS_REFUSED)
-        with m.If(page == GATEWAY_BASE // PAGE_WORDS):
+        with m.If(address // PAGE_WORDS == GATEWAY_BASE // PAGE_WORDS):
             m.d.sync += bus.read_data.eq(own)
         return stops

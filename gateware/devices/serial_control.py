@@ -28,10 +28,11 @@ class SerialControl(wiring.Component):
         words: of the datapath's addresses.
         build_id: what BUILD_ID reads.
         clock_hz: of ``control``.
+        answer_cycles: of ``sync``, until a register of the datapath is read.
 
     Members:
         rx, tx: see `UartLink`.
-        bus: to the registers of the datapath, in ``sync``; what is read is right `ANSWER_CYCLES` after the address rests.
+        bus: to the registers of the datapath, in ``sync``; what is read is right ``answer_cycles`` after the address rests.
 
     Reset both domains together: see `BusCrossing`.
     """
@@ -40,7 +41,15 @@ class SerialControl(wiring.Component):
     tx: Signal
     bus: BusInterface
 
-    def __init__(self, registers: RegisterMap, words: int, build_id: bytes, clock_hz: int = CONTROL_HZ) -> None:
+    def __init__(
+        self,
+        registers: RegisterMap,
+        words: int,
+        build_id: bytes,
+        clock_hz: int = CONTROL_HZ,
+        answer_cycles: int = ANSWER_CYCLES,
+    ) -> None:
+        self.answer_cycles = answer_cycles
         self.registers = registers
         self.words = words
         self.build_id = build_id
@@ -54,7 +63,7 @@ class SerialControl(wiring.Component):
         for name, unit in (("uart", uart), ("router", router), ("own", own)):
             m.submodules[name] = DomainRenamer("control")(unit)
         m.submodules.crossing = crossing = BusCrossing(
-            self.words, i_domain="control", o_domain="sync", read_cycles=ANSWER_CYCLES
+            self.words, i_domain="control", o_domain="sync", read_cycles=self.answer_cycles
         )
         wiring.connect(m, uart.access, router.i)
         wiring.connect(m, router.o[0], crossing.i)

@@ -8,8 +8,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.maps import SNG
+from gateware.control.crossing import READ_CYCLES
 from gateware.devices.controlled import CLOCK_HZ, Controlled
-from gateware.devices.gateway import OFF_CYCLES, Gateway
+from gateware.devices.gateway import ANSWER_CYCLES, OFF_CYCLES, Gateway
 from gateware.hash import EngineSignature
 from gateware.scrubber.scrubber import JUDGED, JudgedInterface
 from gateware.stream import FrameSignature
@@ -101,5 +102,5 @@ class Sng(Controlled):
             self.alarm.eq(gateway.alarm),
         ]
         # The gateway has registers on the way to its units', and on the way back.
-        wiring.connect(m, self._bus(m, 2), gateway.bus)
+        wiring.connect(m, self._bus(m, ANSWER_CYCLES - READ_CYCLES), gateway.bus)
         return m

@@ -83,9 +83,12 @@ class SharedSha256(wiring.Component):
         sha256 = Sha256()
         m.submodules.sha256 = DomainRenamer(self.hash_domain)(sha256)
         owner, fault = guarded(Owner)
+        # A cycle later, when nobody has the engine yet.
+        leaves = Signal()
+        m.d.sync += leaves.eq((owner == Owner.THIRD) & ~self.third.use)
         m.d.comb += [
             self.fault.eq(fault),
-            sha256.clear.eq(self.clear | ((owner == Owner.THIRD) & ~self.third.use)),
+            sha256.clear.eq(self.clear | leaves),
             self.hashing.eq(sha256.busy | sha256.i.valid | sha256.clear),
         ]
         users = {Owner.FIRST: self.first, Owner.SECOND: self.second, Owner.THIRD: self.third}

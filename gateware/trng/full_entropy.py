@@ -3,12 +3,14 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from custodes.control_registers import Noise
-from gateware.hash import EngineSignature
+from gateware.hash import EngineSignature, block_word
+from gateware.hash.sha256 import STATE_BITS
+from gateware.stream import SkidBuffer
 from gateware.trng.conditioner import Conditioner
 from gateware.trng.health import Health, HealthParameters
 from gateware.trng.trng import SEED_BITS, WORD_BITS
@@ -59,18 +61,28 @@ class FullEntropy(wiring.Component):
         m = Module()
         m.submodules.health = health = Health(self.parameters)
         m.submodules.conditioner = conditioner = self._conditioner
-        wiring.connect(m, conditioner.engine, wiring.flipped(self.engine))
         # SEC_CM: NOISE.FORGOTTEN
         # What wipes begins when its clear ends: so it does, however long the reason lasts.
         forget, forgot = Signal(), Signal()
         wipe = forget & ~forgot
         m.d.sync += forgot.eq(forget)
+        # The engine may be far away.
+        slice_ = SkidBuffer(block_word())
+        m.submodules.slice = ResetInserter(wipe)(slice_)
+        wiring.connect(m, conditioner.engine.i, slice_.i)
+        wiring.connect(m, slice_.o, wiring.flipped(self.engine.i))
+        state, busy = Signal(STATE_BITS), Signal(init=1)
+        m.d.sync += [state.eq(self.engine.state), busy.eq(self.engine.busy)]
         m.d.comb += [
             self.fault.eq(health.fault | conditioner.fault),
             self.alarm.eq(health.state == Noise.ALARM),
             forget.eq(~health.ready | self.fault),
             health.sample.eq(self.sample),
             health.sample_valid.eq(self.sample_valid),
+            self.engine.use.eq(conditioner.engine.use),
+            conditioner.engine.mine.eq(self.engine.mine),
+            conditioner.engine.busy.eq(busy),
+            conditioner.engine.state.eq(state),
             conditioner.clear.eq(wipe),
             conditioner.sample.eq(self.sample),
             conditioner.sample_valid.eq(self.sample_valid & ~forget),
