@@ -143,7 +143,7 @@ def test_every_device_elaborates_on_its_boards_with_every_clock_constrained(name
         assert f'FREQUENCY PORT "eth_rgmii_{port}__rx_clk__io" 125000000.0 HZ' in constraints
     if board.pll is not None:
         assert output_hz(board.pll, int(board.platform().default_clk_frequency)) == 125_000_000
-    control = device in ("border", "nic")
+    control = device in ("border", "gateway", "nic")
     assert len(expected_clocks(board, device)) == (2 + len(board.ports) + control if board.ports else 1)
 
 
