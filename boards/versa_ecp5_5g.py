@@ -12,5 +12,5 @@ BOARD = replace(
     name="versa_ecp5_5g",
     title="Lattice ECP5-5G Versa",
     platform=VersaECP55GPlatform,
-    devices=("warden", "nic"),
+    devices=("warden", "gateway", "nic"),
 )
