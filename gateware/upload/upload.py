@@ -170,7 +170,8 @@ class Upload(wiring.Component):
         slices = [SkidBuffer(beat_layout(WORD_BYTES)) for _ in range(2)]
         out = WidthConverter(WORD_BYTES, self.lanes)
         parts = {"kept": kept, "widened": widened, "store": store, "narrowed": narrowed, "out": out}
-        for name, part in parts.items() | {"slice_in": slices[0], "slice_out": slices[1]}.items():
+        parts |= {"slice_in": slices[0], "slice_out": slices[1]}
+        for name, part in parts.items():
             reset_by(m, name, part, forget)
         m.submodules.ending = ending = Ending(self.lanes)
         wiring.connect(m, from_world.kept, kept.i)
