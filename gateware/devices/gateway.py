@@ -40,6 +40,26 @@ OFF_CYCLES = 625_000_000
 """5 s at 125 MHz, for which a server is without power at least: what was in its memory is gone then."""
 
 
+def outer_members(lanes: int) -> dict[str, Any]:
+    """Of a gateway, those that are the device's too, whatever is around it."""
+    frames = FrameSignature(lanes)
+    return {
+        "i_server": In(frames),
+        "o_server": Out(frames),
+        "i_world": In(frames),
+        "o_world": Out(frames),
+        "o_recomputer": Out(frames),
+        "verdict_server": Out(JUDGED),
+        "verdict_world": Out(JUDGED),
+        "random": In(stream.Signature(32)),
+        "random_alarm": In(1),
+        "engine": In(EngineSignature()),
+        "power": Out(1),
+        "serving": Out(1),
+        "alarm": Out(1),
+    }
+
+
 class Gateway(wiring.Component):
     """Between a server and the world: `Upload`, and where that lets frames pass a `Warden` without flows and a `Sampler`,
     whose samples leave sealed by a `Session`.
@@ -103,24 +123,11 @@ class Gateway(wiring.Component):
         self.off_cycles = off_cycles
         self.opens = opens
         self.registers = registers
-        frames = FrameSignature(lanes)
         super().__init__(
             {
-                "i_server": In(frames),
-                "o_server": Out(frames),
-                "i_world": In(frames),
-                "o_world": Out(frames),
-                "o_recomputer": Out(frames),
-                "verdict_server": Out(JUDGED),
-                "verdict_world": Out(JUDGED),
+                **outer_members(lanes),
                 "bus": In(bus_signature(GATEWAY_WORDS)),
-                "random": In(stream.Signature(32)),
-                "random_alarm": In(1),
-                "engine": In(EngineSignature()),
                 "tamper": In(1),
-                "power": Out(1),
-                "serving": Out(1),
-                "alarm": Out(1),
                 "fault": Out(1),
             }
         )

@@ -5,15 +5,12 @@ from typing import Any
 
 from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
 
 from custodes.maps import SNG
 from gateware.control.crossing import READ_CYCLES
 from gateware.devices.controlled import CLOCK_HZ, Controlled
-from gateware.devices.gateway import ANSWER_CYCLES, OFF_CYCLES, Gateway
-from gateware.hash import EngineSignature
-from gateware.scrubber.scrubber import JUDGED, JudgedInterface
-from gateware.stream import FrameSignature
+from gateware.devices.gateway import ANSWER_CYCLES, OFF_CYCLES, Gateway, outer_members
+from gateware.scrubber.scrubber import JudgedInterface
 from gateware.upload.ending import Ending
 
 
@@ -63,23 +60,7 @@ class Sng(Controlled):
     ) -> None:
         self.lanes = lanes
         self.off_cycles = off_cycles
-        frames = FrameSignature(lanes)
-        members = {
-            "i_server": In(frames),
-            "o_server": Out(frames),
-            "i_world": In(frames),
-            "o_world": Out(frames),
-            "o_recomputer": Out(frames),
-            "verdict_server": Out(JUDGED),
-            "verdict_world": Out(JUDGED),
-            "random": In(stream.Signature(32)),
-            "random_alarm": In(1),
-            "engine": In(EngineSignature()),
-            "power": Out(1),
-            "serving": Out(1),
-            "alarm": Out(1),
-        }
-        super().__init__(members, SNG, rom, secret, build_id, clock_hz, hash_domain)
+        super().__init__(outer_members(lanes), SNG, rom, secret, build_id, clock_hz, hash_domain)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
