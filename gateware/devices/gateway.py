@@ -28,9 +28,8 @@ from gateware.reset import reset_by
 from gateware.sampler import Sampler
 from gateware.scrubber.scrubber import JUDGED, JudgedInterface
 from gateware.session import Session
-from gateware.stream import FrameArbiter, FrameSignature, SkidBuffer, beat_layout
+from gateware.stream import Ending, FrameArbiter, FrameSignature, SkidBuffer, beat_layout
 from gateware.upload import Upload
-from gateware.upload.ending import Ending
 
 ANSWER_CYCLES = 7
 """Until a register is read."""

@@ -11,7 +11,7 @@ from gateware.control.crossing import READ_CYCLES
 from gateware.devices.controlled import CLOCK_HZ, Controlled
 from gateware.devices.gateway import ANSWER_CYCLES, OFF_CYCLES, Gateway, outer_members
 from gateware.scrubber.scrubber import JudgedInterface
-from gateware.upload.ending import Ending
+from gateware.stream import Ending
 
 
 class Sng(Controlled):

@@ -5,6 +5,7 @@ from .arbiter import FrameArbiter
 from .beat import FrameSignature, beat_layout
 from .cdc import ClockCrossing
 from .checker import StreamChecker, StreamRule
+from .ending import Ending
 from .fifo import FrameFIFO
 from .queue import Queue
 from .skid import SkidBuffer
@@ -12,6 +13,7 @@ from .width import WidthConverter
 
 __all__ = [
     "ClockCrossing",
+    "Ending",
     "FrameArbiter",
     "FrameFIFO",
     "FrameSignature",

@@ -45,7 +45,7 @@ class FullEntropy(wiring.Component):
     def __init__(self, parameters: HealthParameters | None = None) -> None:
         self.parameters = parameters or HealthParameters()
         self._conditioner = Conditioner(self.parameters.conditioned_samples(SEED_BITS))
-        self.wipe_cycles = 1 + self._conditioner.wipe_cycles
+        self.wipe_cycles = 2 + self._conditioner.wipe_cycles
         super().__init__(
             {
                 "sample": In(1),
@@ -62,10 +62,10 @@ class FullEntropy(wiring.Component):
         m.submodules.health = health = Health(self.parameters)
         m.submodules.conditioner = conditioner = self._conditioner
         # SEC_CM: NOISE.FORGOTTEN
-        # What wipes begins when its clear ends: so it does, however long the reason lasts.
-        forget, forgot = Signal(), Signal()
-        wipe = forget & ~forgot
-        m.d.sync += forgot.eq(forget)
+        # What wipes begins when its clear ends: so it does, however long the reason lasts. Both are registers, as there is a
+        # memory behind them; what leaves stops at once.
+        forget, forgot, wipe = Signal(), Signal(), Signal()
+        m.d.sync += [forgot.eq(forget), wipe.eq(forget & ~forgot)]
         # The engine may be far away.
         slice_ = SkidBuffer(block_word())
         m.submodules.slice = ResetInserter(wipe)(slice_)
@@ -85,9 +85,9 @@ class FullEntropy(wiring.Component):
             conditioner.engine.state.eq(state),
             conditioner.clear.eq(wipe),
             conditioner.sample.eq(self.sample),
-            conditioner.sample_valid.eq(self.sample_valid & ~forget),
+            conditioner.sample_valid.eq(self.sample_valid & ~forgot),
             self.o.valid.eq(conditioner.o.valid & ~forget),
             self.o.payload.eq(Mux(self.o.valid, conditioner.o.payload, 0)),
-            conditioner.o.ready.eq(self.o.ready & ~forget),
+            conditioner.o.ready.eq(self.o.ready & ~forgot),
         ]
         return m

@@ -12,9 +12,8 @@ from custodes.upload_modes import Fault, Mode
 from gateware.control.bus import BusInterface, bus_signature
 from gateware.hash import EngineSignature
 from gateware.reset import reset_by
-from gateware.stream import FrameFIFO, FrameSignature, SkidBuffer, WidthConverter, beat_layout
+from gateware.stream import Ending, FrameFIFO, FrameSignature, SkidBuffer, WidthConverter, beat_layout
 from gateware.upload.digester import Digester
-from gateware.upload.ending import Ending
 from gateware.upload.inlet import Inlet
 from gateware.upload.modes import Modes
 from gateware.upload.pause import Pause

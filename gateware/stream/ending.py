@@ -5,7 +5,8 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from gateware.stream import FrameSignature, SkidBuffer, beat_layout
+from .beat import FrameSignature, beat_layout
+from .skid import SkidBuffer
 
 
 class Ending(wiring.Component):
