@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from custodes.control_registers import DIGEST_WORDS, digest_register
 from custodes.gateway_formats import RECORD_WORDS, Record
-from custodes.register_map import Access, Block, Field, Register
+from custodes.register_map import Access, Block, Field, Guard, Register
 from custodes.registers import WARDEN_BLOCK
 from custodes.upload_modes import Fault, Mode, UploadOrder
 
@@ -46,7 +46,8 @@ def _mac(name: str, offset: int, description: str) -> Register:
 UPLOAD_BLOCK = Block(
     "upload",
     UPLOAD_BASE,
-    "Weights, counted on their way to the server, and the server's power. BITS and DIGEST count as they are at START.",
+    "Weights, counted on their way to the server, and the server's power. BITS and DIGEST count as they are at START;"
+    " where there is control, firmware writes them from the whitelist once the device is not blank.",
     (
         Register(
             "UPLOAD_STATE",
@@ -62,7 +63,14 @@ UPLOAD_BLOCK = Block(
             reset=None,
         ),
         Register("UPLOAD_COMMAND", 0x01, Access.WRITE, "To do.", (Field("ORDER", 0, 2, "What.", UploadOrder),)),
-        Register("UPLOAD_BITS", 0x02, Access.READ_WRITE, "So many are the weights: lower word, then upper.", count=2),
+        Register(
+            "UPLOAD_BITS",
+            0x02,
+            Access.READ_WRITE,
+            "So many are the weights: lower word, then upper.",
+            count=2,
+            guard=Guard.BLANK,
+        ),
         Register("UPLOAD_COUNTED", 0x04, Access.READ, "So many have come: lower word, then upper.", count=2),
         Register(
             "UPLOAD_PAUSE_CYCLES",
@@ -77,6 +85,7 @@ UPLOAD_BLOCK = Block(
             Access.READ_WRITE,
             "SHA-256 of the weights, its first byte the lowest of the first word.",
             count=DIGEST_WORDS,
+            guard=Guard.BLANK,
         ),
         _mac("SERVER_MAC", 0x10, "The server"),
         _mac("UPLOAD_MAC", 0x12, "Whom weights seem to come from"),
