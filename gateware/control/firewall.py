@@ -15,12 +15,15 @@ from gateware.control.access import ACCESS_REPLY, ACCESS_REQUEST, AccessInterfac
 from gateware.control.guarded import guarded
 from gateware.control.lifecycle import STATE_BITS
 
-OPEN_IN = {
+READ_IN = {
     Guard.ALWAYS: tuple(Lifecycle),
+    Guard.WRITE_BLANK: tuple(Lifecycle),
     Guard.BLANK: (Lifecycle.BLANK,),
     Guard.FIRMWARE: (),
 }
-"""Where the host gets through. A state that does not exist is in none of them."""
+"""Where the host gets through to read. A state that does not exist is in none of them."""
+WRITTEN_IN = READ_IN | {Guard.WRITE_BLANK: (Lifecycle.BLANK,)}
+"""Likewise to write."""
 
 
 class Passing(enum.Enum, shape=5):
@@ -106,14 +109,16 @@ class Firewall(wiring.Component):
     def _allowed(self, address: Value, write: Value) -> Value:
         ranges = self.registers.guards()
         # SEC_CM: FIREWALL.STATE
-        through = {guard: Value.cast(self.state).matches(*map(int, states)) for guard, states in OPEN_IN.items()}
+        read, written = (
+            {guard: Value.cast(self.state).matches(*map(int, states)) for guard, states in open_in.items()}
+            for open_in in (READ_IN, WRITTEN_IN)
+        )
         # SEC_CM: FIREWALL.MAP
         return reduce(
             or_,
             (
                 _within(address, at.first, at.words)
-                & Mux(write, Const(at.writable, 1), Const(at.readable, 1))
-                & through[at.guard]
+                & Mux(write, written[at.guard] & Const(at.writable, 1), read[at.guard] & Const(at.readable, 1))
                 for at in ranges
             ),
         )

@@ -69,7 +69,7 @@ UPLOAD_BLOCK = Block(
             Access.READ_WRITE,
             "So many are the weights: lower word, then upper.",
             count=2,
-            guard=Guard.BLANK,
+            guard=Guard.WRITE_BLANK,
         ),
         Register("UPLOAD_COUNTED", 0x04, Access.READ, "So many have come: lower word, then upper.", count=2),
         Register(
@@ -85,7 +85,7 @@ UPLOAD_BLOCK = Block(
             Access.READ_WRITE,
             "SHA-256 of the weights, its first byte the lowest of the first word.",
             count=DIGEST_WORDS,
-            guard=Guard.BLANK,
+            guard=Guard.WRITE_BLANK,
         ),
         _mac("SERVER_MAC", 0x10, "The server"),
         _mac("UPLOAD_MAC", 0x12, "Whom weights seem to come from"),

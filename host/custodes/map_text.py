@@ -154,7 +154,12 @@ def _row(register_map: RegisterMap, register: Register) -> str:
     )
 
 
-_HOST = {"always": "always", "blank": "while blank", "firmware": "never"}
+_HOST = {
+    "always": "always",
+    "blank": "while blank",
+    "write blank": "reads always, writes while blank",
+    "firmware": "never",
+}
 
 
 def _field_row(register: Register, field: Field) -> str:

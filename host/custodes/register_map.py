@@ -40,6 +40,8 @@ class Guard(enum.Enum):
     ALWAYS = "always"
     BLANK = "blank"
     """The host in the lifecycle state blank only; firmware always."""
+    WRITE_BLANK = "write blank"
+    """The host reads it in every state, and writes it in blank only; firmware always."""
     FIRMWARE = "firmware"
     """Never the host."""
 
