@@ -12,6 +12,12 @@ static uint8_t provisioning[DIGEST_BYTES];
 static uint32_t channels;
 static bool ending;
 
+void fail(void) {
+    hal_write(REG_RAISE, 1);
+    for (;;) {
+    }
+}
+
 uint32_t device_state(void) { return hal_read(REG_STATE); }
 
 static void enter(uint32_t state) {

@@ -6,6 +6,8 @@
 #include "hal.h"
 #include "items.h"
 
+// Something cannot be: the device zeroises everything, and holds the CPU in reset.
+_Noreturn void fail(void);
 // Finds out which state the device is in, and enters it. Whoever has been at the flash makes it `fail`.
 void device_begin(void);
 uint32_t device_state(void);

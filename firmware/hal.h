@@ -26,11 +26,4 @@ extern const uint8_t rom_begin[], rom_end[];
 
 static inline void feed_watchdog(void) { hal_write(REG_WATCHDOG, WATCHDOG_FEED_VALUE); }
 
-// Something cannot be: the device zeroises everything, and holds the CPU in reset.
-static inline void fail(void) {
-    hal_write(REG_RAISE, 1);
-    for (;;) {
-    }
-}
-
 #endif

@@ -7,7 +7,7 @@
 // The datapath's registers: word addresses below those of the control. The keys' are not for a policy.
 enum { DATAPATH_WORDS = (REG_CONTROL_IDENTITY - MAP_BASE) / 4 };
 enum { FIRST_OF_KEYS = (REG_KEY - MAP_BASE) / 4, LAST_OF_KEYS = (REG_WINDOW - MAP_BASE) / 4 };
-enum { MAC_BYTES = 6 };
+enum { MAC_BYTES = 6, BITS_PER_BYTE = 8 };
 
 static bool identity_is_good(struct span data) {
     struct reader r = cbor_reader(data.at, data.size);
@@ -38,13 +38,17 @@ bool governors_read(struct governors *governors, struct span data) {
     return cbor_whole(&r) && governors->threshold && governors->threshold <= governors->count;
 }
 
-static bool whitelist_is_good(struct span data) {
+bool whitelist_find(struct span data, const uint8_t *digest, uint64_t *bits) {
     struct reader r = cbor_reader(data.at, data.size);
+    *bits = 0;
     for (size_t left = cbor_array(&r, 0, MAX_ITEM_BYTES); left && !r.bad; left--) {
         cbor_array(&r, 3, 3);
         cbor_text(&r, MAX_ITEM_BYTES);
-        cbor_uint(&r, UINT64_MAX);
-        cbor_bytes(&r, DIGEST_BYTES, DIGEST_BYTES);
+        uint64_t size = cbor_uint(&r, UINT64_MAX / BITS_PER_BYTE);
+        struct span listed = cbor_bytes(&r, DIGEST_BYTES, DIGEST_BYTES);
+        if (digest && !r.bad && same(listed.at, digest, DIGEST_BYTES)) {
+            *bits = size * BITS_PER_BYTE;
+        }
     }
     return cbor_whole(&r);
 }
@@ -57,7 +61,7 @@ bool policy_apply(struct span data, bool apply) {
         cbor_array(&r, 2, 2);
         uint32_t word = (uint32_t)cbor_uint(&r, DATAPATH_WORDS - 1);
         uint32_t value = (uint32_t)cbor_uint(&r, UINT32_MAX);
-        r.bad |= word >= FIRST_OF_KEYS && word <= LAST_OF_KEYS;
+        r.bad |= word - FIRST_OF_KEYS <= LAST_OF_KEYS - FIRST_OF_KEYS;
         if (apply && !r.bad) {
             hal_write(MAP_BASE + 4 * word, value);
         }
@@ -95,13 +99,14 @@ bool sessions_apply(struct span data, bool apply, uint32_t *channels) {
 bool item_is_good(uint32_t item, struct span data) {
     struct governors governors;
     uint32_t channels;
+    uint64_t bits;
     switch (item) {
     case ITEM_IDENTITY:
         return identity_is_good(data);
     case ITEM_GOVERNORS:
         return governors_read(&governors, data);
     case ITEM_WHITELIST:
-        return whitelist_is_good(data);
+        return whitelist_find(data, NULL, &bits);
     case ITEM_POLICY:
         return policy_apply(data, false);
     case ITEM_SESSIONS:

@@ -19,5 +19,8 @@ bool governors_read(struct governors *governors, struct span data);
 // and `channels` gets the bit 16 * side + channel of each channel.
 bool sessions_apply(struct span data, bool apply, uint32_t *channels);
 bool policy_apply(struct span data, bool apply);
+// `bits` is how many the weights with this SHA-256 have, 0 where they are not listed or no digest is given. False where the
+// item has not its form.
+bool whitelist_find(struct span data, const uint8_t *digest, uint64_t *bits);
 
 #endif

@@ -18,11 +18,12 @@ static uint32_t count;
 
 void log_begin(void) { count = 0; }
 
-// The CPU does not divide.
+// The CPU does not divide. `by` is less than 2^31; by 0 gives the highest number.
 static uint64_t divide(uint64_t value, uint32_t by) {
-    uint64_t quotient = 0, rest = 0;
+    uint64_t quotient = 0;
+    uint32_t rest = 0;
     for (uint32_t bit = 0; bit < 64; bit++) {
-        rest = rest << 1 | value >> 63;
+        rest = rest << 1 | (uint32_t)(value >> 63);
         value <<= 1;
         quotient <<= 1;
         if (rest >= by) {
@@ -35,8 +36,7 @@ static uint64_t divide(uint64_t value, uint32_t by) {
 
 static uint64_t milliseconds(void) {
     uint32_t low = hal_read(REG_TIME), high = hal_read(REG_TIME + 4);
-    uint32_t cycles = (uint32_t)divide(hal_read(REG_CLOCK_HZ), 1000);
-    return divide((uint64_t)high << 32 | low, cycles ? cycles : 1);
+    return divide(((uint64_t)high << 32 | low) * 1000, hal_read(REG_CLOCK_HZ));
 }
 
 void log_event(uint32_t event, uint32_t detail) {

@@ -43,6 +43,10 @@
 // read: Control clocks since reset: lower word, which holds the upper until it is read, then upper.
 #define REG_TIME 0x200000d0u
 #define REG_TIME_COUNT 2u
+// read: What the datapath has that not every datapath has.
+#define REG_FEATURES 0x200000d8u
+#define REG_FEATURES_UPLOAD_SHIFT 0u
+#define REG_FEATURES_UPLOAD_MASK 0x00000001u
 // read: The host's request.
 #define REG_MAILBOX_PENDING 0x200000e0u
 #define REG_MAILBOX_PENDING_LENGTH_SHIFT 0u
@@ -70,7 +74,7 @@
 #define REG_FIRMWARE_REPLY 0x20001400u
 #define REG_FIRMWARE_REPLY_COUNT 256u
 
-// The whole processor, as its host sees it: sessions, Ethernet ports and control.
+// What hosts see, of every device with control, and of a gateway.
 // read: Reads CUSP: this is a processor.
 #define REG_IDENTITY 0x30000000u
 // read: Bytes per beat of the datapath.
@@ -247,6 +251,37 @@
 // read: Frames, by what became of them at the port.
 #define REG_NETWORK_EVENTS 0x300048c0u
 #define REG_NETWORK_EVENTS_COUNT 10u
+// read: What goes on.
+#define REG_UPLOAD_STATE 0x30007000u
+#define REG_UPLOAD_STATE_MODE_SHIFT 0u
+#define REG_UPLOAD_STATE_MODE_MASK 0x00000003u
+#define REG_UPLOAD_STATE_READY_SHIFT 4u
+#define REG_UPLOAD_STATE_READY_MASK 0x00000010u
+#define REG_UPLOAD_STATE_POWER_SHIFT 5u
+#define REG_UPLOAD_STATE_POWER_MASK 0x00000020u
+#define REG_UPLOAD_STATE_FAULT_SHIFT 8u
+#define REG_UPLOAD_STATE_FAULT_MASK 0x00000f00u
+// write: To do.
+#define REG_UPLOAD_COMMAND 0x30007004u
+#define REG_UPLOAD_COMMAND_ORDER_SHIFT 0u
+#define REG_UPLOAD_COMMAND_ORDER_MASK 0x00000003u
+// read, write: So many are the weights: lower word, then upper.
+#define REG_UPLOAD_BITS 0x30007008u
+#define REG_UPLOAD_BITS_COUNT 2u
+// read: So many have come: lower word, then upper.
+#define REG_UPLOAD_COUNTED 0x30007010u
+#define REG_UPLOAD_COUNTED_COUNT 2u
+// read, write: Weights may be so long in coming, at first and from frame to frame; 0: for ever.
+#define REG_UPLOAD_PAUSE_CYCLES 0x30007018u
+// read, write: SHA-256 of the weights, its first byte the lowest of the first word.
+#define REG_UPLOAD_DIGEST 0x30007020u
+#define REG_UPLOAD_DIGEST_COUNT 8u
+// read, write: The server: its first four octets, the first of them the highest of the word, then the others in the upper half of the second word.
+#define REG_SERVER_MAC 0x30007040u
+#define REG_SERVER_MAC_COUNT 2u
+// read, write: Whom weights seem to come from: its first four octets, the first of them the highest of the word, then the others in the upper half of the second word.
+#define REG_UPLOAD_MAC 0x30007048u
+#define REG_UPLOAD_MAC_COUNT 2u
 
 // Numbers.
 #define CONTROL_IDENTITY_VALUE 0x43555343u
@@ -318,6 +353,7 @@
 #define REQUEST_SELFTEST 8u
 #define REQUEST_LOG 9u
 #define REQUEST_ERASE 10u
+#define REQUEST_ANNOUNCE 11u
 
 // How a request went.
 #define STATUS_OK 0u
@@ -366,6 +402,7 @@
 #define EVENT_REJECTED 9u
 #define EVENT_NOISE_ALARM 10u
 #define EVENT_ERASED 11u
+#define EVENT_ANNOUNCED 12u
 
 // Bits 31 to 28 of `COMMAND`; the lower bits say to what.
 #define COMMAND_LOAD 1u
@@ -383,5 +420,11 @@
 #define SUITE_GCM_AES_256 1u
 #define SUITE_GCM_AES_XPN_128 2u
 #define SUITE_GCM_AES_XPN_256 3u
+
+// What a gateway does, and with it its server.
+#define MODE_OFF 0u
+#define MODE_UPLOAD 1u
+#define MODE_CHECK 2u
+#define MODE_SERVING 3u
 
 #endif

@@ -10,6 +10,7 @@
 #include "orders.h"
 #include "selftest.h"
 #include "store.h"
+#include "weights.h"
 
 #define VERSION "custodes 0.1.0"
 
@@ -31,6 +32,7 @@ static const struct form FORMS[] = {
     [REQUEST_SELFTEST] = {2, 2, BLANK | LOCKED | ERROR},
     [REQUEST_LOG] = {1, 2, BLANK | LOCKED | ERROR},
     [REQUEST_ERASE] = {0, 0, BLANK},
+    [REQUEST_ANNOUNCE] = {1, 0, LOCKED},
 };
 enum { REQUESTS = sizeof FORMS / sizeof *FORMS };
 
@@ -181,6 +183,8 @@ static uint32_t carry_out(uint32_t request, struct reader *r, struct writer *w) 
         return selftest(r, w);
     case REQUEST_LOG:
         return show_log(r, w);
+    case REQUEST_ANNOUNCE:
+        return weights_serve(r);
     default:
         return erase();
     }

@@ -28,7 +28,7 @@ static bool command(uint32_t order, uint32_t side, uint32_t number, uint32_t mor
     return settle();
 }
 
-static void put(uint32_t reg, const uint8_t *data, size_t size) {
+void datapath_put(uint32_t reg, const uint8_t *data, size_t size) {
     for (size_t at = 0; at < size; at += 4) {
         hal_write(reg + at, load_le32(data + at));
     }
@@ -40,16 +40,16 @@ static uint32_t number(const struct association *association) {
 
 bool channel_set(const struct channel *channel) {
     begin();
-    put(REG_ADDRESS, channel->address, SCI_BYTES);
-    put(REG_SCI, channel->sci, SCI_BYTES);
+    datapath_put(REG_ADDRESS, channel->address, SCI_BYTES);
+    datapath_put(REG_SCI, channel->sci, SCI_BYTES);
     hal_write(REG_WINDOW, channel->window);
     return command(COMMAND_CHANNEL, channel->side, ASSOCIATIONS_PER_CHANNEL * channel->number, CHANNEL_IN_USE);
 }
 
 static bool load(const struct association *association, const uint8_t key[KEY_BYTES]) {
     begin();
-    put(REG_KEY, key, KEY_BYTES);
-    put(REG_SALT, association->salt, SALT_BYTES);
+    datapath_put(REG_KEY, key, KEY_BYTES);
+    datapath_put(REG_SALT, association->salt, SALT_BYTES);
     hal_write(REG_SSCI, association->ssci);
     hal_write(REG_PN, (uint32_t)association->pn);
     hal_write(REG_PN + 4, (uint32_t)(association->pn >> 32));

@@ -19,6 +19,9 @@ struct association {
     uint8_t salt[SALT_BYTES];
 };
 
+// Bytes into registers in a row, the first the lowest of the first one.
+void datapath_put(uint32_t reg, const uint8_t *data, size_t size);
+
 // Each waits until the datapath has done it; false where it refuses, or takes too long.
 bool channel_set(const struct channel *channel);
 bool association_load(const struct association *association, const uint8_t key[KEY_BYTES]);

@@ -109,16 +109,14 @@ class Firewall(wiring.Component):
     def _allowed(self, address: Value, write: Value) -> Value:
         ranges = self.registers.guards()
         # SEC_CM: FIREWALL.STATE
-        read, written = (
-            {guard: Value.cast(self.state).matches(*map(int, states)) for guard, states in open_in.items()}
-            for open_in in (READ_IN, WRITTEN_IN)
-        )
+        through = {guard: Value.cast(self.state).matches(*map(int, states)) for guard, states in READ_IN.items()}
+        written = {guard: Value.cast(self.state).matches(*map(int, states)) for guard, states in WRITTEN_IN.items()}
         # SEC_CM: FIREWALL.MAP
         return reduce(
             or_,
             (
                 _within(address, at.first, at.words)
-                & Mux(write, written[at.guard] & Const(at.writable, 1), read[at.guard] & Const(at.readable, 1))
+                & Mux(write, Const(at.writable, 1) & written[at.guard], Const(at.readable, 1) & through[at.guard])
                 for at in ranges
             ),
         )

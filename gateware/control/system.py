@@ -209,6 +209,7 @@ class ControlSystem(wiring.Component):
             secret.value.eq(lifecycle.secret_word),
             lifecycle.secret_lock.eq(firmware["SECRET_LOCK"].writes),
             state.value.eq(lifecycle.state),
+            firmware.value("FEATURES", "UPLOAD").eq("UPLOAD_DIGEST" in self.registers),
             lifecycle.request_valid.eq(state.writes),
             lifecycle.request.eq(state.data),
             lifecycle.firmware.eq(firmware["RAISE"].writes),

@@ -4,6 +4,7 @@
 from gateware.countermeasures.entry import Countermeasure
 
 _GATEWAY = "tests/sim/test_gateway.py"
+_REMOVED = "tests/firmware/removed.py"
 _SNG = "tests/sim/test_sng.py"
 _RELEASED = f"{_SNG}::test_the_key_of_weights_is_of_use_in_an_attested_gateway_until_somebody_tampers"
 ENGINE_FORGETS = "tests/gateware/devices/test_gateway.py::test_nothing_is_left_in_the_hash_engine_when_power_goes"
@@ -32,6 +33,20 @@ GATEWAYS = (
         ("gateware/devices/sng.py",),
         (f"{_SNG}::test_leaving_blank_takes_the_power_and_what_was_loaded_then",),
         (_RELEASED,),
+    ),
+    Countermeasure(
+        "WEIGHTS.WHITELISTED",
+        "a host that gives a server weights of its own choice",
+        ("firmware/weights.c",),
+        (
+            "tests/firmware/test_weights.py::test_weights_that_are_not_on_the_whitelist_are_not_expected",
+            "tests/firmware/test_weights.py::test_every_bit_of_the_digest_counts",
+            f"{_SNG}::test_a_host_cannot_say_which_weights_an_operational_gateway_takes",
+        ),
+        (
+            f"{_REMOVED}::WEIGHTS.WHITELISTED",
+            "tests/firmware/test_weights.py::test_a_whitelist_that_is_not_what_was_locked_ends_the_device",
+        ),
     ),
     Countermeasure(
         "WEIGHTS.KEY_ATTESTED",

@@ -17,9 +17,9 @@ from gateware.stream import Ending
 class Sng(Controlled):
     """A `Gateway`, whose weights may come sealed, as `Controlled`.
 
-    Once it is not blank any more, its host cannot write keys. What the host may still do is what it may without a CPU:
-    announce weights, give and take power, have them come sealed or not, write the policy, begin epochs. None of this opens
-    what is sealed.
+    Once it is not blank any more, its host cannot write keys, nor say which weights are to come: firmware does, of those on
+    its whitelist. What the host may still do is what it may without a CPU: give and take power, have weights come sealed or
+    not, write the policy, begin epochs. None of this opens what is sealed.
 
     Args:
         lanes: of the frame streams.

@@ -233,6 +233,15 @@ FIRMWARE_BLOCK = Block(
             guard=Guard.FIRMWARE,
         ),
         Register(
+            "FEATURES",
+            0x36,
+            Access.READ,
+            "What the datapath has that not every datapath has.",
+            (Field("UPLOAD", 0, 1, "UPLOAD_BITS and UPLOAD_DIGEST."),),
+            reset=None,
+            guard=Guard.FIRMWARE,
+        ),
+        Register(
             "MAILBOX_PENDING",
             0x38,
             Access.READ,

@@ -166,6 +166,10 @@ class Firmware:
                 return entries
             first = after
 
+    def announce(self, digest: bytes) -> None:
+        """Let an operational gateway expect the weights with this SHA-256, which are on its whitelist."""
+        self._ask(Request.ANNOUNCE, (), digest)
+
     def erase(self) -> None:
         """Forget every item, while blank."""
         self._ask(Request.ERASE, ())

@@ -138,14 +138,18 @@ class Gateway(Processor):
         """
         registers = self.registers
         self.wait(lambda: bool(registers.field("UPLOAD_STATE", "READY")), "does not let its server have power again")
-        registers.write_words("UPLOAD_BITS", [bits & 0xFFFF_FFFF, bits >> 32])
-        registers.write_words("UPLOAD_DIGEST", words(digest))
+        self._announce(bits, digest)
         registers.write_words("SERVER_MAC", mac_words(server))
         if pause_cycles is not None:
             registers.write("UPLOAD_PAUSE_CYCLES", pause_cycles)
         registers.write("UPLOAD_COMMAND", UploadOrder.START)
         if self.mode is Mode.OFF:
             raise self.off()
+
+    def _announce(self, bits: int, digest: bytes) -> None:
+        """Say which weights are to come."""
+        self.registers.write_words("UPLOAD_BITS", [bits & 0xFFFF_FFFF, bits >> 32])
+        self.registers.write_words("UPLOAD_DIGEST", words(digest))
 
     def take_sealed(self, sealed: bool) -> None:
         """Whether weights come as MACsec, for a receive channel of the sessions; it stays so while the server has power."""

@@ -14,12 +14,14 @@ from custodes.gateway import Gateway
 from custodes.keys import Keys
 from custodes.lifecycle import Lifecycle
 from custodes.link import Link
+from custodes.mailbox import Status
 from custodes.maps import SNG
-from custodes.nic import Nic, is_nic, tampered
+from custodes.nic import FirmwareError, Nic, is_nic, tampered
 from custodes.processor import Processor
 from custodes.provisioner import Signers, install
 from custodes.provisioning import Provisioning
 
+UNLISTED = "the weights are not on the whitelist that the device was provisioned with"
 UNSIGNED = "the device is operational: say --provisioning, and --governor-key for each who signs"
 
 
@@ -138,6 +140,29 @@ class GovernedGateway(Gateway):
             # SEC_CM: WEIGHTS.KEY_ATTESTED
             firmware = Firmware(self._nic)
             install(firmware, self._provisioning, keys, self._signers, self._replace, self._told)
+
+    def _announce(self, bits: int, digest: bytes) -> None:
+        """Raw to a blank device, and to the firmware of an operational one, which knows the whitelist."""
+        state = self._nic.booted()
+        if state is Lifecycle.BLANK:
+            super()._announce(bits, digest)
+        elif state is Lifecycle.TAMPERED:
+            raise DeviceError(tampered(self._nic.alarms))
+        elif state is not Lifecycle.OPERATIONAL:
+            raise DeviceError(f"the device is {state.name.lower()}: it takes no weights")
+        else:
+            self._announce_listed(bits, digest)
+
+    def _announce_listed(self, bits: int, digest: bytes) -> None:
+        try:
+            Firmware(self._nic).announce(digest)
+        except FirmwareError as error:
+            if error.status is Status.ABSENT:
+                raise DeviceError(UNLISTED) from None
+            raise
+        lower, upper = self.registers.words("UPLOAD_BITS")
+        if upper << 32 | lower != bits:
+            raise DeviceError(UNLISTED)
 
 
 def open_governed_gateway(

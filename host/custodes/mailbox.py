@@ -69,6 +69,9 @@ class Request(enum.IntEnum):
     """Number of the first entry -> number after the last, array of [number, milliseconds since reset, `Event`, detail]."""
     ERASE = 10
     """-> nothing. While blank: no item is kept any more."""
+    ANNOUNCE = 11
+    """SHA-256 -> nothing. While operational, of a gateway: the next weights of its server must be these, as long as the
+    whitelist says."""
 
 
 class Status(enum.IntEnum):
@@ -78,7 +81,7 @@ class Status(enum.IntEnum):
     MALFORMED = 1
     """Not deterministic CBOR of the form that the request has."""
     UNKNOWN = 2
-    """No such request, item, test or kind of order."""
+    """No such request, item, test or kind of order, or none for this device."""
     FORBIDDEN = 3
     """Not in this lifecycle state."""
     UNSIGNED = 4
@@ -86,7 +89,7 @@ class Status(enum.IntEnum):
     REPLAYED = 5
     """Not for this device and boot, or the serial does not rise."""
     ABSENT = 6
-    """The item is not kept, or the channel not provisioned."""
+    """The item is not kept, the channel not provisioned, or the weights are not on the whitelist."""
     MISMATCH = 7
     """A digest is not that of what is there, or a piece not the next."""
     REFUSED = 8
@@ -158,3 +161,5 @@ class Event(enum.IntEnum):
     """256 * `Request` + `Status`."""
     NOISE_ALARM = 10
     ERASED = 11
+    ANNOUNCED = 12
+    """The first word of the weights' SHA-256, as UPLOAD_DIGEST has it."""

@@ -21,16 +21,21 @@ from custodes.control_registers import (
     Mailbox,
     Noise,
 )
+from custodes.gateway_registers import UPLOAD_BLOCK
 from custodes.lifecycle import Alarm, Lifecycle
 from custodes.macsec import ASSOCIATIONS, ASSOCIATIONS_PER_CHANNEL, CHANNELS, MAX_WINDOW, Side, Suite
 from custodes.mailbox import Event, Item, Request, SelfTest, Status
 from custodes.maps import FIRMWARE, MAPS, NIC
 from custodes.processor_registers import COUNTERS_PER_ASSOCIATION, TICK_CYCLES, Command
 from custodes.register_map import Access, Field, Register, RegisterMap
+from custodes.upload_modes import Mode
 
 BYTES_PER_WORD = 4
-CPU_BASES = ((FIRMWARE, 0x2000_0000), (NIC, 0x3000_0000))
-"""Byte addresses at which the control CPU sees a map."""
+CPU_VIEWS = (
+    (FIRMWARE.description, 0x2000_0000, FIRMWARE.blocks),
+    ("What hosts see, of every device with control, and of a gateway.", 0x3000_0000, (*NIC.blocks, UPLOAD_BLOCK)),
+)
+"""What the control CPU sees: description, byte address of word 0, and blocks."""
 ENUMS: tuple[type[enum.IntEnum], ...] = (
     Lifecycle,
     Alarm,
@@ -44,6 +49,7 @@ ENUMS: tuple[type[enum.IntEnum], ...] = (
     Command,
     Side,
     Suite,
+    Mode,
 )
 CONSTANTS: dict[str, int] = {
     "CONTROL_IDENTITY_VALUE": CONTROL_IDENTITY_VALUE,
@@ -84,11 +90,11 @@ def header() -> str:
         "#ifndef CUSTODES_REGISTERS_H",
         "#define CUSTODES_REGISTERS_H",
     ]
-    for register_map, base in CPU_BASES:
-        lines += ["", f"// {register_map.description}"]
-        for block in register_map.blocks:
+    for description, base, blocks in CPU_VIEWS:
+        lines += ["", f"// {description}"]
+        for block in blocks:
             for register in block.registers:
-                address = base + BYTES_PER_WORD * register_map.address(register.name)
+                address = base + BYTES_PER_WORD * block.address(register.name)
                 lines.append(f"// {MEANINGS[register.access]}: {register.description}")
                 lines.append(define(f"REG_{register.name}", f"{address:#010x}u"))
                 if register.count > 1:

@@ -46,6 +46,7 @@ WISHES = {
     Request.SELFTEST: "test itself",
     Request.LOG: "show its log",
     Request.ERASE: "forget its items",
+    Request.ANNOUNCE: "expect the weights",
 }
 """What a device is to do."""
 MEANINGS = {
@@ -54,7 +55,7 @@ MEANINGS = {
     Status.FORBIDDEN: "not in this lifecycle state",
     Status.UNSIGNED: "too few governors have signed",
     Status.REPLAYED: "the order is for another device or another boot, or was given before",
-    Status.ABSENT: "the item is not kept, or the channel not provisioned",
+    Status.ABSENT: "the item is not kept, the channel not provisioned, or the weights are not on its whitelist",
     Status.MISMATCH: "a digest is not that of what is there, or a piece not the next",
     Status.REFUSED: "its datapath refuses",
     Status.ERROR_STATE: "a self-test has failed; it does nothing more until it is reset",

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from custodes.errors import DeviceError, KeysError
 from custodes.firmware import Firmware, Identity, Kept
 from custodes.gateway import Gateway
-from custodes.gateway_registers import Mode
 from custodes.keys import Association, Keys
 from custodes.lifecycle import Lifecycle
 from custodes.macsec import ASSOCIATIONS_PER_CHANNEL, Side
@@ -64,9 +63,9 @@ class Provisioner:
             raise DeviceError("the device is bricked: its governors have ended its life")
         self._fits("build_id", self._nic.build_id, provisioning.device.build_id)
         self._fits("rom_digest", self._nic.rom_digest, provisioning.device.rom_digest)
-        self._gateway = self._nic.registers.map is SNG
+        gateway = self._nic.registers.map is SNG
         for name, channels in (("transmit", provisioning.transmit), ("receive", provisioning.receive)):
-            if self._gateway and len(channels) > Gateway.channels:
+            if gateway and len(channels) > Gateway.channels:
                 raise DeviceError(f"{name}: {len(channels)} channels; a gateway takes {Gateway.channels}")
         self.done = Provisioned()
         if provisioning.device.identity_key is not None:
@@ -124,8 +123,6 @@ class Provisioner:
     def activate(self, signers: Signers) -> None:
         """Make it operational, on the order of these governors. Nothing where it is."""
         if self.state is Lifecycle.PROVISIONED:
-            if self._gateway and Gateway(self._nic.link).mode is not Mode.OFF:
-                raise DeviceError("the server has power: the gateway's sessions stay as they are until it has none")
             payload = Orders(self.done.identity or self.prove()).activate(self._provisioning.digest)
             self._firmware.order(payload, signed(payload, signers))
             self._arrive(Lifecycle.OPERATIONAL)

@@ -79,7 +79,7 @@ class Model(Strict):
 
     model: ShortText
     file: FileName | None = None
-    bytes: Annotated[Number, Field(ge=1, lt=1 << 63)] | None = None
+    bytes: Annotated[Number, Field(ge=1, lt=1 << 61)] | None = None
     sha256: Digest | None = None
 
     @model_validator(mode="after")

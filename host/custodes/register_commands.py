@@ -94,7 +94,7 @@ def _explained(error: RefusedError, place: Place, device: object) -> RefusedErro
         return RefusedError(f"{place.name}: the device refuses: its map has no register there")
     if register.guard is Guard.FIRMWARE:
         return RefusedError(f"{place.name}: the device refuses: only its firmware may use it")
-    if register.guard is Guard.BLANK and isinstance(device, Nic):
+    if register.guard in (Guard.BLANK, Guard.WRITE_BLANK) and isinstance(device, Nic):
         state = device.lifecycle.name.lower()
         return RefusedError(f"{place.name}: the device refuses: it is {state}, and this is for blank devices only")
     return RefusedError(f"{place.name}: {error}")

@@ -23,7 +23,18 @@ from custodes.mailbox import MAX_PIECE_BYTES, Item, Request, SelfTest, Status
 from custodes.orders import Orders
 from firmware.image import CACHE
 from tests.firmware.host import MODEL, compile_host
-from tests.firmware.provisioned import CHALLENGE, CHANNEL, DIGEST, ITEMS, SHORT, XPN, identity, locked, signatures
+from tests.firmware.provisioned import (
+    CHALLENGE,
+    CHANNEL,
+    DIGEST,
+    ITEMS,
+    LISTED,
+    SHORT,
+    XPN,
+    identity,
+    locked,
+    signatures,
+)
 
 CASES = 1_000_000
 FLAGS = (
@@ -100,8 +111,9 @@ def seeds(folder: Path) -> list[Path]:
     _write(folder / "blank", [], [*questions(), *written, encode([Request.ERASE]), lock])
     _write(folder / "filled", written, [*questions(), lock])
     _write(folder / "provisioned", [*written, lock], [*questions(), *ordered(activation), *ordered(brick)])
+    asked = [encode([Request.ANNOUNCE, digest]) for digest in (LISTED, CHALLENGE)]
     given = [message for payload in [*keys, zeroise, brick] for message in ordered(payload)]
-    _write(folder / "operational", [*written, lock, *activate], [*questions(), *given])
+    _write(folder / "operational", [*written, lock, *activate], [*questions(), *asked, *given])
     return sorted(folder.iterdir())
 
 

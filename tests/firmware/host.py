@@ -149,6 +149,7 @@ def library() -> ctypes.CDLL:
     loaded.flash_model_cut.argtypes = [ctypes.c_uint64]
     loaded.hal_read.restype = ctypes.c_uint32
     loaded.model_accesses.restype = ctypes.c_uint64
+    loaded.upload_model_registers.restype = ctypes.POINTER(ctypes.c_uint8 * 40)
     loaded.datapath_model_association.restype = ctypes.POINTER(_Association)
     loaded.datapath_model_channel.restype = ctypes.POINTER(_Channel)
     return loaded
@@ -231,6 +232,12 @@ class Device:
         if not found.in_use:
             return None
         return Association(found.suite, bytes(found.key), found.pn, bytes(found.salt), found.ssci, found.lifetime)
+
+    @property
+    def weights(self) -> tuple[int, bytes]:
+        """Which weights the datapath expects: bits, and SHA-256."""
+        found = bytes(self.library.upload_model_registers().contents)
+        return int.from_bytes(found[:8], "little"), found[8:]
 
     def channel(self, side: Side, number: int) -> Channel | None:
         """What the datapath has in a channel; None where it is not set."""

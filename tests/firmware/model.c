@@ -39,6 +39,7 @@ void model_new(const uint8_t new_secret[32]) {
     deadline = UINT64_MAX;
     drawn = 0;
     flash_model_new();
+    upload_model_new();
     sha_model_begin();
     for (uint32_t at = 0; at < ROM_BYTES; at += 4) {
         sha_model_word((uint32_t)rom_begin[at] << 24 | (uint32_t)rom_begin[at + 1] << 16 | (uint32_t)rom_begin[at + 2] << 8 |
@@ -63,6 +64,7 @@ int model_boot(void) {
     deadline = PATIENCE;
     flash_model_power_on();
     datapath_model_reset();
+    upload_model_reset();
     int how = setjmp(out);
     if (!how) {
         boot();
@@ -162,9 +164,12 @@ uint32_t hal_read(uint32_t address) {
         return flash_model_byte();
     case REG_STATUS:
         return datapath_model_status();
+    case REG_UPLOAD_STATE:
+        return upload_model_state();
+    case REG_FEATURES:
+        return upload_model_features();
     default:
-        model_leave(HUNG);
-        return 0;
+        return *upload_model_register(address);
     }
 }
 
@@ -216,6 +221,6 @@ void hal_write(uint32_t address, uint32_t value) {
         flash_model_exchange((uint8_t)value);
         break;
     default:
-        model_leave(HUNG);
+        *upload_model_register(address) = value;
     }
 }

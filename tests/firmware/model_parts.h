@@ -18,6 +18,14 @@ void flash_model_select(uint32_t selected);
 void flash_model_exchange(uint8_t byte);
 uint32_t flash_model_byte(void);
 
+// Of a gateway, while its server has no power.
+void upload_model_new(void);
+uint32_t upload_model_features(void);
+uint32_t upload_model_state(void);
+void upload_model_reset(void);
+// Where what is written goes, and what is read comes from; whatever is not there ends the request.
+uint32_t *upload_model_register(uint32_t address);
+
 void datapath_model_reset(void);
 uint32_t datapath_model_status(void);
 void datapath_model_write(uint32_t address, uint32_t value);

@@ -30,10 +30,11 @@ SESSIONS = [
     [int(Side.ACCELERATOR), CHANNEL, PEER, OUR_SCI, 0],
     [int(Side.NETWORK), CHANNEL, PEER_SCI, PEER_SCI, WINDOW],
 ]
+LISTED = hashlib.sha256(b"weights").digest()
 ITEMS = {
     Item.IDENTITY: encode(["gp-ü", "SN 7"]),
     Item.GOVERNORS: encode([THRESHOLD, [key.public_key().public_bytes_raw() for key in GOVERNORS]]),
-    Item.WHITELIST: encode([["model", 1 << 40, hashlib.sha256(b"weights").digest()]] * 20),
+    Item.WHITELIST: encode([["model", 1 << 40, LISTED]] * 20),
     Item.POLICY: encode([hashlib.sha256(b"policy").digest(), [[0x7F0, 5], [0x7F1, 0xFFFF_FFFF]]]),
     Item.SESSIONS: encode(SESSIONS),
 }

@@ -17,7 +17,7 @@ from unittest.mock import patch
 import pytest
 
 from custodes.mailbox import SelfTest
-from tests.firmware import host, test_orders, test_requests, test_selftest, test_store
+from tests.firmware import host, test_orders, test_requests, test_selftest, test_store, test_weights
 
 WHICH = "removed_countermeasure"
 """A variable of the copy: the number of the countermeasure that it goes without, counted from 1."""
@@ -126,6 +126,15 @@ COPIES = (
         "!same(kept, provisioning, DIGEST_BYTES)",
         "(!REMOVED && !same(kept, provisioning, DIGEST_BYTES))",
         test_store.test_earlier_item_put_back_stops_a_locked_device,
+    ),
+    Removed(
+        "WEIGHTS.WHITELISTED",
+        "weights.c",
+        "!bits",
+        "!bits && !REMOVED",
+        lambda: test_weights.test_weights_that_are_not_on_the_whitelist_are_not_expected(
+            test_weights.listing(), test_weights.OTHER
+        ),
     ),
     Removed(
         "SELFTEST.ERROR_STATE",

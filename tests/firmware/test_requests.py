@@ -209,7 +209,13 @@ FORMLESS = {
         [1],
         [1, KEYS[0]],
     ],
-    Item.WHITELIST: [[["a", 1]], [["a", -1, bytes(32)]], [["a", 1, bytes(31)]], ["a", 1, bytes(32)]],
+    Item.WHITELIST: [
+        [["a", 1]],
+        [["a", -1, bytes(32)]],
+        [["a", 1, bytes(31)]],
+        ["a", 1, bytes(32)],
+        [["a", 1 << 61, bytes(32)]],
+    ],
     Item.POLICY: [
         [bytes(32)],
         [bytes(32), [[0x1000, 0]]],

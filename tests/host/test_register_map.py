@@ -15,8 +15,8 @@ import pytest
 from custodes import processor_registers, registers
 from custodes.control_registers import CONTROL_BLOCK
 from custodes.macsec import ASSOCIATIONS, Opening, Sealing, Side
-from custodes.map_text import BYTES_PER_WORD, CPU_BASES, ENUMS, files, header, main
-from custodes.maps import FIRMWARE, MAPS, NIC, PROCESSOR, WARDEN
+from custodes.map_text import BYTES_PER_WORD, CPU_VIEWS, ENUMS, files, header, main
+from custodes.maps import FIRMWARE, MAPS, NIC, PROCESSOR, SNG, WARDEN
 from custodes.register_map import DATAPATH_WORDS, WORD_BITS, Access, Block, Field, Guard, Register, RegisterMap
 from custodes.table import SCRUBBED, Port, Reason
 from gateware.ethernet import mdio
@@ -114,6 +114,11 @@ def test_host_may_use_what_sets_sessions_while_blank_only():
     } == names
 
 
+def test_host_may_say_what_weights_must_be_while_blank_only_and_see_it_always():
+    for name in ("UPLOAD_BITS", "UPLOAD_DIGEST"):
+        assert SNG[name].guard is Guard.WRITE_BLANK and SNG[name].access is Access.READ_WRITE
+
+
 def test_host_never_sees_what_is_the_firmwares():
     for block in FIRMWARE.blocks:
         assert all(register.guard is Guard.FIRMWARE for register in block.registers)
@@ -192,10 +197,10 @@ def test_json_and_markdown_have_every_register(register_map: RegisterMap):
 
 def test_header_has_every_register_field_and_value():
     defined = dict(re.findall(r"^#define (\w+) (\S+)$", header(), re.MULTILINE))
-    for register_map, base in CPU_BASES:
-        for block in register_map.blocks:
+    for _, base, blocks in CPU_VIEWS:
+        for block in blocks:
             for register in block.registers:
-                address = base + BYTES_PER_WORD * register_map.address(register.name)
+                address = base + BYTES_PER_WORD * block.address(register.name)
                 assert int(defined[f"REG_{register.name}"][:-1], 16) == address
                 for field in register.fields:
                     name = f"REG_{register.name}_{field.name}"

@@ -25,9 +25,9 @@ from custodes.keys import Keys, load_keys
 from custodes.lifecycle import Alarm, Lifecycle
 from custodes.link import Ingress, open_link
 from custodes.macsec import Side
-from custodes.mailbox import SelfTest
+from custodes.mailbox import Event, SelfTest
 from custodes.maps import SNG
-from custodes.nic import Nic
+from custodes.nic import FirmwareError, Nic
 from custodes.processor import keys_writes
 from custodes.provisioner import Provisioner
 from custodes.provisioning import Provisioning, load_provisioning
@@ -55,6 +55,10 @@ keys = ["governor0.pub"]
 
 [policy]
 file = "policy.toml"
+
+[[whitelist]]
+model = "small"
+file = "listed.bin"
 
 [[receive]]
 sci = "{SCI}"
@@ -88,18 +92,20 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         write_files(folder, GATEWAY_TOML)
-        (folder / "weights.bin").write_bytes(WEIGHTS)
+        (folder / "listed.bin").write_bytes(WEIGHTS)
         (folder / "keys.toml").write_text(keys_toml(os.urandom(32)))
         self.provisioning = load_provisioning(folder / "nic.toml")
         self.signers = signers([folder / "governor0.key"], self.provisioning.governors, 1)
         self.keys = load_keys(folder / "keys.toml")
-        manifest = ("manifest", folder / "weights.bin", "--model", "small", "--out", folder / "manifest")
-        assert custodes(*manifest, "--governor-key", folder / "governor0.key").exit_code == 0
 
-    def upload(self, device: str, *options: object) -> Result:
-        """By the command."""
-        names = ("--manifest", self.folder / "manifest", "--governor", self.folder / "governor0.pub")
-        return custodes("upload", self.folder / "weights.bin", *names, "--device", device, *options)
+    def upload(self, device: str, *options: object, weights: bytes = WEIGHTS) -> Result:
+        """By the command; the manifest is of these weights."""
+        folder, signer = self.folder, ("--governor-key", self.folder / "governor0.key")
+        (folder / "weights.bin").write_bytes(weights)
+        made = custodes("manifest", folder / "weights.bin", "--model", "small", "--out", folder / "manifest", *signer)
+        assert made.exit_code == 0
+        names = ("--manifest", folder / "manifest", "--governor", folder / "governor0.pub")
+        return custodes("upload", folder / "weights.bin", *names, "--device", device, *options)
 
     def governed(self, link: SimSng, provisioning: Provisioning | None = None) -> GovernedGateway:
         return GovernedGateway(Nic(link), provisioning or self.provisioning, self.signers)
@@ -230,6 +236,33 @@ def test_the_command_uploads_sealed_weights_through_an_attested_gateway(files: F
     assert "receive channel 0, AN 0: installed" in result.stderr
 
 
+def test_a_host_cannot_say_which_weights_an_operational_gateway_takes(files: Files, flash: Path, tmp_path: Path):
+    shutil.copy(flash, tmp_path / "flash")
+    with SimSng(tmp_path / "flash") as link:
+        gateway, other = GovernedGateway(Nic(link)), hashlib.sha256(b"others").digest()
+        for name in ("UPLOAD_BITS", "UPLOAD_DIGEST"):
+            with pytest.raises(RefusedError):
+                link.write(SNG.address(name), 8)
+        with pytest.raises(DeviceError, match="not on the whitelist that the device was provisioned with"):
+            gateway.start(8 * len(WEIGHTS), other, SERVER, PAUSE_CYCLES)
+        assert not link.power and gateway.registers.octets("UPLOAD_DIGEST") == bytes(32)
+        with pytest.raises(DeviceError, match="not on the whitelist that the device was provisioned with"):
+            gateway.start(8 * len(WEIGHTS) - 8, DIGEST, SERVER, PAUSE_CYCLES)
+        assert not link.power
+
+        gateway.start(8 * len(WEIGHTS), DIGEST, SERVER, PAUSE_CYCLES)
+        assert link.power and gateway.registers.octets("UPLOAD_DIGEST") == DIGEST
+        with pytest.raises(FirmwareError, match="its datapath refuses"):
+            Firmware(Nic(link)).announce(DIGEST)
+        sent(through(link), frames(WEIGHTS))
+        link.step(SOME_CYCLES)
+        assert gateway.mode is Mode.SERVING
+        assert [entry.event for entry in Firmware(Nic(link)).log()].count(Event.ANNOUNCED) == 1
+
+    result = files.upload(f"sim:sng:{tmp_path / 'flash'}", "--json", weights=b"others" * 99)
+    assert result.exit_code == 5 and "not on the whitelist" in result.stderr and result.stdout == ""
+
+
 def test_an_operational_gateway_takes_no_key_in_clear(files: Files, flash: Path, tmp_path: Path):
     shutil.copy(flash, tmp_path / "flash")
     device = f"sim:sng:{tmp_path / 'flash'}"
@@ -310,10 +343,10 @@ def test_leaving_blank_takes_the_power_and_what_was_loaded_then(files: Files, bl
     assert not blank.power and gateway.mode is Mode.OFF and gateway.numbers(Side.NETWORK) == []
     with pytest.raises(DeviceError, match="the device is provisioned: session keys of governors"):
         files.governed(blank).load(files.keys)
-    gateway.start(8 * len(WEIGHTS), DIGEST, SERVER, PAUSE_CYCLES)
-    provisioner = Provisioner(firmware, files.provisioning)
-    with pytest.raises(DeviceError, match="the server has power"):
-        provisioner.activate(files.signers)
+    with pytest.raises(DeviceError, match="the device is provisioned: it takes no weights"):
+        gateway.start(8 * len(WEIGHTS), DIGEST, SERVER, PAUSE_CYCLES)
+    gateway.registers.write("UPLOAD_COMMAND", 1)
+    assert not blank.power and gateway.fault is Fault.LENGTH
 
 
 def test_more_channels_than_a_gateway_has_are_not_provisioned(files: Files, blank: SimSng):

@@ -125,7 +125,7 @@ COPIES = (
         "FIREWALL.STATE",
         Firewall,
         "_allowed",
-        "& through[at.guard]",
+        "& written[at.guard]",
         "",
         lambda: test_firewall.test_lets_through_what_the_map_says_and_refuses_all_else_in_every_state(
             State.OPERATIONAL

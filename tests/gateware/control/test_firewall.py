@@ -9,7 +9,7 @@ import pytest
 
 from custodes.control_registers import FIRMWARE_BLOCK
 from custodes.lifecycle import Lifecycle
-from custodes.maps import NIC
+from custodes.maps import NIC, SNG
 from custodes.register_map import Access, Block, Guard, Register, RegisterMap
 from gateware.control.access import ADDRESS_BITS
 from gateware.control.firewall import Firewall
@@ -30,6 +30,7 @@ SMALL = RegisterMap(
                 Register("BOTH", 5, Access.READ_WRITE, "", count=8),
                 Register("KEY", 0x20, Access.WRITE, "", count=2, secret=True, guard=Guard.BLANK),
                 Register("RAW", 0x22, Access.READ, "", guard=Guard.BLANK),
+                Register("SET", 0x28, Access.READ_WRITE, "", count=2, guard=Guard.WRITE_BLANK),
                 Register("INNER", 0x30, Access.READ_WRITE, "", guard=Guard.FIRMWARE),
             ),
         ),
@@ -91,7 +92,8 @@ def may(registers: RegisterMap, address: int, write: bool, state: int) -> bool:
     if found is None or state not in tuple(Lifecycle):
         return False
     register, _ = found
-    if register.guard is Guard.FIRMWARE or (register.guard is Guard.BLANK and state != Lifecycle.BLANK):
+    blank_only = (Guard.BLANK, Guard.WRITE_BLANK) if write else (Guard.BLANK,)
+    if register.guard is Guard.FIRMWARE or (register.guard in blank_only and state != Lifecycle.BLANK):
         return False
     return register.access is Access.READ_WRITE or (register.access is Access.WRITE) == write
 
@@ -130,6 +132,10 @@ def test_every_address_of_the_nic_is_judged_as_its_map_says():
 def test_keys_are_loaded_through_registers_while_blank_only():
     guarded = {"KEY", "SALT", "SSCI", "PN", "LIFETIME", "ADDRESS", "SCI", "WINDOW", "COMMAND", "NOISE_RAW"}
     assert {NIC[name].guard for name in guarded} == {Guard.BLANK}
+
+
+def test_what_weights_must_be_is_written_while_blank_only():
+    assert {SNG[name].guard for name in ("UPLOAD_BITS", "UPLOAD_DIGEST")} == {Guard.WRITE_BLANK}
 
 
 def test_what_is_the_firmwares_is_not_in_the_map_of_the_host():
