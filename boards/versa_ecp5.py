@@ -16,7 +16,7 @@ BOARD = Board(
     title="Lattice ECP5 Versa",
     platform=VersaECP5Platform,
     family="ecp5",
-    devices=("warden", "border", "nic"),
+    devices=("warden", "border", "gateway", "nic"),
     pll=Pll(reference=4, feedback=5, output=5),
     ports=(EthernetPort(0, DELAYS), EthernetPort(1, DELAYS, tx_ctl="tx_ctrl", rx_ctl="rx_ctrl")),
     leds=(("led", 0), ("led", 1), ("led", 2), ("led", 3)),
