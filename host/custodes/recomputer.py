@@ -135,6 +135,14 @@ class Recomputer:
             done += batch
         return done
 
+    def silent(self, seconds: float) -> None:
+        """Say that nothing has come for so long, and order a shutdown: whoever cuts the cable ends the server, too."""
+        with self.store.transaction():
+            found = self.checker.silent(seconds)
+            self._order(self.checker.epoch, None, None, found)
+        self._tell([Done(None, None, found)])
+        self._give()
+
     def judge(self, completed: Completed) -> Judgement:
         """The verdict on a pair that is what was committed to."""
         try:

@@ -49,6 +49,8 @@ class Finding(enum.Enum):
     """The gateway has been switched on again; how the epoch before ended nobody knows."""
     BUDGET = "budget"
     """More pairs than may be were not verifiable."""
+    SILENT = "silent"
+    """Nothing has come for longer than may be."""
 
     @property
     def fatal(self) -> bool:
@@ -137,16 +139,25 @@ class Checker:
         """
         epoch = self.epoch
         found = [*self._checked(frame, completed, judgement)]
+        self._write(found, self.epoch if epoch is None else epoch)
+        return found
+
+    def silent(self, seconds: float) -> list[Found]:
+        """What is found where nothing has come for so long; written down likewise."""
+        found = [Found(Finding.SILENT, f"no sample has come for {seconds:g} s")]
+        self._write(found, self.epoch)
+        return found
+
+    def _write(self, found: list[Found], epoch: int | None) -> None:
         for finding, text in found:
             self._store.write(
                 "INSERT INTO findings (boot, epoch, time_ns, kind, text) VALUES (?, ?, ?, ?, ?)",
                 self.boot,
-                self.epoch if epoch is None else epoch,
+                epoch,
                 self._now(),
                 finding.value,
                 text,
             )
-        return found
 
     def _checked(self, frame: bytes, completed: Completed | None, judgement: Judgement | None) -> Iterator[Found]:
         try:

@@ -139,6 +139,12 @@ def run(
         float | None,
         typer.Option("--epsilon", metavar="P", min=0, max=1, help="An epoch with less is an alarm; 0: none is."),
     ] = None,
+    silence: Annotated[
+        float | None,
+        typer.Option(
+            "--silence", metavar="S", min=0, help="No sample for longer is an alarm, at an interface; 0: none is."
+        ),
+    ] = None,
     orders: Annotated[
         Path | None,
         typer.Option("--orders", metavar="DIR", help="Write orders into it, a file each; without, to stderr."),
@@ -157,7 +163,8 @@ def run(
     the gateway shut its server down, which `custodes recomputer obey` carries out.
 
     What is known is in the state: a recomputer that is killed goes on from there, and a capture that has been read is not
-    read again. How to recompute, the budget and the least epsilon stay there, too, until they are set again.
+    read again. How to recompute, the budget, the least epsilon and the longest silence stay there, too, until they are set
+    again. A gateway without traffic sends samples as epochs begin and end: `custodes sample --every`.
 
     Exit code 6 if there is any alarm.
     """
@@ -185,6 +192,7 @@ def run(
                 ("share", share),
                 ("floor", floor),
                 ("epsilon", epsilon),
+                ("silence", silence),
             ):
                 if value is not None:
                     store.set_value(name, value)
@@ -199,6 +207,7 @@ def run(
                 port,
                 lambda: bool(stopping) or (until is not None and time.monotonic() >= until),
                 display.note,
+                store.value("silence") or None,
             )
         found = report(store)
         found |= {"frames": count, "unopened": port.unopened, "strays": port.strays}

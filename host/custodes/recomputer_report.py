@@ -79,6 +79,7 @@ def report(store: Store) -> dict[str, Any]:
         "plugin": store.value("plugin"),
         "budget": {"share": store.value("share", 0), "floor": store.value("floor", 0)},
         "least_epsilon": store.value("epsilon"),
+        "longest_silence": store.value("silence"),
         "sampling": [*_shares(epochs)],
         "epochs": epochs,
     }
@@ -104,6 +105,8 @@ def facts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         )
     least = found["least_epsilon"]
     yield "least epsilon", f"{least:g}" if least else "none is set: a gateway may keep nothing"
+    longest = found["longest_silence"]
+    yield "longest silence", f"{longest:g} s" if longest else "none is set: a cable that is cut goes unnoticed"
     plugin = found["plugin"]
     yield "plug-in", "none" if plugin is None else f"{plugin['kind']} {plugin.get('weights') or plugin.get('command')}"
     yield "budget", f"{found['budget']['share'] / 10_000:g} % of an epoch's pairs, or {found['budget']['floor']}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import select
 import threading
+import time
 from collections.abc import Callable
 from hashlib import file_digest
 from pathlib import Path
@@ -81,8 +82,18 @@ def work_off_capture(recomputer: Recomputer, path: Path, port: Port, ended: Ende
     return count - begin
 
 
-def work_off_interface(recomputer: Recomputer, name: str, port: Port, ended: Ended, note: Callable[[str], None]) -> int:
+def work_off_interface(
+    recomputer: Recomputer,
+    name: str,
+    port: Port,
+    ended: Ended,
+    note: Callable[[str], None],
+    silence_s: float | None = None,
+) -> int:
     """Take what arrives at an interface until it is ended; returns how many frames that were.
+
+    Args:
+        silence_s: where no sample comes for longer, that is found, and found again once some have come and none does again.
 
     One thread writes down what arrives, so that it is not lost while another recomputes. What has not been worked off at
     the end is, when a recomputer works on the same store again.
@@ -92,7 +103,7 @@ def work_off_interface(recomputer: Recomputer, name: str, port: Port, ended: End
         for line in interface.notes:
             note(line)
         note(f"listening at {name}; Ctrl-C ends")
-        worker = _Worker(recomputer)
+        worker = _Worker(recomputer, silence_s)
         worker.start()
         try:
             while not ended() and worker.failure is None:
@@ -102,7 +113,7 @@ def work_off_interface(recomputer: Recomputer, name: str, port: Port, ended: End
                 samples = port.take(frames)
                 if samples:
                     inbox.receive(samples)
-                    worker.waiting.set()
+                    worker.heard()
         finally:
             worker.stop()
         if worker.failure is not None:
@@ -113,26 +124,37 @@ def work_off_interface(recomputer: Recomputer, name: str, port: Port, ended: End
 
 
 class _Worker(threading.Thread):
-    """Works off what is written down until it is stopped."""
+    """Works off what is written down until it is stopped, and says where nothing comes for longer than ``silence_s``."""
 
-    def __init__(self, recomputer: Recomputer) -> None:
+    def __init__(self, recomputer: Recomputer, silence_s: float | None) -> None:
         super().__init__(daemon=True)
-        self.waiting = threading.Event()
         self.failure: Exception | None = None
-        self._recomputer = recomputer
+        self._recomputer, self._silence_s = recomputer, silence_s
+        self._waiting = threading.Event()
+        self._last = time.monotonic()
         self._stopped = False
 
+    def heard(self) -> None:
+        """There is more to work off."""
+        self._last = time.monotonic()
+        self._waiting.set()
+
     def run(self) -> None:
+        said = None
         try:
             while not self._stopped:
-                self.waiting.clear()
+                self._waiting.clear()
                 while self._recomputer.work(1) and not self._stopped:
                     pass
-                self.waiting.wait(POLL_S)
+                last = self._last
+                if self._silence_s is not None and last != said and time.monotonic() - last > self._silence_s:
+                    self._recomputer.silent(self._silence_s)
+                    said = last
+                self._waiting.wait(POLL_S)
         except Exception as error:  # it is raised where the thread was started
             self.failure = error
 
     def stop(self) -> None:
         self._stopped = True
-        self.waiting.set()
+        self._waiting.set()
         self.join()

@@ -329,6 +329,33 @@ def test_nobody_serves_at_nonsense(folder: Path, listen: str, says: str):
 
 
 @pytest.mark.skipif(bool(wires.missing()), reason=wires.missing() or "")
+def test_a_cable_that_is_cut_is_an_alarm_and_an_order_each_time(folder: Path):
+    with wires.Cables() as cables:
+        more = ("--interface", "inner", "--silence", 0.5, "--weights", folder / "weights", "--json")
+        with cables.between.inside():
+            process = python(MAIN, *arguments(folder, *more), stdout=subprocess.PIPE)
+        with process, raw(cables.client) as sender:
+            assert process.stderr is not None
+
+            def until(text: str) -> None:
+                while text not in (line := process.stderr.readline()):
+                    assert line
+
+            until("ordered to shut down: silent: no sample has come for 0.5 s")
+            for frame in epochs(pairs=2):
+                sender.send(frame.ljust(60, b"\0"))
+            until("silent: no sample has come for 0.5 s")
+            until("ordered to shut down: silent: no sample has come for 0.5 s")
+            process.send_signal(signal.SIGINT)
+            said, errors = process.communicate(timeout=30)
+    told = json.loads(said)
+    assert process.returncode == 6, errors
+    assert [alarm.split(":")[0] for alarm in told["alarms"]] == ["silent"] * 2 and len(told["orders"]) == 2
+    assert told["verdicts"]["PASS"] == 4 and told["longest_silence"] == 0.5
+    assert "longest silence" in custodes("recomputer", "status", "--state", folder / "state").stdout
+
+
+@pytest.mark.skipif(bool(wires.missing()), reason=wires.missing() or "")
 def test_samples_are_taken_from_an_interface(folder: Path):
     frames = epochs(cheat=lambda number: number == 7)
     with wires.Cables() as cables:
