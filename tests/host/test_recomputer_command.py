@@ -335,10 +335,11 @@ def test_a_cable_that_is_cut_is_an_alarm_and_an_order_each_time(folder: Path):
         with cables.between.inside():
             process = python(MAIN, *arguments(folder, *more), stdout=subprocess.PIPE)
         with process, raw(cables.client) as sender:
-            assert process.stderr is not None
+            errors = process.stderr
+            assert errors is not None
 
             def until(text: str) -> None:
-                while text not in (line := process.stderr.readline()):
+                while text not in (line := errors.readline()):
                     assert line
 
             until("ordered to shut down: silent: no sample has come for 0.5 s")
@@ -347,9 +348,9 @@ def test_a_cable_that_is_cut_is_an_alarm_and_an_order_each_time(folder: Path):
             until("silent: no sample has come for 0.5 s")
             until("ordered to shut down: silent: no sample has come for 0.5 s")
             process.send_signal(signal.SIGINT)
-            said, errors = process.communicate(timeout=30)
+            said, rest = process.communicate(timeout=30)
     told = json.loads(said)
-    assert process.returncode == 6, errors
+    assert process.returncode == 6, rest
     assert [alarm.split(":")[0] for alarm in told["alarms"]] == ["silent"] * 2 and len(told["orders"]) == 2
     assert told["verdicts"]["PASS"] == 4 and told["longest_silence"] == 0.5
     assert "longest silence" in custodes("recomputer", "status", "--state", folder / "state").stdout
