@@ -176,8 +176,10 @@ class Bench:
         raise AssertionError(f"{found}, not {flows} connections and {slots} pairs")
 
     async def play(self, ctx: Any, happened: list[tuple[Any, ...]]) -> None:
-        """What has happened to the specification, a thing at a time, with the same effect."""
-        for what, *about, flows, slots, counts in happened:
+        """What has happened to the specification, a thing at a time, with the same effect; counts that it changes are read
+        after it, and all at last."""
+        shown: dict[Record, int] = {}
+        for number, (what, *about, flows, slots, counts) in enumerate(happened, 1):
             if what == "frame":
                 from_server, frame, passes = about
                 await self._passes(ctx, from_server, frame, passes)
@@ -188,7 +190,9 @@ class Bench:
             else:
                 self.held = {"o_samples"} if what == "stall" else set()
             await self.settled(ctx, flows, slots)
-            for word, count in counts.items():
+            changed = {word: count for word, count in counts.items() if count != shown.get(word)}
+            shown = counts
+            for word, count in (counts if number == len(happened) else changed).items():
                 assert (found := await self.read(ctx, "COUNTS", word - Record.PAIRS)) == count, (what, word.name, found)
 
     async def tick(self, ctx: Any) -> None:
