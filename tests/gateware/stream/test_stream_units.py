@@ -1,14 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SkidBuffer and WidthConverter: every frame out once, in order, at full rate."""
+"""SkidBuffer, Ending and WidthConverter: every frame out once, in order, at full rate; and what is cut, ended."""
 
 import pytest
+from amaranth import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
-from gateware.stream import SkidBuffer, WidthConverter, beat_layout
+from gateware.stream import Ending, FrameSignature, SkidBuffer, WidthConverter, beat_layout
 
 from .bench import PAUSES, Bench, Frame, bursts, random_frames, refusal
 
 LANES = (1, 8, 64)
 WIDTHS = ((1, 8), (8, 1), (8, 64), (64, 8), (1, 3), (6, 2), (8, 8), (1, 64), (64, 1))
+
+
+class CutEnding(wiring.Component):
+    """An `Ending` of one lane that is cut in cycle ``at``."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        super().__init__({"i": In(FrameSignature(1)), "o": Out(FrameSignature(1))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.ending = ending = Ending(1)
+        wiring.connect(m, wiring.flipped(self.i), ending.i)
+        wiring.connect(m, ending.o, wiring.flipped(self.o))
+        cycle = Signal(16)
+        m.d.sync += cycle.eq(cycle + 1)
+        m.d.comb += ending.cut.eq(cycle == self.at)
+        return m
 
 
 @pytest.mark.parametrize("stall", PAUSES)
@@ -35,6 +56,36 @@ def test_skid_buffer_is_empty_after_reset_mid_frame() -> None:
     bench = Bench(SkidBuffer(beat_layout(1)), 1, 1)
     bench.run([Frame(bytes(50))], stall=bursts(3), reset_at=17, after_reset=frames)
     assert bench.o.frames == frames
+
+
+@pytest.mark.parametrize("lanes", LANES)
+def test_ending_moves_one_beat_per_cycle_with_one_cycle_latency(lanes: int) -> None:
+    frames = random_frames(lanes, 12, 3 * lanes + 2, error_share=0.3)
+    bench = Bench(Ending(lanes), lanes, lanes)
+    bench.run(frames)
+    assert bench.o.frames == frames
+    assert bench.o.cycles == [cycle + 1 for cycle in range(len(bench.o.beats))]
+
+
+@pytest.mark.parametrize("stall", PAUSES)
+@pytest.mark.parametrize("at", [1, 2, 20, 49])
+def test_ending_ends_with_error_what_is_cut_and_passes_what_comes_then(at: int, stall: str) -> None:
+    data = bytes(range(50))
+    bench = Bench(CutEnding(at), 1, 1)
+    bench.run([Frame(data)], stall=PAUSES[stall](3))
+    begun, rest = bench.o.frames
+    passed = len(begun.data) - 1
+    assert begun.error and 0 < passed <= at and begun.data[:passed] == data[:passed]
+    assert rest == Frame(data[passed:])
+
+
+def test_ending_says_nothing_where_nothing_was_under_way() -> None:
+    frames = random_frames(1, 2, 9)
+    beats = sum(len(frame.data) for frame in frames)
+    for at in (0, beats + 1, beats + 5):
+        bench = Bench(CutEnding(at), 1, 1)
+        bench.run(frames)
+        assert bench.o.frames == frames
 
 
 @pytest.mark.parametrize("stall", PAUSES)
