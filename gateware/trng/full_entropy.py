@@ -30,7 +30,8 @@ class FullEntropy(wiring.Component):
         alarm: the source has failed a test; until a reset.
         fault: a mode that does not exist. What is offered is withdrawn, and everything forgotten.
 
-    A digest needs 640 samples with the default parameters, and some 230 cycles in which none is taken. An alarm stops `o`
+    A digest needs 640 samples with the default parameters, and some 230 cycles in which none is taken; nor is the one in the
+    cycle after the start-up test. An alarm stops `o`
     `health.ALARM_CYCLES` after the sample with which a test fails; samples and digest have been overwritten ``wipe_cycles``
     after that. There is no DRBG behind which a source could fail unseen: see `Trng` for words that come faster.
     """
