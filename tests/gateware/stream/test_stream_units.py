@@ -3,7 +3,7 @@
 
 import pytest
 from amaranth import Module, Signal
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from gateware.stream import Ending, FrameSignature, SkidBuffer, WidthConverter, beat_layout
@@ -16,6 +16,9 @@ WIDTHS = ((1, 8), (8, 1), (8, 64), (64, 8), (1, 3), (6, 2), (8, 8), (1, 64), (64
 
 class CutEnding(wiring.Component):
     """An `Ending` of one lane that is cut in cycle ``at``."""
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self, at: int) -> None:
         self.at = at
