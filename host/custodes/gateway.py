@@ -117,8 +117,12 @@ class Gateway(Processor):
     @property
     def counted(self) -> int:
         """Octets of weights that have come."""
-        lower, upper = self.registers.words("UPLOAD_COUNTED")
-        return (upper << 32 | lower) // 8
+        return self._bits("UPLOAD_COUNTED") // 8
+
+    def _bits(self, name: str) -> int:
+        """A number of bits, which has two registers."""
+        lower, upper = self.registers.words(name)
+        return upper << 32 | lower
 
     def off(self) -> DeviceError:
         """What to raise where the server has lost its power."""

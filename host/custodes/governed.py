@@ -160,8 +160,7 @@ class GovernedGateway(Gateway):
             if error.status is Status.ABSENT:
                 raise DeviceError(UNLISTED) from None
             raise
-        lower, upper = self.registers.words("UPLOAD_BITS")
-        if upper << 32 | lower != bits:
+        if self._bits("UPLOAD_BITS") != bits:
             raise DeviceError(UNLISTED)
 
 

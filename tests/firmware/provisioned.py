@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -38,7 +39,14 @@ ITEMS = {
     Item.POLICY: encode([hashlib.sha256(b"policy").digest(), [[0x7F0, 5], [0x7F1, 0xFFFF_FFFF]]]),
     Item.SESSIONS: encode(SESSIONS),
 }
-DIGEST = provisioning_digest([hashlib.sha256(ITEMS[item]).digest() for item in Item])
+
+
+def digest_of(items: Mapping[Item, bytes]) -> bytes:
+    """The provisioning digest of all items."""
+    return provisioning_digest([hashlib.sha256(items[item]).digest() for item in Item])
+
+
+DIGEST = digest_of(ITEMS)
 XPN = Association.model_validate(
     {
         "an": 1,
@@ -72,18 +80,18 @@ def blank() -> Device:
     return device
 
 
-def filled() -> Device:
+def filled(items: Mapping[Item, bytes] = ITEMS) -> Device:
     """One that keeps every item."""
     device = blank()
-    for item, data in ITEMS.items():
+    for item, data in items.items():
         keep(device, item, data)
     return device
 
 
-def locked() -> Device:
+def locked(items: Mapping[Item, bytes] = ITEMS) -> Device:
     """One that is provisioned."""
-    device = filled()
-    device.do(Request.LOCK, DIGEST)
+    device = filled(items)
+    device.do(Request.LOCK, digest_of(items))
     return device
 
 
@@ -116,10 +124,10 @@ def signatures(payload: bytes, governors: tuple[int, ...] = (0, 2)) -> list[Any]
     return signed(payload, {number: GOVERNORS[number] for number in governors})
 
 
-def operational() -> tuple[Device, Orders]:
+def operational(items: Mapping[Item, bytes] = ITEMS) -> tuple[Device, Orders]:
     """One that is operational, and who gives it orders."""
-    device = locked()
+    device = locked(items)
     orders = Orders(identity(device), serial=1)
-    assert order(device, orders.activate(DIGEST)) is Status.OK
+    assert order(device, orders.activate(digest_of(items))) is Status.OK
     assert device.state is Lifecycle.OPERATIONAL
     return device, orders

@@ -6,11 +6,9 @@ import hashlib
 import pytest
 
 from custodes.deterministic import encode
-from custodes.firmware import provisioning_digest
 from custodes.mailbox import Event, Item, Request, Status
-from custodes.orders import Orders
 from tests.firmware.host import Device, Ended, FirmwareEnded
-from tests.firmware.provisioned import ITEMS, LISTED, blank, identity, keep, locked, operational, order
+from tests.firmware.provisioned import ITEMS, LISTED, blank, locked, operational
 
 NOTHING = (0, bytes(32))
 LONGEST = (1 << 61) - 1
@@ -21,13 +19,7 @@ WHITELIST = [["small", 1000, SMALL], ["long", LONGEST, LONG], ["empty", 0, EMPTY
 
 def listing() -> Device:
     """An operational device, with that whitelist."""
-    device, items = blank(), ITEMS | {Item.WHITELIST: encode(WHITELIST)}
-    for item, data in items.items():
-        keep(device, item, data)
-    digest = provisioning_digest([hashlib.sha256(items[item]).digest() for item in Item])
-    device.do(Request.LOCK, digest)
-    assert order(device, Orders(identity(device), serial=1).activate(digest)) is Status.OK
-    return device
+    return operational(ITEMS | {Item.WHITELIST: encode(WHITELIST)})[0]
 
 
 @pytest.fixture
