@@ -2,9 +2,9 @@
 """Fills the address table of a unit through its write port."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from custodes.address_table import address_key, place_addresses, row_words
+from tests.cocotb_benches.pin import Pin
 from tests.cocotb_benches.tb import TB
 
 
@@ -16,7 +16,7 @@ class AddressWriter:
         name: what the names of the others begin with.
     """
 
-    def __init__(self, tb: TB, valid: Any, name: str) -> None:
+    def __init__(self, tb: TB, valid: Pin, name: str) -> None:
         self.tb = tb
         self.valid = valid
         fields = ("word_key", "word_bound", "number", "row", "table")

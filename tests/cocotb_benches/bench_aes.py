@@ -76,10 +76,10 @@ class RequestCodec(Codec[Request]):
 class Writer(Agent):
     """Writes round keys, one per cycle."""
 
-    def __init__(self, tb: TB, dut: Any, name: str) -> None:
+    def __init__(self, tb: TB, name: str) -> None:
         self.tb = tb
-        self.valid = getattr(dut, f"{name}_row_valid")
-        self.row = [getattr(dut, f"{name}_row_{field}") for field in ("key", "round", "value")]
+        self.valid = getattr(tb.dut, f"{name}_row_valid")
+        self.row = [getattr(tb.dut, f"{name}_row_{field}") for field in ("key", "round", "value")]
         self.rows: deque[tuple[int, int, int]] = deque()
 
     @property
@@ -101,17 +101,19 @@ class Writer(Agent):
 class Replies(Agent):
     """Collects what comes out, in ``cycles``."""
 
-    def __init__(self, tb: TB, dut: Any, name: str, rate: Rate) -> None:
+    def __init__(self, tb: TB, name: str, rate: Rate) -> None:
         self.tb = tb
-        self.valid, self.blocks, self.use = (getattr(dut, f"{name}_o_{field}") for field in ("valid", "blocks", "use"))
+        self.valid, self.blocks, self.use = (
+            getattr(tb.dut, f"{name}_o_{field}") for field in ("valid", "blocks", "use")
+        )
         self.size = BLOCK_BYTES * rate.blocks
         self.received: list[Reply] = []
         self.cycles: list[int] = []
 
     def sample(self) -> None:
-        if self.valid.value == 1:
+        if self.valid.value:
             self.cycles.append(self.tb.cycle)
-            self.received.append(Reply(int(self.blocks.value).to_bytes(self.size, "little"), Use(int(self.use.value))))
+            self.received.append(Reply(self.blocks.value.to_bytes(self.size, "little"), Use(self.use.value)))
 
     def restart(self) -> None:
         self.received.clear()
@@ -126,8 +128,8 @@ class Bench:
         self.rate = Rate(lanes)
         name = f"lanes_{lanes}"
         self.i = self.tb.source(f"{name}_i", RequestCodec(self.rate))
-        self.writer = Writer(self.tb, dut, name)
-        self.replies = Replies(self.tb, dut, name, self.rate)
+        self.writer = Writer(self.tb, name)
+        self.replies = Replies(self.tb, name, self.rate)
         self.tb.add(self.writer)
         self.tb.add(self.replies)
         self.keys: dict[int, bytes] = {}

@@ -46,8 +46,8 @@ class Feed(Agent):
 
     def sample(self) -> None:
         dut = self.tb.dut
-        if dut.o_valid.value == 1:
-            self.results.append(folded(int(dut.o_high.value), int(dut.o_low.value)))
+        if dut.o_valid.value:
+            self.results.append(folded(dut.o_high.value, dut.o_low.value))
 
     def drive(self) -> None:
         source = self.tb.random

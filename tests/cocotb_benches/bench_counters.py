@@ -87,7 +87,7 @@ class Bench:
         for address in COUNTERS:
             self.tb.dut.address.value = address
             await self.tb.cycles(READ_CYCLES)
-            totals[address] = int(self.tb.dut.value.value)
+            totals[address] = self.tb.dut.value.value
         return totals
 
     async def check(self) -> None:

@@ -126,15 +126,15 @@ def beats(frame: Frame, rate: Rate) -> list[Beat]:
 class Feed(Agent):
     """Writes powers of keys, one per cycle, and sends beats, with pauses only between frames; collects the hashes."""
 
-    def __init__(self, tb: TB, dut: Any, name: str, rate: Rate, idle: Pause) -> None:
+    def __init__(self, tb: TB, name: str, rate: Rate, idle: Pause) -> None:
         self.tb = tb
         self.rate = rate
         self.idle = idle
         self.valid, self.o_valid, self.o, self.o_note, self.power_valid = (
-            getattr(dut, f"{name}_{port}") for port in ("valid", "o_valid", "o", "o_note", "power_valid")
+            getattr(tb.dut, f"{name}_{port}") for port in ("valid", "o_valid", "o", "o_note", "power_valid")
         )
-        self.beat = [getattr(dut, f"{name}_i_{field}") for field in Beat._fields]
-        self.power = [getattr(dut, f"{name}_power_{field}") for field in ("key", "power", "value")]
+        self.beat = [getattr(tb.dut, f"{name}_i_{field}") for field in Beat._fields]
+        self.power = [getattr(tb.dut, f"{name}_power_{field}") for field in ("key", "power", "value")]
         self.powers: deque[tuple[int, int, int]] = deque()
         self.frames: deque[list[Beat]] = deque()
         self.ended: list[int] = []
@@ -147,8 +147,8 @@ class Feed(Agent):
         return bool(self.frames or self._beats or self.powers)
 
     def sample(self) -> None:
-        if self.o_valid.value == 1:
-            self.hashes.append((int(self.o.value), self.o_note.value == 1))
+        if self.o_valid.value:
+            self.hashes.append((self.o.value, self.o_note.value == 1))
             self.cycles.append(self.tb.cycle)
 
     def drive(self) -> None:
@@ -183,7 +183,7 @@ class Bench:
     def __init__(self, dut: Any, lanes: int, idle: str = "none") -> None:
         self.tb = TB(dut, idle)
         self.rate = Rate(lanes)
-        self.feed = Feed(self.tb, dut, f"lanes_{lanes}", self.rate, PAUSES[idle](self.tb.seed()))
+        self.feed = Feed(self.tb, f"lanes_{lanes}", self.rate, PAUSES[idle](self.tb.seed()))
         self.tb.add(self.feed)
         self.latency = 4 if lanes <= 4 else 7
         self.keys: dict[int, bytes] = {}

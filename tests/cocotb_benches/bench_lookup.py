@@ -70,11 +70,11 @@ class Frames(Agent):
 
     def sample(self) -> None:
         dut = self.tb.dut
-        if dut.o_valid.value == 1:
+        if dut.o_valid.value:
             members = [[getattr(dut, f"o_{name}_{member}") for member in Found._fields] for name in OUTPUTS]
-            found = [Found(*(int(member.value) for member in output)) for output in members]
-            quoted = int(dut.o_quoted.value) if self.errors.popleft() else None
-            self.answers.append(Answer(found, int(dut.o_ids_source.value), int(dut.o_ids_destination.value), quoted))
+            found = [Found(*(member.value for member in output)) for output in members]
+            quoted = dut.o_quoted.value if self.errors.popleft() else None
+            self.answers.append(Answer(found, dut.o_ids_source.value, dut.o_ids_destination.value, quoted))
 
     def drive(self) -> None:
         dut = self.tb.dut
@@ -120,7 +120,7 @@ class Bench:
         self.tb = TB(dut, idle)
         self.frames = Frames(self.tb, PAUSES[idle](self.tb.seed()))
         self.tb.add(self.frames)
-        self.writer = AddressWriter(self.tb, dut.write_valid, "write")
+        self.writer = AddressWriter(self.tb, self.tb.dut.write_valid, "write")
 
     def table(self, count: int) -> Table:
         """Random addresses of each kind, behind either port or both."""

@@ -39,7 +39,7 @@ class Bench:
         self.random = self.tb.random
         self.i = self.tb.source("i", FrameCodec(1, self.tb.seed()))
         self.o = self.tb.sink("o", FrameCodec(1, self.tb.seed()))
-        self.wire = Wire(dut.phy_gmii_tx_valid, self.tb.domains["tx"])
+        self.wire = Wire(self.tb.dut.phy_gmii_tx_valid, self.tb.domains["tx"])
         self.tb.add(self.wire, "tx")
         self.mdio = MdioPhy(dut, "phy_mdio", PHY_ADDRESS)
 

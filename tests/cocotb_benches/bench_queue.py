@@ -28,7 +28,7 @@ class LevelWatch(Agent):
     def sample(self) -> None:
         # What transfers at the edge to come is not yet in the level: ports are sampled after this.
         inside = len(self.bench.i.cycles) - len(self.bench.o.cycles)
-        level = int(self.bench.tb.dut.level.value)
+        level = self.bench.tb.dut.level.value
         assert inside - self.leaving <= level <= inside, f"level {level} with {inside} entries inside"
         self.highest = max(self.highest, level)
 

@@ -16,6 +16,7 @@ from tests import traffic
 from tests.cocotb_benches.address_writer import AddressWriter
 from tests.cocotb_benches.codecs import FrameCodec, lanes_of
 from tests.cocotb_benches.designs import design_under_test
+from tests.cocotb_benches.pin import Pins
 from tests.cocotb_benches.tb import TB, Agent
 from tests.frames import POLICY
 from tests.gateware.stream.bench import PAUSES, Frame, Pause
@@ -55,7 +56,7 @@ def ids_of(frame: bytes) -> Ids | None:
 class Verdicts(Agent):
     """Collects the verdicts, and takes the ids, which must be there before their frame leaves."""
 
-    def __init__(self, dut: Any, stall: Pause) -> None:
+    def __init__(self, dut: Pins, stall: Pause) -> None:
         self.dut = dut
         self.stall = stall
         self.judged: list[Judged] = []
@@ -63,16 +64,16 @@ class Verdicts(Agent):
         self.left = 0
 
     def sample(self) -> None:
-        if self.dut.judged_valid.value == 1:
-            reason = Reason(int(self.dut.judged_reason.value))
-            self.judged.append(Judged(reason, int(self.dut.judged_altered.value)))
-        told = len(self.ids) + int(self.dut.ids_valid.value)
-        if self.dut.ids_valid.value == 1 and self.dut.ids_ready.value == 1:
+        if self.dut.judged_valid.value:
+            reason = Reason(self.dut.judged_reason.value)
+            self.judged.append(Judged(reason, self.dut.judged_altered.value))
+        told = len(self.ids) + self.dut.ids_valid.value
+        if self.dut.ids_valid.value and self.dut.ids_ready.value:
             payload = self.dut.ids_payload_source, self.dut.ids_payload_destination
-            self.ids.append(Ids(*(int(part.value) for part in payload)))
-        if self.dut.o_valid.value == 1:
+            self.ids.append(Ids(*(part.value for part in payload)))
+        if self.dut.o_valid.value:
             assert self.left < told, "a frame leaves before its ids"
-            self.left += int(self.dut.o_ready.value) & int(self.dut.o_payload_last.value)
+            self.left += self.dut.o_ready.value & self.dut.o_payload_last.value
 
     def drive(self) -> None:
         self.dut.ids_ready.value = not self.stall()
@@ -94,9 +95,9 @@ class Bench:
         lanes = lanes_of(dut.i_payload_data)
         self.i = self.tb.source("i", FrameCodec(lanes, self.tb.seed()))
         self.o = self.tb.sink("o", FrameCodec(lanes, self.tb.seed()))
-        self.verdicts = Verdicts(dut, PAUSES[stall](self.tb.seed()))
+        self.verdicts = Verdicts(self.tb.dut, PAUSES[stall](self.tb.seed()))
         self.tb.add(self.verdicts)
-        self.writer = AddressWriter(self.tb, dut.address_valid, "address")
+        self.writer = AddressWriter(self.tb, self.tb.dut.address_valid, "address")
         self.expected: list[Judged] = []
         self.expected_ids: list[Ids | None] = []
 

@@ -8,6 +8,7 @@ import cocotb
 
 from gateware.stream import StreamRule
 from tests.cocotb_benches.codecs import lanes_of
+from tests.cocotb_benches.pin import Pins
 from tests.cocotb_benches.tb import TB, Agent
 
 
@@ -50,7 +51,7 @@ def _broken(offer: Offer, waiting: Offer | None, lanes: int) -> StreamRule:
 class Player(Agent):
     """Plays offers, one per cycle, and notes the checker's verdict after each."""
 
-    def __init__(self, dut: Any) -> None:
+    def __init__(self, dut: Pins) -> None:
         self.i = {"valid": dut.i_valid, "ready": dut.i_ready}
         self.i |= {field: getattr(dut, f"i_payload_{field}") for field in ("data", "keep", "last", "error")}
         self.violation, self.code = dut.violation, dut.code
@@ -63,7 +64,7 @@ class Player(Agent):
         return len(self.seen) < len(self.offers)
 
     def sample(self) -> None:
-        code = StreamRule(int(self.code.value))
+        code = StreamRule(self.code.value)
         assert (self.violation.value == 1) == (code != StreamRule.NONE)
         if self.played > 1:
             self.seen.append(code)
@@ -109,7 +110,7 @@ def broken_stream(source: random.Random, lanes: int, cycles: int) -> list[Offer]
 @cocotb.test()
 async def agrees_with_the_rules_on_random_streams(dut: Any) -> None:
     tb = TB(dut)
-    player = Player(dut)
+    player = Player(tb.dut)
     tb.add(player)
     await tb.start()
     lanes = lanes_of(dut.i_payload_data)
@@ -127,7 +128,7 @@ async def agrees_with_the_rules_on_random_streams(dut: Any) -> None:
 )
 async def names_the_rule(dut: Any, rule: StreamRule) -> None:
     tb = TB(dut)
-    player = Player(dut)
+    player = Player(tb.dut)
     tb.add(player)
     await tb.start()
     full = (1 << lanes_of(dut.i_payload_data)) - 1
@@ -147,7 +148,7 @@ async def names_the_rule(dut: Any, rule: StreamRule) -> None:
 @cocotb.test()
 async def reset_forgets_the_beat_that_was_waiting(dut: Any) -> None:
     tb = TB(dut)
-    player = Player(dut)
+    player = Player(tb.dut)
     tb.add(player)
     await tb.start()
     await play(tb, player, [Offer(ready=0, keep=1, last=1)] * 4)

@@ -16,6 +16,7 @@ from custodes.table import Port, Reason
 from gateware.flow.layouts import STAMP_BITS
 from tests.cocotb_benches.codecs import Beat, Codec, FrameCodec, WordCodec, lanes_of
 from tests.cocotb_benches.designs import FLOWS, design_under_test
+from tests.cocotb_benches.pin import Pins
 from tests.cocotb_benches.tb import TB, Agent, Source
 from tests.frames import POLICY, Ip4, Ip6, Tcp, Udp
 from tests.gateware.flow.traffic import (
@@ -55,7 +56,7 @@ class IdsCodec(Codec[int]):
 class Verdicts(Agent):
     """Collects the verdicts of both sides in the order in which they are given."""
 
-    def __init__(self, dut: Any) -> None:
+    def __init__(self, dut: Pins) -> None:
         self.ports = [
             (port, *(getattr(dut, f"judged_{port.name.lower()}_{name}") for name in ("valid", "reason", "altered")))
             for port in Port
@@ -65,8 +66,8 @@ class Verdicts(Agent):
 
     def sample(self) -> None:
         for port, valid, reason, altered in self.ports:
-            if valid.value == 1:
-                self.judged.append((port, Reason(int(reason.value)), int(altered.value)))
+            if valid.value:
+                self.judged.append((port, Reason(reason.value), altered.value))
                 self.more.set()
 
     def restart(self) -> None:
@@ -76,13 +77,13 @@ class Verdicts(Agent):
 class Alarms(Agent):
     """Counts what is told of full tables and missing words."""
 
-    def __init__(self, dut: Any) -> None:
+    def __init__(self, dut: Pins) -> None:
         self.signals = {"FLOW_FULL": dut.alarm_full, "ENTROPY_EMPTY": dut.alarm_empty}
         self.count = dict.fromkeys(self.signals, 0)
 
     def sample(self) -> None:
         for name, signal in self.signals.items():
-            self.count[name] += int(signal.value)
+            self.count[name] += signal.value
 
     def restart(self) -> None:
         self.count = dict.fromkeys(self.signals, 0)
@@ -91,7 +92,7 @@ class Alarms(Agent):
 class Live(Agent):
     """Says that there will be words as long as there are."""
 
-    def __init__(self, dut: Any, words: list[Source[int]]) -> None:
+    def __init__(self, dut: Pins, words: list[Source[int]]) -> None:
         self.live, self.words = dut.live, words
 
     def drive(self) -> None:
@@ -115,8 +116,8 @@ class Bench:
         for ids in self.ids:
             ids.idle = lambda: False
         self.count = words
-        self.verdicts, self.alarms = Verdicts(dut), Alarms(dut)
-        for agent in (self.verdicts, self.alarms, Live(dut, self.words)):
+        self.verdicts, self.alarms = Verdicts(tb.dut), Alarms(tb.dut)
+        for agent in (self.verdicts, self.alarms, Live(tb.dut, self.words)):
             tb.add(agent)
 
     async def start(self) -> None:

@@ -45,8 +45,8 @@ class Feed(Agent):
         return self.left > 0
 
     def sample(self) -> None:
-        if self.tb.dut.sample_valid.value == 1:
-            self.given.append(int(self.tb.dut.sample.value))
+        if self.tb.dut.sample_valid.value:
+            self.given.append(self.tb.dut.sample.value)
             self.cycles.append(self.tb.cycle)
 
     def drive(self) -> None:
@@ -75,9 +75,8 @@ class Taker(Agent):
         self.cycles: list[int] = []
 
     def sample(self) -> None:
-        word = int(self.payload.value)
-        if self.valid.value == 1 and self.ready.value == 1:
-            self.words.append(word)
+        if self.valid.value and self.ready.value:
+            self.words.append(self.payload.value)
             self.cycles.append(self.tb.cycle)
 
     def drive(self) -> None:
@@ -99,9 +98,9 @@ class AlarmWatch(Agent):
     def sample(self) -> None:
         dut = self.tb.dut
         assert dut.fault.value == 0
-        if dut.alarm.value == 1:
+        if dut.alarm.value:
             self.since = self.since or self.tb.cycle
-            assert int(dut.state.value) == State.ALARM
+            assert dut.state.value == State.ALARM
             assert dut.o_valid.value == 0
             assert dut.o_payload.value == 0
         else:

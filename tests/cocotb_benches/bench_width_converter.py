@@ -6,6 +6,7 @@ from typing import Any
 import cocotb
 
 from tests.cocotb_benches.codecs import FrameCodec, lanes_of
+from tests.cocotb_benches.pin import Pins
 from tests.cocotb_benches.tb import TB, Agent, full_rate
 from tests.gateware.stream.bench import PAUSES, Frame, random_frames
 
@@ -13,11 +14,11 @@ from tests.gateware.stream.bench import PAUSES, Frame, random_frames
 class ErrorWatch(Agent):
     """``o.error`` is 0 on every beat but the last of a frame."""
 
-    def __init__(self, dut: Any) -> None:
+    def __init__(self, dut: Pins) -> None:
         self.dut = dut
 
     def sample(self) -> None:
-        if self.dut.o_valid.value == 1 and self.dut.o_payload_last.value == 0:
+        if self.dut.o_valid.value and not self.dut.o_payload_last.value:
             assert self.dut.o_payload_error.value == 0, "error before the last beat"
 
 
@@ -29,7 +30,7 @@ class Bench:
         self.i_lanes, self.o_lanes = lanes_of(dut.i_payload_data), lanes_of(dut.o_payload_data)
         self.i = self.tb.source("i", FrameCodec(self.i_lanes, self.tb.seed()))
         self.o = self.tb.sink("o", FrameCodec(self.o_lanes, self.tb.seed()))
-        self.tb.add(ErrorWatch(dut))
+        self.tb.add(ErrorWatch(self.tb.dut))
 
     def frames(self, count: int) -> list[Frame]:
         """Of up to three wide beats, every length about a wide beat's among them."""

@@ -114,7 +114,7 @@ class Loader(Agent):
         if self._since is None:
             return
         self.tb.domains[""].moved = self.tb.cycle
-        if self.ready.value == 1:
+        if self.ready.value:
             self._since = None
             self.done.append(self.tb.cycle)
         else:
@@ -136,7 +136,7 @@ class Loader(Agent):
         while self.busy:
             self.drive()
             if self._since is not None:
-                await with_timeout(RisingEdge(self.ready), TIMEOUT_US, "us")
+                await with_timeout(RisingEdge(self.ready.handle), TIMEOUT_US, "us")
                 self._since = None
             await RisingEdge(self.tb.domains[""].clk)
         self.drive()
@@ -172,17 +172,17 @@ class Results(Agent):
         tag = dut.tag_valid.value == 1
         assert inside >= tag, "a tag without a frame"
         assert inside == tag or dut.busy.value == 1, "not busy with frames inside"
-        if self.text_valid.value == 1:
+        if self.text_valid.value:
             self.text_cycles.append(cycle)
             if not self.bench.opens:
-                self._take(tuple(int(part.value) for part in self.o))
+                self._take(tuple(part.value for part in self.o))
         if tag:
             self.tag_cycles.append(cycle)
             self.bench.tb.domains[""].moved = cycle
             if self.bench.opens:
                 self.verdicts.append(dut.good.value == 1)
             else:
-                self.tags.append(int(dut.tag.value).to_bytes(BLOCK_BYTES, "little"))
+                self.tags.append(dut.tag.value.to_bytes(BLOCK_BYTES, "little"))
 
     def _take(self, beat: Beat) -> None:
         broken = self.codec.broken_rule(beat)
@@ -210,8 +210,8 @@ class Watch(Agent):
         bench.tb.add(self)
 
     def sample(self) -> None:
-        text = [1, *(int(part.value) for part in self.text)] if self.text_valid.value == 1 else []
-        self.seen.append((*(int(signal.value) for signal in self.signals), *text))
+        text = [1, *(part.value for part in self.text)] if self.text_valid.value else []
+        self.seen.append((*(signal.value for signal in self.signals), *text))
 
 
 class Bench:

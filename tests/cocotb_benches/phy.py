@@ -12,6 +12,7 @@ import cocotb
 from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 from cocotbext.eth import GmiiFrame, GmiiSink, GmiiSource
 
+from tests.cocotb_benches.pin import Pin
 from tests.cocotb_benches.tb import Agent, Domain
 
 TIMEOUT_US = 1000
@@ -61,7 +62,7 @@ class GmiiPhy:
 class Wire(Agent):
     """How many cycles frames and the ``gaps`` between them take when they are sent, preamble and FCS included."""
 
-    def __init__(self, valid: Any, domain: Domain) -> None:
+    def __init__(self, valid: Pin, domain: Domain) -> None:
         self.valid = valid
         self.domain = domain
         self.frames: list[int] = []

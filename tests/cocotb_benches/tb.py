@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bench of every unit: clocks, resets, stream sources and sinks, and the rules of the stream on every port.
 
-Each clock domain has one task. It looks at all ports at the falling edge, when everything has settled: a port with valid
-and ready then transfers at the rising edge that follows. It drives all ports right after that rising edge.
+Each clock domain has one task, which runs once in a cycle: cocotb calls it at the rising edge before Verilator evaluates
+the unit, and what is written then comes after it. So it looks at all ports as the unit's registers find them, where a port
+with valid and ready transfers, and drives them as after the edge.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any, Generic
 import cocotb
 from cocotb.clock import Clock
 from cocotb.queue import Queue
-from cocotb.triggers import ClockCycles, Event, FallingEdge, RisingEdge, with_timeout
+from cocotb.triggers import ClockCycles, Event, RisingEdge, with_timeout
 
 from tests.cocotb_benches.codecs import Beat, Codec, Item
+from tests.cocotb_benches.pin import Pins
 from tests.gateware.stream.bench import PAUSES, Pause, never
 
 RESET_CYCLES = 2
@@ -32,7 +34,7 @@ class Agent:
     """Something that watches or drives ports of one clock domain; does nothing by itself."""
 
     def sample(self) -> None:
-        """Look at the ports, settled before the rising edge. Not called in reset."""
+        """Look at the ports, as they are at the rising edge. Not called in reset."""
 
     def drive(self) -> None:
         """Drive the ports, after the rising edge."""
@@ -86,19 +88,20 @@ class Domain:
         await with_timeout(ClockCycles(self.clk, count), TIMEOUT_US + math.ceil(count * self.period_ns / 1000), "us")
 
     async def _run(self) -> None:
+        rising = RisingEdge(self.clk)
         in_reset = True
         while True:
-            await FallingEdge(self.clk)
+            await rising
             if not in_reset:
                 for agent in self.agents:
                     agent.sample()
-            await RisingEdge(self.clk)
             self.cycle += 1
             if in_reset and not self._reset_left:
                 self._is_reset.set()
-            in_reset = self._reset_left > 0
-            self._reset_left -= in_reset
-            self.rst.value = in_reset
+            if in_reset or self._reset_left:
+                in_reset = self._reset_left > 0
+                self._reset_left -= in_reset
+                self.rst.value = in_reset
             for agent in self.agents:
                 if in_reset:
                     agent.restart()
@@ -109,7 +112,7 @@ class Domain:
 class StreamPort(Agent, Generic[Item]):
     """A port ``name`` with valid, ready and payload: checks the rules and takes note of transfers, in ``cycles``."""
 
-    def __init__(self, dut: Any, domain: Domain, name: str, codec: Codec[Item]) -> None:
+    def __init__(self, dut: Pins, domain: Domain, name: str, codec: Codec[Item]) -> None:
         self.name = name
         self.domain = domain
         self.codec = codec
@@ -121,7 +124,7 @@ class StreamPort(Agent, Generic[Item]):
         self._waiting: Beat | None = None
 
     def sample(self) -> None:
-        beat = tuple(int(part.value) for part in self.payload) if self.valid.value == 1 else None
+        beat = tuple([part.value for part in self.payload]) if self.valid.value else None
         if self._waiting is not None:
             assert beat is not None, f"{self.name}: valid fell before the transfer"
             assert beat == self._waiting, f"{self.name}: payload changed before the transfer"
@@ -130,7 +133,7 @@ class StreamPort(Agent, Generic[Item]):
             return
         broken = self.codec.broken_rule(beat)
         assert not broken, f"{self.name}: {broken}"
-        if self.ready.value == 1:
+        if self.ready.value:
             self.cycles.append(self.domain.cycle)
             self.domain.moved = self.domain.cycle
             item = self.codec.take(beat)
@@ -150,7 +153,7 @@ class StreamPort(Agent, Generic[Item]):
 class Source(StreamPort[Item]):
     """Drives an input: sends items with pauses between the beats. ``sent`` has those that are in as a whole."""
 
-    def __init__(self, dut: Any, domain: Domain, name: str, codec: Codec[Item], idle: Pause) -> None:
+    def __init__(self, dut: Pins, domain: Domain, name: str, codec: Codec[Item], idle: Pause) -> None:
         super().__init__(dut, domain, name, codec)
         self.idle = idle
         self.sent: list[Item] = []
@@ -189,7 +192,7 @@ class Source(StreamPort[Item]):
 class Sink(StreamPort[Item]):
     """Takes items from an output, with pauses."""
 
-    def __init__(self, dut: Any, domain: Domain, name: str, codec: Codec[Item], stall: Pause) -> None:
+    def __init__(self, dut: Pins, domain: Domain, name: str, codec: Codec[Item], stall: Pause) -> None:
         super().__init__(dut, domain, name, codec)
         self.stall = stall
         self.received: Queue[Item] = Queue()
@@ -217,13 +220,13 @@ class Sink(StreamPort[Item]):
 class Pulses(Agent):
     """Notes the cycles in which a signal is 1."""
 
-    def __init__(self, dut: Any, domain: Domain, name: str) -> None:
+    def __init__(self, dut: Pins, domain: Domain, name: str) -> None:
         self.signal = getattr(dut, name)
         self.domain = domain
         self.cycles: list[int] = []
 
     def sample(self) -> None:
-        if self.signal.value == 1:
+        if self.signal.value:
             self.cycles.append(self.domain.cycle)
 
     def restart(self) -> None:
@@ -234,7 +237,7 @@ class TB:
     """Owns the clocks, the resets and the ports of one unit.
 
     Args:
-        dut: a unit wrapped by `sim.top.FlatTop`.
+        dut: a unit wrapped by `sim.top.FlatTop`; the attribute has its ports as `Pins`.
         idle, stall: which of `PAUSES` sources and sinks make.
         periods_ns: clock domain -> period; the domain "" has its ``clk`` and ``rst`` without a prefix.
     """
@@ -242,7 +245,7 @@ class TB:
     def __init__(
         self, dut: Any, idle: str = "none", stall: str = "none", periods_ns: dict[str, float] | None = None
     ) -> None:
-        self.dut = dut
+        self.dut = Pins(dut)
         self.random = random.Random(cocotb.RANDOM_SEED)
         dut._log.info("seed %d, idle %s, stall %s", cocotb.RANDOM_SEED, idle, stall)
         self._idle, self._stall = idle, stall
