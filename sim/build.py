@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
 from amaranth.lib import wiring
 
 from custodes.link import DIALECTS
@@ -33,18 +32,19 @@ from gateware.devices.gateway import Gateway
 from gateware.devices.processor import Processor
 from gateware.devices.seeded_warden import SeededWarden
 from gateware.devices.warden import Warden
-from sim import mutants, verilog
+from sim import mutants, netlist, verilog
 from sim.mutants import Mutants
 from sim.nic import design_digest, simulated_nic
 from sim.sng import UNITS as SNG_UNITS
 from sim.sng import simulated_sng
-from sim.top import FlatTop
 
 HERE = Path(__file__).parent
 COMMON = ("device.hpp", "device.cpp")
 DATAPATH = ("bus.hpp", "datapath.cpp")
 CONTROL = ("control.hpp", "flash.hpp", "noise.hpp", "uart.hpp")
-RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+RUNTIME = ("verilated", "verilated_threads")
+"""Of Verilator; the same in every object, and kept for the others."""
+CXX = ("g++", "-c", "-fPIC", "-std=c++20")
 YOSYS_PASSES = (
     "proc; flatten; opt_expr; opt_clean; opt_dff; opt_clean; memory_collect; opt_clean -purge; splitnets -driver; "
     "opt_clean -purge"
@@ -142,9 +142,8 @@ def build(target: Target, cache: Path) -> Path:
 def make_library(target: Target, device: wiring.Component, cache: Path, wanted: Mutants | None = None) -> Path:
     """The shared object of ``device``, which is of the kind that ``target`` says; built unless it is in ``cache``. Where
     mutants are wanted, they are in it and `mutants.read_list` says what they are."""
-    top = FlatTop(device)
-    design = rtlil.convert(top.module, name="device", ports=top.ports, emit_src=False)
-    macros = _macros(target, {port.name for port in top.ports} | ({mutants.INPUT} if wanted else set()))
+    design, ports = netlist.flat(device)
+    macros = _macros(target, ports | ({mutants.INPUT} if wanted else set()))
     built = cache / f"{target.installed.stem}-{_digest(target, design, macros, wanted)}.so"
     if not built.exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -230,31 +229,37 @@ def _compile(target: Target, design: str, macros: list[str], work: Path, wanted:
         "device.v",
         *models,
     )
-    runtime = [root / "include" / name for name in (*RUNTIME, *(["verilated_vcd_c.cpp"] if target.trace else []))]
-    flags = ["-O1" if target.trace else "-O2", "-fPIC", "-std=c++20", *macros]
-    includes = [f"-I{HERE}", "-Icc", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
-    sources = [
-        *(path for path in _harness(target) if path.suffix == ".cpp"),
-        *runtime,
-        *sorted((work / "cc").glob("*.cpp")),
-    ]
+    generated = sorted((work / "cc").glob("*.cpp"))
+    # Set-up code runs once: no time is spent on making it fast.
+    once = [path for path in generated if "Slow" in path.name]
+    often = [path for path in generated if path not in once]
+    harness = [path for path in _harness(target) if path.suffix == ".cpp"]
+    flags = [*macros, f"-I{HERE}", "-Icc", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
+
+    def compiled(name: str, sources: list[Path], optimised: str) -> Path:
+        """One object of all: to read the headers anew for each takes as long as to compile it."""
+        (work / f"{name}.cpp").write_text("".join(f'#include "{source}"\n' for source in sources))
+        run(*CXX, optimised, *flags, f"{name}.cpp", "-o", f"{name}.o")
+        return work / f"{name}.o"
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        # Set-up code runs once: no time is spent on making it fast.
         jobs = [
-            pool.submit(
-                run,
-                "g++",
-                "-c",
-                *flags,
-                *(["-O0"] if "Slow" in source.name else []),
-                *includes,
-                source,
-                "-o",
-                f"{source.stem}.o",
-            )
-            for source in sources
+            pool.submit(compiled, "often", [*harness, *often], "-O1" if target.trace or target.lanes > 8 else "-O2"),
+            pool.submit(compiled, "once", once, "-O0"),
         ]
-        for job in jobs:
-            job.result()
-    run("g++", "-shared", *(f"{source.stem}.o" for source in sources), "-o", "device.so", "-lpthread", "-latomic")
+        objects = [job.result() for job in jobs]
+    runtime = (*RUNTIME, *(["verilated_vcd_c"] if target.trace else []))
+    objects += [_runtime(name, root / "include", work, run) for name in runtime]
+    run("g++", "-shared", *objects, "-o", "device.so", "-lpthread", "-latomic")
     return work / "device.so"
+
+
+def _runtime(name: str, include: Path, work: Path, run: Callable[..., None]) -> Path:
+    """The object of a part of Verilator's runtime, which is kept beside ``work``."""
+    flags = (*CXX, "-O2")
+    digest = hashlib.sha256("\0".join([importlib.metadata.version("verilator"), *flags]).encode()).hexdigest()[:16]
+    kept = work.parent / f"{name}-{digest}.o"
+    if not kept.exists():
+        run(*flags, f"-I{include}", f"-I{include / 'vltstd'}", include / f"{name}.cpp", "-o", f"{name}.o")
+        (work / f"{name}.o").replace(kept)
+    return kept
