@@ -45,11 +45,11 @@ BEAT_CYCLES = 104_000
 """Little more than the shortest beat with the schedule that a border has after its reset."""
 BEGIN_CYCLES = 16_000
 """The policy is in the device then, and the coin has been flipped."""
-GAP_CYCLES = 1000
+GAP_CYCLES = 320
 """From the last byte of a frame to the first of the next, so that the device has the frames in their order."""
-END_CYCLES = 4 * BEAT_CYCLES + 8_000
+END_CYCLES = 3 * BEAT_CYCLES + 8_000
 MOST_RECORDS = 16
-"""That are taken from a device, which should have eight."""
+"""That are taken from a device, which should have six."""
 LIMITS = Limits(uncertainty_ns=CYCLE_NS, delay_ns=12_000)
 
 
