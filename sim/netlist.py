@@ -13,11 +13,15 @@ from amaranth.lib import wiring
 from sim.top import FlatTop
 
 
+MODULE = "device"
+"""What a device is called there."""
+
+
 def flat(device: wiring.Component) -> tuple[str, set[str]]:
-    """The module ``device`` that a `FlatTop` of this is, and its ports."""
+    """The module `MODULE`, a `FlatTop` of ``device``, and its ports."""
     with _kept():
         top = FlatTop(device)
-        text = rtlil.convert(top.module, name="device", ports=top.ports, emit_src=False)
+        text = rtlil.convert(top.module, name=MODULE, ports=top.ports, emit_src=False)
     return text, {port.name for port in top.ports}
 
 

@@ -19,14 +19,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue] (the stubs have no back.rtlil)
 from amaranth.lib import wiring
 from cocotb_tools.runner import get_runner
 
-from sim import verilog
-from sim.top import FlatTop
+from sim import netlist, verilog
 
-TOPLEVEL = "device"
+TOPLEVEL = netlist.MODULE
 CACHE = Path(__file__).parents[2] / "build" / "cocotb"
 YOSYS_PASSES = "proc; flatten; opt_clean -purge; memory_collect"
 BUILD_ARGS = ["--no-public-flat-rw", "-Wno-fatal", "-Wno-lint", "--x-assign", "fast", "--x-initial", "fast"]
@@ -55,8 +53,7 @@ def build(name: str, unit: wiring.Component, models: Sequence[Path] = (), cache:
     ``models`` are Verilog of what the unit has instances of; delays in them count.
     Two processes may build the same at once: each builds on its own, and both leave the same behind.
     """
-    top = FlatTop(unit)
-    design = rtlil.convert(top.module, name=TOPLEVEL, ports=top.ports, emit_src=False)
+    design, _ = netlist.flat(unit)
     built = cache / f"{name}-{_digest(design, *(model.read_text() for model in models))}"
     if not (built / TOPLEVEL).exists():
         built.mkdir(parents=True, exist_ok=True)
