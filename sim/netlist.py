@@ -12,7 +12,6 @@ from amaranth.lib import wiring
 
 from sim.top import FlatTop
 
-
 MODULE = "device"
 """What a device is called there."""
 
