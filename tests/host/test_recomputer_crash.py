@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from random import Random
 
@@ -21,6 +20,7 @@ from tests.host.program import ROOT
 from tests.host.recomputer_scene import GATEWAY, SIGNER, WEIGHTS, epochs
 
 KILLS = 25
+PYTHONPATH = os.pathsep.join(map(str, (ROOT, ROOT / "host")))
 WATCHED = (
     "SELECT boot, epoch, place, verdict, reason, transcript FROM verdicts ORDER BY id",
     "SELECT boot, epoch, kind, text FROM findings ORDER BY id",
@@ -45,9 +45,8 @@ def prepared(folder: Path) -> Path:
 
 
 def victim(folder: Path) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join(map(str, (ROOT, ROOT / "host")))
     command = [sys.executable, "-m", "tests.host.recomputer_victim", str(folder)]
-    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, cwd=ROOT, stdout=subprocess.PIPE)
+    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": PYTHONPATH}, cwd=ROOT, stdout=subprocess.PIPE)
 
 
 def finished(folder: Path) -> None:
@@ -88,17 +87,24 @@ def test_a_process_that_is_killed_again_and_again_ends_where_one_does_that_is_no
     folder, random = prepared(tmp_path / "killed"), Random(7)
     before: list[tuple[object, ...]] = []
     alive = 0
-    for _ in range(KILLS):
-        process = victim(folder)
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        time.sleep(random.uniform(0, 0.03))
-        alive += process.poll() is None and bool(said)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        now = verdicts(folder)
-        assert now[: len(before)] == before, "a verdict that was there is there"
-        before = now
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKER, str(folder)],
+        env=os.environ | {"PYTHONPATH": PYTHONPATH},
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as forker:
+        assert forker.stdin is not None and forker.stdout is not None
+        for _ in range(KILLS):
+            forker.stdin.write(f"{random.uniform(0, 0.03)}\n")
+            forker.stdin.flush()
+            alive += forker.stdout.readline() == "alive\n"
+            now = verdicts(folder)
+            assert now[: len(before)] == before, "a verdict that was there is there"
+            before = now
+        forker.stdin.close()
+        assert forker.wait(120) == 0
     assert alive > 3
     finished(folder)
     assert known(folder) == whole
@@ -114,10 +120,9 @@ def test_a_process_that_is_killed_before_any_statement_ends_where_one_does_that_
     moments = [*range(0, 60, 3), *range(60, 1300, 50)]
     for moment in moments:
         prepared(tmp_path / str(moment))
-    path = os.pathsep.join(map(str, (ROOT, ROOT / "host")))
     result = subprocess.run(
         [sys.executable, "-c", KILLER, str(tmp_path), *map(str, moments)],
-        env=os.environ | {"PYTHONPATH": path},
+        env=os.environ | {"PYTHONPATH": PYTHONPATH},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         timeout=240,
@@ -128,6 +133,36 @@ def test_a_process_that_is_killed_before_any_statement_ends_where_one_does_that_
     for moment in moments:
         assert known(tmp_path / str(moment)) == whole, moment
 
+
+FORKER = """
+import os, signal, sys, time
+from pathlib import Path
+from tests.host.recomputer_victim import work
+
+for line in sys.stdin:
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.dup2(write, 1)
+        os.close(read)
+        os.close(write)
+        try:
+            work(Path(sys.argv[1]))
+        finally:
+            os._exit(0)
+    os.close(write)
+    said = os.read(read, 1)
+    time.sleep(float(line))
+    alive = said and os.waitpid(child, os.WNOHANG) == (0, 0)
+    if alive:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    elif not said:
+        os.waitpid(child, 0)
+    os.close(read)
+    print("alive" if alive else "ended", flush=True)
+"""
+"""For each number of seconds that comes, a recomputer of its own, which is killed so long after its first word."""
 
 KILLER = """
 import os, signal, sys
