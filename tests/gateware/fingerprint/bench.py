@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from amaranth import ClockDomain, Module, ResetSignal, Signal
-from amaranth.sim import Simulator
 
 from custodes.fingerprint import RECORD_WORDS, Flag, Record
 from custodes.model import fingerprint as model
 from custodes.table import Port
 from gateware.fingerprint import Fingerprint
 from gateware.fingerprint.heads import HEAD_WORDS, Heads
+from tests.gateware.elaborated import Elaborated
 from tests.gateware.stream.bench import Frame, pack, to_beats
 
 PERIOD_S = 1e-8
@@ -22,6 +24,27 @@ VERDICT_CYCLES = 2
 HEAD_CYCLES = VERDICT_CYCLES + HEAD_WORDS
 """After a beat, until the head of its record has been written."""
 PATIENCE_CYCLES = 8000
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What makes records, and what writes their heads."""
+
+    dut: Fingerprint
+    heads: Heads
+    reset: Signal
+    elaborated: Elaborated
+
+
+@cache
+def unit(lanes: int, direction: Port, store_bytes: int) -> Unit:
+    m, reset = Module(), Signal()
+    m.domains.sync = ClockDomain()
+    m.d.comb += ResetSignal().eq(reset)
+    m.submodules.dut = dut = Fingerprint(lanes, direction, store_bytes)
+    m.submodules.heads = heads = Heads()  # pyright: ignore[reportArgumentType]
+    m.d.comb += [dut.head_write.eq(heads.write), dut.head_place.eq(heads.place), dut.head.eq(heads.word)]
+    return Unit(dut, heads, reset, Elaborated(m, PERIOD_S))
 
 
 class Bench:
@@ -33,7 +56,8 @@ class Bench:
     """
 
     def __init__(self, lanes: int, direction: Port = Port.CLUSTER, store_bytes: int = 4096) -> None:
-        self.dut, self.heads = Fingerprint(lanes, direction, store_bytes), Heads()
+        self._unit = unit(lanes, direction, store_bytes)
+        self.dut, self.heads, self.reset = self._unit.dut, self._unit.heads, self._unit.reset
         self.lanes = lanes
         self.direction = direction
         self.flags: dict[int, Flag] = {}
@@ -137,13 +161,4 @@ class Bench:
         return Record.decode(data)
 
     def run(self, testbench: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
-        m = Module()
-        m.domains.sync = ClockDomain()
-        self.reset = Signal()
-        m.d.comb += ResetSignal().eq(self.reset)
-        m.submodules.dut, m.submodules.heads = dut, heads = self.dut, self.heads  # pyright: ignore[reportArgumentType]
-        m.d.comb += [dut.head_write.eq(heads.write), dut.head_place.eq(heads.place), dut.head.eq(heads.word)]
-        simulator = Simulator(m)
-        simulator.add_clock(PERIOD_S)
-        simulator.add_testbench(testbench)
-        simulator.run()
+        self._unit.elaborated.play(testbench)

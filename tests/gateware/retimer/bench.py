@@ -6,16 +6,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from amaranth import ClockDomain, Module, ResetSignal, Signal
-from amaranth.sim import Simulator
 
 from custodes.model.retimer import Departure, Retimer
 from custodes.retimer import Event, Schedule
 from custodes.retimer_registers import EVENTS, schedule_writes
 from gateware import retimer as gateware
 from gateware.stream import StreamChecker
+from tests.gateware.elaborated import Elaborated
 from tests.gateware.stream.bench import PERIOD_S, Frame, Monitor, pack, to_beats
 
 STORE_BYTES, FRAMES = 4096, 16
@@ -93,35 +94,53 @@ def specified(script: Script) -> tuple[list[Departure], Retimer]:
     return model.advance(script.cycles), model
 
 
-def simulate(script: Script, registers: Iterable[int] = ()) -> Run:
-    """Run the gateware, then read its counters, and registers."""
-    m = Module()
-    lanes, run, reset = script.lanes, Run(), Signal()
+@dataclass(frozen=True)
+class Unit:
+    """A retimer with a checker at its output."""
+
+    dut: gateware.Retimer
+    check: StreamChecker
+    reset: Signal
+    elaborated: Elaborated
+
+
+@cache
+def unit(lanes: int, frames: int) -> Unit:
+    m, reset = Module(), Signal()
     m.domains.sync = ClockDomain()
     m.d.comb += ResetSignal().eq(reset)
-    m.submodules.dut = dut = gateware.Retimer(lanes, STORE_BYTES, script.frames)
+    m.submodules.dut = dut = gateware.Retimer(lanes, STORE_BYTES, frames)
     m.submodules.check = check = StreamChecker(lanes)
     check.observe(m, dut.o)
+    return Unit(dut, check, reset, Elaborated(m, PERIOD_S))
+
+
+def simulate(script: Script, registers: Iterable[int] = ()) -> Run:
+    """Run the gateware, then read its counters, and registers."""
+    used, run = unit(script.lanes, script.frames), Run()
+    dut, check, reset = used.dut, used.check, used.reset
 
     async def play(ctx: Any, script: Script) -> list[tuple[int, bytes]]:
         beats, writes = _beats(script), _writes(script)
-        departures, monitor = [], Monitor(lanes)
+        departures, monitor = [], Monitor(script.lanes)
         begins: int | None = None
+        i, o = (dut.i.payload.as_value(), dut.i.valid), (dut.o.payload.as_value(), dut.o.valid, dut.o.ready)
+        write = dut.bus.write
         ctx.set(dut.key, script.key)
         for cycle in range(script.cycles):
-            ctx.set(dut.i.valid, cycle in beats)
+            ctx.set(i[1], cycle in beats)
             if cycle in beats:
-                ctx.set(dut.i.payload.as_value(), beats[cycle])
-            ctx.set(dut.bus.write, cycle in writes)
+                ctx.set(i[0], beats[cycle])
+            ctx.set(write, cycle in writes)
             if cycle in writes:
                 ctx.set(dut.bus.address, writes[cycle][0])
                 ctx.set(dut.bus.write_data, writes[cycle][1])
             ready = cycle not in script.stalls
-            ctx.set(dut.o.ready, ready)
-            if ctx.get(dut.o.valid):
+            ctx.set(o[2], ready)
+            if ctx.get(o[1]):
                 begins = cycle if begins is None else begins
                 if ready:
-                    monitor.take(ctx.get(dut.o.payload.as_value()), cycle)
+                    monitor.take(ctx.get(o[0]), cycle)
                     if not monitor.open:
                         departures.append((begins, monitor.frames[-1].data))
                         begins = None
@@ -146,10 +165,7 @@ def simulate(script: Script, registers: Iterable[int] = ()) -> Run:
             run.registers[register] = ctx.get(dut.bus.read_data)
         run.counters = {event: run.registers[EVENTS + event] for event in Event}
 
-    simulator = Simulator(m)
-    simulator.add_clock(PERIOD_S)
-    simulator.add_testbench(bench)
-    simulator.run()
+    used.elaborated.play(bench)
     return run
 
 

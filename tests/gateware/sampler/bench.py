@@ -5,11 +5,10 @@ it happens to the gateware, which must do the same."""
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import cache
 from typing import Any
 
 from amaranth import ClockDomain, Module, ResetSignal, Signal
-from amaranth.hdl import Fragment
-from amaranth.sim import Simulator
 
 from custodes.gateway_formats import RECORD_WORDS, Record
 from custodes.gateway_registers import SAMPLER_BLOCK
@@ -17,6 +16,7 @@ from custodes.model import sampler as model
 from gateware.sampler import Sampler
 from gateware.sampler.layouts import PIECE_LANES
 from gateware.stream import StreamChecker
+from tests.gateware.elaborated import Elaborated
 from tests.gateware.engine import give_engine
 from tests.gateware.stream.bench import Frame, Monitor, Pause, never, pack, to_beats
 from tests.host.sampler_traffic import MACS
@@ -64,8 +64,42 @@ class Specification(model.Sampler):
         self._then("release")
 
 
+class Unit:
+    """A sampler with an engine, and checkers at its ports."""
+
+    def __init__(self, lanes: int, flows: int, slots: int, slot_bytes: int) -> None:
+        self.lanes = lanes
+        self.dut = Sampler(lanes, flows, slots, slot_bytes)
+        self.reset = Signal()
+        self.checkers: list[tuple[str, StreamChecker]] = []
+        self._elaborated: Elaborated | None = None
+
+    def play(self, script: Script, fragment: Any) -> None:
+        if self._elaborated is None or fragment is not None:
+            self._elaborated = Elaborated(self._module(fragment), PERIOD_S)
+        self._elaborated.play(script)
+
+    def _module(self, fragment: Any) -> Module:
+        m = Module()
+        m.domains.sync = ClockDomain()
+        m.d.comb += ResetSignal().eq(self.reset)
+        m.submodules.dut = self.dut if fragment is None else fragment
+        give_engine(m, self.dut)
+        for name in (*INPUTS, *OUTPUTS):
+            m.submodules[f"check_{name}"] = checker = StreamChecker(self.lanes)
+            checker.observe(m, getattr(self.dut, name))
+            self.checkers.append((name, checker))
+        return m
+
+
+shared_unit = cache(Unit)
+
+
 class Bench:
     """Drives the unit cycle by cycle.
+
+    Args:
+        own: the unit is no other bench's: for who looks into it.
 
     Members:
         outputs: what has left, by port.
@@ -73,14 +107,25 @@ class Bench:
         idle, pause: of the inputs and outputs; ``held``: outputs that take nothing.
     """
 
-    def __init__(self, lanes: int = 1, flows: int = FLOWS, slots: int = SLOTS, slot_bytes: int = SLOT_BYTES) -> None:
-        self.dut = Sampler(lanes, flows, slots, slot_bytes)
+    def __init__(
+        self,
+        lanes: int = 1,
+        flows: int = FLOWS,
+        slots: int = SLOTS,
+        slot_bytes: int = SLOT_BYTES,
+        own: bool = False,
+    ) -> None:
+        self._unit = (Unit if own else shared_unit)(lanes, flows, slots, slot_bytes)
+        self.dut, self.reset = self._unit.dut, self._unit.reset
         self.lanes = lanes
         self.idle: Pause = never
         self.pause: Pause = never
         self.held: set[str] = set()
         self.now = 0
         self.sent: dict[str, list[int]] = {}
+        ports = {name: getattr(self.dut, name) for name in (*INPUTS, *OUTPUTS)}
+        self._ports = {name: (port.payload.as_value(), port.valid, port.ready) for name, port in ports.items()}
+        self._random = self.dut.random.payload, self.dut.random.valid, self.dut.random.ready
         self.clear()
 
     def clear(self) -> None:
@@ -96,24 +141,26 @@ class Bench:
     async def cycle(self, ctx: Any) -> None:
         moved = []
         for name in INPUTS:
-            port, beats = getattr(self.dut, name), self.sent[name]
+            payload, valid, ready = self._ports[name]
+            beats = self.sent[name]
             if not self._offers[name] and beats and not self.idle():
                 self._offers[name] = True
-                ctx.set(port.payload.as_value(), beats[0])
-                ctx.set(port.valid, 1)
-            if self._offers[name] and ctx.get(port.ready):
+                ctx.set(payload, beats[0])
+                ctx.set(valid, 1)
+            if self._offers[name] and ctx.get(ready):
                 moved.append(name)
-        ctx.set(self.dut.random.valid, bool(self.words))
+        payload, valid, ready = self._random
+        ctx.set(valid, bool(self.words))
         if self.words:
-            ctx.set(self.dut.random.payload, self.words[0])
-            if ctx.get(self.dut.random.ready):
+            ctx.set(payload, self.words[0])
+            if ctx.get(ready):
                 moved.append("random")
         for name in OUTPUTS:
-            port = getattr(self.dut, name)
-            ready = not self.pause() and name not in self.held
-            ctx.set(port.ready, ready)
-            if ready and ctx.get(port.valid):
-                self.outputs[name].take(ctx.get(port.payload.as_value()), self.now)
+            payload, valid, ready = self._ports[name]
+            takes = not self.pause() and name not in self.held
+            ctx.set(ready, takes)
+            if takes and ctx.get(valid):
+                self.outputs[name].take(ctx.get(payload), self.now)
         await ctx.tick()
         self.now += 1
         if "random" in moved:
@@ -122,7 +169,7 @@ class Bench:
         for name in moved:
             self.sent[name].pop(0)
             self._offers[name] = False
-            ctx.set(getattr(self.dut, name).valid, 0)
+            ctx.set(self._ports[name][1], 0)
 
     async def cycles(self, ctx: Any, count: int) -> None:
         for _ in range(count):
@@ -224,28 +271,13 @@ class Bench:
         assert [frame.data for frame in self.outputs["o_samples"].frames] == specification.emitted
 
     def run(self, script: Script, fragment: Any = None) -> None:
-        m = Module()
-        m.domains.sync = ClockDomain()
-        self.reset = Signal()
-        m.d.comb += ResetSignal().eq(self.reset)
-        m.submodules.dut = self.dut if fragment is None else fragment
-        give_engine(m, self.dut)
-        checkers = []
-        for name in (*INPUTS, *OUTPUTS):
-            m.submodules[f"check_{name}"] = checker = StreamChecker(self.lanes)
-            checker.observe(m, getattr(self.dut, name))
-            checkers.append((name, checker))
-
         async def testbench(ctx: Any) -> None:
             await self.set_up(ctx)
             await script(ctx)
-            for name, checker in checkers:
+            for name, checker in self._unit.checkers:
                 assert not ctx.get(checker.violation), f"{name}: {ctx.get(checker.code)}"
 
-        simulator = Simulator(Fragment.get(m, None))
-        simulator.add_clock(PERIOD_S)
-        simulator.add_testbench(testbench)
-        simulator.run()
+        self._unit.play(testbench, fragment)
 
     def follow(self, specification: Specification) -> None:
         """Do what has happened to it, and compare at last."""

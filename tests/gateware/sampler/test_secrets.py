@@ -97,7 +97,7 @@ def test_threshold_and_order_are_not_taken_while_an_epoch_is_ended():
 
 @pytest.mark.parametrize("threshold", [0, ALWAYS])
 def test_a_slot_holds_zeros_when_its_pair_has_been_worked_off(memories: list[MemoryData], threshold: int):
-    made, bench = Specification(), Bench()
+    made, bench = Specification(), Bench(own=True)
     made.epoch(KEY, threshold)
     for port, length in ((50000, 1), (50001, 400), (50002, 1448)):
         talk = Talk(made, port)
@@ -117,7 +117,7 @@ def test_a_slot_holds_zeros_when_its_pair_has_been_worked_off(memories: list[Mem
 
 
 def test_a_reset_forgets_everything(memories: list[MemoryData]):
-    bench = Bench()
+    bench = Bench(own=True)
     first, made = Specification(), Specification()
     first.epoch(KEY, ALWAYS)
     talk = Talk(first)
@@ -201,7 +201,7 @@ def test_every_flip_of_one_or_two_bits_is_a_fault():
 @pytest.mark.parametrize("register", range(2))
 def test_a_mode_that_does_not_exist_lets_nothing_pass(register: int):
     """Of the passage no frame, of the closer no sample: both are all that there are but whether there is an epoch."""
-    made, bench = Specification(), Bench()
+    made, bench = Specification(), Bench(own=True)
     made.epoch(KEY, ALWAYS)
     fragment: Any = Fragment.get(bench.dut, None)
     registers = [one for one in mode_registers(fragment) if one.path.split(".")[-1] in ("phase", "task")]

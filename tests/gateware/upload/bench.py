@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from functools import cache
 from hashlib import sha256
 from random import Random
 from typing import Any
 
 from amaranth import ClockDomain, Module, ResetInserter, ResetSignal, Signal
-from amaranth.sim import Simulator
 
 from custodes.gateway_registers import UPLOAD_BLOCK
 from custodes.model import upload as model
@@ -18,6 +18,7 @@ from custodes.model.upload import NOTHING, Left, weights
 from custodes.upload_modes import Fault, Mode, UploadOrder
 from gateware.stream import StreamChecker
 from gateware.upload import Upload
+from tests.gateware.elaborated import Elaborated
 from tests.gateware.engine import give_engine
 from tests.gateware.stream.bench import PAUSES, PERIOD_S, Frame, Monitor, pack, to_beats
 
@@ -42,27 +43,25 @@ def other(size: int = 64, seed: int = 2) -> bytes:
     return (STATION + OTHER + b"\x08\x00" + Random(seed).randbytes(size))[:size]
 
 
-class Bench:
-    """A gate, what comes to it, and what leaves."""
+class Gate:
+    """A gate with an engine, and checkers at its outputs."""
 
-    def __init__(self, lanes: int, pauses: str = "none") -> None:
+    def __init__(self, lanes: int) -> None:
         self.lanes = lanes
         self.dut = Upload(lanes, OFF_CYCLES)
-        self.cycle = 0
-        self.left = {name: Monitor(lanes) for name in OUTPUTS}
-        self.inputs: dict[str, deque[int]] = {"i_world": deque(), "i_server": deque()}
-        self._idle = {name: PAUSES[pauses](at) for at, name in enumerate(self.inputs)}
-        self._stall = {name: PAUSES[pauses](at) for at, name in enumerate(OUTPUTS, 7)}
-        self._offers = dict.fromkeys(self.inputs, False)
-        self._reset = Signal()
-        self._quiet = 0
-        self.ctx: Any = None
-        self._checks: dict[str, Any] = {}
+        self.reset = Signal()
+        self.checks: dict[str, Any] = {}
+        self._elaborated: Elaborated | None = None
 
-    def run(self, testbench: Callable[[], Coroutine[Any, Any, None]], fragment: Any = None) -> None:
+    def play(self, script: Callable[[Any], Coroutine[Any, Any, None]], fragment: Any) -> None:
+        if self._elaborated is None or fragment is not None:
+            self._elaborated = Elaborated(self._module(fragment), PERIOD_S)
+        self._elaborated.play(script)
+
+    def _module(self, fragment: Any) -> Module:
         m = Module()
         m.domains.sync = ClockDomain()
-        m.d.comb += ResetSignal().eq(self._reset)
+        m.d.comb += ResetSignal().eq(self.reset)
         m.submodules.dut = fragment or self.dut
         give_engine(m, self.dut, clear=self.dut.forget)
         for name in OUTPUTS:
@@ -70,40 +69,65 @@ class Bench:
             check.observe(m, getattr(self.dut, name))
             # What passes may be withdrawn as power goes; weights never.
             m.submodules[f"check_{name}"] = check if name == "o_weights" else ResetInserter(self.dut.forget)(check)
-            self._checks[name] = check
+            self.checks[name] = check
+        return m
 
+
+shared_gate = cache(Gate)
+
+
+class Bench:
+    """A gate, what comes to it, and what leaves.
+
+    Args:
+        own: the gate is no other bench's: for who looks into it.
+    """
+
+    def __init__(self, lanes: int, pauses: str = "none", own: bool = False) -> None:
+        self.lanes = lanes
+        self._gate = Gate(lanes) if own else shared_gate(lanes)
+        self.dut = self._gate.dut
+        self.cycle = 0
+        self.left = {name: Monitor(lanes) for name in OUTPUTS}
+        self.inputs: dict[str, deque[int]] = {"i_world": deque(), "i_server": deque()}
+        self._idle = {name: PAUSES[pauses](at) for at, name in enumerate(self.inputs)}
+        self._stall = {name: PAUSES[pauses](at) for at, name in enumerate(OUTPUTS, 7)}
+        self._offers = dict.fromkeys(self.inputs, False)
+        self._quiet = 0
+        self.ctx: Any = None
+        ports = {name: getattr(self.dut, name) for name in (*self.inputs, *OUTPUTS)}
+        self._ports = {name: (port.payload.as_value(), port.valid, port.ready) for name, port in ports.items()}
+
+    def run(self, testbench: Callable[[], Coroutine[Any, Any, None]], fragment: Any = None) -> None:
         async def first(ctx: Any) -> None:
             self.ctx = ctx
             await self.cycles(OFF_CYCLES + 4)
             await testbench()
 
-        simulator = Simulator(m)
-        simulator.add_clock(PERIOD_S)
-        simulator.add_testbench(first)
-        simulator.run()
+        self._gate.play(first, fragment)
 
     async def step(self) -> None:
         """One cycle of the clock."""
         ctx, moved = self.ctx, False
         for name, beats in self.inputs.items():
-            port = getattr(self.dut, name)
+            payload, valid, _ = self._ports[name]
             if not self._offers[name] and beats and not self._idle[name]():
                 self._offers[name] = True
-                ctx.set(port.payload.as_value(), beats[0])
-            ctx.set(port.valid, self._offers[name])
+                ctx.set(payload, beats[0])
+            ctx.set(valid, self._offers[name])
         for name in OUTPUTS:
-            ctx.set(getattr(self.dut, name).ready, not self._stall[name]())
+            ctx.set(self._ports[name][2], not self._stall[name]())
         for name, monitor in self.left.items():
-            port = getattr(self.dut, name)
-            if ctx.get(port.valid) and ctx.get(port.ready):
-                monitor.take(ctx.get(port.payload.as_value()), self.cycle)
+            payload, valid, ready = self._ports[name]
+            if ctx.get(valid) and ctx.get(ready):
+                monitor.take(ctx.get(payload), self.cycle)
                 moved = True
         for name, beats in self.inputs.items():
-            if self._offers[name] and ctx.get(getattr(self.dut, name).ready):
+            if self._offers[name] and ctx.get(self._ports[name][2]):
                 beats.popleft()
                 self._offers[name], moved = False, True
         forgets = ctx.get(self.dut.forget)
-        for name, check in self._checks.items():
+        for name, check in self._gate.checks.items():
             if ctx.get(check.violation) and not (forgets and name != "o_weights"):
                 raise AssertionError(f"{name} breaks the rule of streams: {ctx.get(check.code)}")
         if forgets:
@@ -135,10 +159,10 @@ class Bench:
             beats.clear()
             self._offers[name] = False
             self.ctx.set(getattr(self.dut, name).valid, 0)
-        self.ctx.set(self._reset, 1)
+        self.ctx.set(self._gate.reset, 1)
         for _ in range(RESET_CYCLES):
             await self.ctx.tick()
-        self.ctx.set(self._reset, 0)
+        self.ctx.set(self._gate.reset, 0)
         self.left = {name: Monitor(self.lanes) for name in OUTPUTS}
 
     async def write(self, name: str, *values: int) -> None:

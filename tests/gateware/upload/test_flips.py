@@ -23,7 +23,7 @@ def test_every_flip_of_one_or_two_bits_is_a_fault():
 
 
 def test_every_flip_takes_power_and_lets_nothing_pass():
-    bench = Bench(1)
+    bench = Bench(1, own=True)
     dut = bench.dut
     fragment: Any = Fragment.get(dut, None)
     (register,) = mode_registers(fragment)

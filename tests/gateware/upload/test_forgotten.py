@@ -113,7 +113,7 @@ def ends(bench: Bench, how: str) -> Callable[[], Coroutine[Any, Any, None]]:
 
 @pytest.mark.parametrize("how", ["stop", "alarm", "world"])
 def test_no_register_holds_anything_of_the_digest_without_power(how: str):
-    bench = Bench(1)
+    bench = Bench(1, own=True)
     octets, frames = upload(150, 3)
     digest = sha256(octets).digest()
     fragment: Any = Fragment.get(bench.dut, None)
