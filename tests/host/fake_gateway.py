@@ -31,6 +31,7 @@ from custodes.simgateway import SimGateway
 from custodes.table import Port
 
 WORD = (1 << 32) - 1
+MAP_WORD = int.from_bytes(GATEWAY.digest[:4], "little")
 
 
 class FakeGateway(SimGateway):
@@ -154,7 +155,7 @@ class FakeGateway(SimGateway):
             LANES: 1,
             VOCABULARY: VOCABULARY_VALUE,
             GATEWAY.address("GATEWAY_IDENTITY"): GATEWAY_IDENTITY_VALUE,
-            GATEWAY.address("GATEWAY_MAP"): int.from_bytes(GATEWAY.digest[:4], "little"),
+            GATEWAY.address("GATEWAY_MAP"): MAP_WORD,
             UPLOAD_BLOCK.address("UPLOAD_STATE"): self.upload.mode
             | self.upload.ready << 4
             | self.upload.power << 5

@@ -290,38 +290,51 @@ def test_what_is_set_stays_while_the_server_serves(twins: Twins):
     talk.say(False, b"another question")
 
 
+class Alone:
+    """A simulated gateway that serves, without its specification."""
+
+    def __init__(self, twins: Twins) -> None:
+        self.link, self.gateway, self.opener = twins.link, twins.gateway, twins.opener
+
+    def serve(self) -> tuple[bytes, list[bytes]]:
+        """Returns what has left to the server, and to the recomputer, since the power came."""
+        self.gateway.start(8 * len(WEIGHTS), DIGEST, SERVER, 1 << 31)
+        self.gateway.admit(POLICY)
+        self.gateway.send_samples_to(RECOMPUTER, GATEWAY)
+        self.gateway.epoch(ALWAYS)
+        for frame in weights(WEIGHTS, bytes(6), bytes(6)):
+            self.link.send(Ingress(GatewayPort.WORLD, frame))
+        self.link.step(4 * GLANCE_CYCLES)
+        assert self.gateway.mode is Mode.SERVING
+        received = b"".join(frame[UPLOAD_HEAD_BYTES:] for frame in self.link.left(GatewayPort.SERVER))
+        return received, [self.opener.open(frame).frame or b"" for frame in self.link.left(GatewayPort.RECOMPUTER)]
+
+    def say(self, from_server: bool, payload: bytes, sequence: int) -> None:
+        """Begin to send a segment."""
+        ports = (80, 50_000) if from_server else (50_000, 80)
+        port = GatewayPort.SERVER if from_server else GatewayPort.WORLD
+        frame = Frame(Ip4(Tcp(ACK, b"", payload, *ports, sequence), Port(port))).pack()
+        self.link.send(Ingress(port, frame))
+
+
 @pytest.mark.parametrize("from_server", [False, True])
 def test_power_that_falls_within_a_frame_leaves_nothing_of_it_behind(twins: Twins, from_server: bool):
-    link = twins.link
+    """In one gateway again and again: keys are what they were, and so are packet numbers."""
+    alone = Alone(twins)
+    alone.serve()
+    link = alone.link
     for cycles in range(1, 2400, 311 // link.lanes + 60):
-        again = Twins(link)
-        again.serve()
-        talk = Talk(again)
-        talk.say(False, b"question")
-        ports = (80, 50_000) if from_server else (50_000, 80)
-        tcp = Tcp(ACK, b"", b"x" * 1000, *ports, 1008 if not from_server else 0xFFFF_FFF0)
-        port = GatewayPort.SERVER if from_server else GatewayPort.WORLD
-        link.send(Ingress(port, Frame(Ip4(tcp, Port(port))).pack()))
+        alone.say(False, b"question", 1000)
+        link.step(GLANCE_CYCLES)
+        assert [b"question" in frame for frame in link.left(GatewayPort.SERVER)] == [True]
+        alone.say(from_server, b"x" * 1000, 0xFFFF_FFF0 if from_server else 1008)
         link.step(cycles)
-        again.gateway.stop()
+        alone.gateway.stop()
         link.step(GLANCE_CYCLES)
         for left in GatewayPort:
             link.left(left)
-        # Keys are what they were, and so are packet numbers.
-        bits, digest = 8 * len(WEIGHTS), DIGEST
-        again.gateway.start(bits, digest, SERVER, 1 << 31)
-        again.gateway.admit(POLICY)
-        again.gateway.send_samples_to(RECOMPUTER, GATEWAY)
-        again.gateway.epoch(ALWAYS)
-        for frame in weights(WEIGHTS, bytes(6), bytes(6)):
-            link.send(Ingress(GatewayPort.WORLD, frame))
-        link.step(4 * GLANCE_CYCLES)
-        assert again.gateway.mode is Mode.SERVING, cycles
-        received = link.left(GatewayPort.SERVER)
-        assert b"".join(frame[UPLOAD_HEAD_BYTES:] for frame in received) == WEIGHTS
-        sealed = link.left(GatewayPort.RECOMPUTER)
-        samples = [again.opener.open(frame).frame for frame in sealed]
-        assert samples and isinstance(read_sample(samples[-1] or b""), Begin)
+        received, samples = alone.serve()
+        assert received == WEIGHTS and samples and isinstance(read_sample(samples[-1]), Begin), cycles
 
 
 @pytest.mark.parametrize("cycles", [40, 700, 1600, 3100])
