@@ -133,15 +133,17 @@ def _gcc(*arguments: str | Path) -> None:
 
 
 @cache
-def library() -> ctypes.CDLL:
-    """The firmware as a shared object, built once for each state of its sources."""
+def library(rom: bytes | None = None) -> ctypes.CDLL:
+    """The firmware as a shared object, built once for each state of its sources, and for each ROM."""
     parts = [path.read_bytes() for folder in (HERE, MODEL) for path in sorted(folder.iterdir()) if path.is_file()]
-    target = CACHE / f"host-{hashlib.sha256(b''.join(parts)).hexdigest()[:16]}.so"
+    target = CACHE / f"host-{hashlib.sha256(b''.join([*parts, rom or b''])).hexdigest()[:16]}.so"
     if not target.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as work:
-            built = Path(work) / "firmware.so"
-            compile_host(built, "-O1", "-g", "-fPIC", "-shared", *CHECKS)
+            built, image = Path(work) / "firmware.so", Path(work) / "rom"
+            image.write_bytes(rom or b"")
+            own_rom = () if rom is None else (f'-DROM_FILE="{image}"',)
+            compile_host(built, "-O1", "-g", "-fPIC", "-shared", *CHECKS, *own_rom)
             built.replace(target)
     loaded = ctypes.CDLL(str(target))
     loaded.flash_model_memory.restype = ctypes.POINTER(ctypes.c_uint8)
@@ -164,10 +166,14 @@ class FirmwareEnded(Exception):
 
 
 class Device:
-    """A device with an erased flash. There is one at a time: a new one is the end of the one before."""
+    """A device with an erased flash. There is one at a time with the same ROM: a new one is the end of the one before.
 
-    def __init__(self, secret: bytes = SECRET) -> None:
-        self.library = library()
+    Args:
+        rom: what the firmware measures, in place of some bytes: part of its identity, and of the key of its flash.
+    """
+
+    def __init__(self, secret: bytes = SECRET, rom: bytes | None = None) -> None:
+        self.library = library() if rom is None else library(rom)
         self.library.model_new(secret)
 
     def boot(self) -> Ended:

@@ -9,10 +9,13 @@
 #include "main.h"
 #include "model_parts.h"
 
-// What is executed has some bytes of its own here.
-enum { ROM_BYTES = 4096 };
-const uint8_t rom_begin[ROM_BYTES] = {1, 2, 3, 4, 5};
-__asm__(".globl rom_end\n.set rom_end, rom_begin + 4096");
+// What the firmware takes for its ROM: the image in a file, or some bytes. Whole blocks of SHA-256.
+#ifdef ROM_FILE
+#define ROM ".incbin \"" ROM_FILE "\""
+#else
+#define ROM ".byte 1, 2, 3, 4, 5\n.skip 4091"
+#endif
+__asm__(".section .rodata\n.globl rom_begin, rom_end\nrom_begin: " ROM "\nrom_end: .byte 0\n.text");
 
 // Register accesses after which a request will never end.
 enum { PATIENCE = 200000000 };
@@ -41,15 +44,14 @@ void model_new(const uint8_t new_secret[32]) {
     flash_model_new();
     upload_model_new();
     sha_model_begin();
-    for (uint32_t at = 0; at < ROM_BYTES; at += 4) {
-        sha_model_word((uint32_t)rom_begin[at] << 24 | (uint32_t)rom_begin[at + 1] << 16 | (uint32_t)rom_begin[at + 2] << 8 |
-                       rom_begin[at + 3]);
+    for (const uint8_t *at = rom_begin; at < rom_end; at += 4) {
+        sha_model_word((uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3]);
     }
     sha_model_word(0x80000000u);
     for (uint32_t at = 0; at < 14; at++) {
         sha_model_word(0);
     }
-    sha_model_word(8 * ROM_BYTES);
+    sha_model_word(8 * (uint32_t)(rom_end - rom_begin));
     for (uint32_t at = 0; at < 8; at++) {
         rom_digest[at] = __builtin_bswap32(sha_model_state(at));
     }

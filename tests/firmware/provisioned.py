@@ -16,6 +16,8 @@ from custodes.lifecycle import Lifecycle
 from custodes.macsec import Side, Suite
 from custodes.mailbox import IDENTITY_CONTEXT, MAX_PIECE_BYTES, Item, Request, Status
 from custodes.orders import Orders, signed
+from firmware import image
+from sim.nic import SECRET as SIMULATED_SECRET
 from tests.firmware.host import Device, Ended
 
 GOVERNORS = [Ed25519PrivateKey.from_private_bytes(hashlib.sha256(bytes([number])).digest()) for number in range(3)]
@@ -72,25 +74,25 @@ def keep(device: Device, item: Item, data: bytes) -> None:
     device.do(Request.COMMIT, item, len(data), hashlib.sha256(data).digest())
 
 
-def blank() -> Device:
+def blank(device: Device | None = None) -> Device:
     """A device that has been booted for the first time."""
-    device = Device()
+    device = device or Device()
     assert device.boot() is Ended.RUNNING
     assert device.state is Lifecycle.BLANK
     return device
 
 
-def filled(items: Mapping[Item, bytes] = ITEMS) -> Device:
+def filled(items: Mapping[Item, bytes] = ITEMS, device: Device | None = None) -> Device:
     """One that keeps every item."""
-    device = blank()
+    device = blank(device)
     for item, data in items.items():
         keep(device, item, data)
     return device
 
 
-def locked(items: Mapping[Item, bytes] = ITEMS) -> Device:
+def locked(items: Mapping[Item, bytes] = ITEMS, device: Device | None = None) -> Device:
     """One that is provisioned."""
-    device = filled(items)
+    device = filled(items, device)
     device.do(Request.LOCK, digest_of(items))
     return device
 
@@ -131,3 +133,12 @@ def operational(items: Mapping[Item, bytes] = ITEMS) -> tuple[Device, Orders]:
     assert order(device, orders.activate(digest_of(items))) is Status.OK
     assert device.state is Lifecycle.OPERATIONAL
     return device, orders
+
+
+def operational_flash(items: Mapping[Item, bytes], signers: Mapping[int, Ed25519PrivateKey]) -> bytes:
+    """The flash of a simulated device that is operational: what its firmware writes, compiled for the host."""
+    device = locked(items, Device(SIMULATED_SECRET, image.build().data))
+    payload = Orders(identity(device)).activate(digest_of(items))
+    device.do(Request.ORDER, payload, signed(payload, signers))
+    assert device.state is Lifecycle.OPERATIONAL
+    return device.flash

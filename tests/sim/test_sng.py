@@ -7,7 +7,9 @@ import hashlib
 import json
 import os
 import shutil
+import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -37,9 +39,10 @@ from custodes.simlink import library_path
 from custodes.simsng import SimSng
 from custodes.table import Port
 from custodes.upload import Send, sealing, through, upload_frame, weights_sealer
-from tests.frames import Frame, Ip4, Tcp
+from tests.firmware.provisioned import operational_flash
+from tests.frames import MACS, Frame, Ip4, Tcp
 from tests.host.fake_nic import write_files
-from tests.sim.test_gateway import ACK, POLICY, SERVER
+from tests.sim.test_gateway import ACK, SERVER
 
 WEIGHTS = bytes(range(256)) * 9
 DIGEST = hashlib.sha256(WEIGHTS).digest()
@@ -63,6 +66,19 @@ file = "listed.bin"
 [[receive]]
 sci = "{SCI}"
 """
+ADMITTED_TOML = f"""
+ethertypes = ["arp", "ipv4", "ipv6"]
+protocols = ["tcp", "udp"]
+
+[[cluster]]
+mac = "{SERVER.hex(":")}"
+ip = ["192.0.2.1"]
+
+[[world]]
+mac = "{MACS[Port.WORLD].hex(":")}"
+ip = ["192.0.2.2"]
+"""
+LATER_PN = 1000
 SOME_CYCLES = 12_000
 """For frames to come through, and a digest."""
 
@@ -128,45 +144,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 def flash(files: Files) -> Path:
     """Of a device that is operational."""
     path = files.folder / "flash"
-    with SimSng(path) as link:
-        provisioner = Provisioner(Firmware(Nic(link)), files.provisioning)
-        provisioner.store()
-        provisioner.lock()
-        provisioner.activate(files.signers)
+    path.write_bytes(operational_flash(files.provisioning.items, files.signers))
     return path
-
-
-class Released:
-    """An operational device that has been given the key of weights, once it had proved who it is."""
-
-    def __init__(self, files: Files, flash: Path) -> None:
-        self.files = files
-        self.link = SimSng(flash)
-        self.link.tamper(False)
-        self.gateway = files.governed(self.link)
-        self.gateway.load(files.keys)
-
-    def begin(self, pause_cycles: int = PAUSE_CYCLES) -> None:
-        self.gateway.take_sealed(True)
-        self.gateway.start(8 * len(WEIGHTS), DIGEST, SERVER, pause_cycles)
-        self.link.left(GatewayPort.SERVER)
-
-    def serve(self) -> bytes:
-        """Upload sealed weights; returns what the server gets."""
-        self.begin()
-        self.gateway.admit(POLICY)
-        sent(sealing(weights_sealer(self.files.keys), through(self.link)), frames(WEIGHTS))
-        self.link.step(SOME_CYCLES)
-        return b"".join(frame[UPLOAD_HEAD_BYTES:] for frame in self.link.left(GatewayPort.SERVER))
-
-
-@pytest.fixture
-def released(files: Files, flash: Path, tmp_path: Path) -> Iterator[Released]:
-    """Packet numbers begin anew in each device."""
-    shutil.copy(flash, tmp_path / "flash")
-    device = Released(files, tmp_path / "flash")
-    with device.link:
-        yield device
 
 
 @pytest.fixture
@@ -180,42 +159,86 @@ def question(payload: bytes) -> bytes:
     return Frame(Ip4(Tcp(ACK, b"", payload, 50_000, 80, 1000), Port.WORLD)).pack()
 
 
-def test_the_key_of_weights_is_of_use_in_an_attested_gateway_until_somebody_tampers(released: Released):
-    link, gateway = released.link, released.gateway
+def served(link: SimSng) -> bytes:
+    """What has left to the server."""
+    link.step(SOME_CYCLES)
+    return b"".join(frame[UPLOAD_HEAD_BYTES:] for frame in link.left(GatewayPort.SERVER))
+
+
+def test_the_command_uploads_to_an_attested_gateway_whose_key_is_of_use_until_somebody_tampers(
+    files: Files, flash: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In one device, as it takes long to prove who it is: it stays on when the command is done."""
+    shutil.copy(flash, tmp_path / "flash")
+    with SimSng(tmp_path / "flash") as link:
+        monkeypatch.setattr("custodes.device.open_link", lambda *_: nullcontext(link))
+        (files.folder / "admitted.toml").write_text(ADMITTED_TOML)
+        result = files.upload("sim:sng", *files.options, "--policy", files.folder / "admitted.toml", "--json")
+        assert result.exit_code == 0, result.stderr
+        found = json.loads(result.stdout)
+        assert (found["serving"], found["sealed"], found["sha256"]) == (True, True, DIGEST.hex())
+        assert "receive channel 0, AN 0: installed" in result.stderr
+        assert served(link) == WEIGHTS
+        gateway = GovernedGateway(Nic(link))
+        it_serves_and_keeps_its_keys(files, link, gateway)
+        gateway.stop()
+        only_what_was_released_opens(files, link, gateway)
+        tampering_takes_power_and_keys(link, gateway)
+
+
+def it_serves_and_keeps_its_keys(files: Files, link: SimSng, gateway: GovernedGateway) -> None:
     for address, value in keys_writes(Keys()):
         with pytest.raises(RefusedError):
             link.write(address, value)
-
-    # A key that was never released: what is sealed with it is thrown away, and the pause takes the power.
-    other = Keys.model_validate(
-        {"receive": [{"sci": SCI, "association": [{"an": 0, "suite": "GCM-AES-256", "key": os.urandom(32).hex()}]}]}
-    )
-    released.begin(pause_cycles=SOME_CYCLES)
-    sent(sealing(weights_sealer(other), through(link)), frames(WEIGHTS))
-    assert gateway.counted == 0
-    link.step(2 * SOME_CYCLES)
-    assert gateway.fault is Fault.PAUSE and not link.power and link.left(GatewayPort.SERVER) == []
-
-    # Without SEALED a host gets nothing opened.
-    gateway.take_sealed(False)
-    gateway.start(8 * len(WEIGHTS), DIGEST, SERVER, PAUSE_CYCLES)
-    sent(sealing(weights_sealer(released.files.keys), through(link)), frames(WEIGHTS))
-    link.step(SOME_CYCLES)
-    assert gateway.counted == 0 and link.left(GatewayPort.SERVER) == []
-    gateway.stop()
-
-    assert released.serve() == WEIGHTS
     assert gateway.mode is Mode.SERVING and link.power
     gateway.epoch(ALWAYS)
     link.send(Ingress(GatewayPort.WORLD, question(b"who guards?")))
     link.step(SOME_CYCLES)
     assert [b"who guards?" in frame for frame in link.left(GatewayPort.SERVER)] == [True]
 
-    # Orders for sessions are refused while there is power, and keys are there until somebody tampers.
+    # Orders for sessions are refused while there is power.
     with pytest.raises(DeviceError, match="its datapath refuses"):
-        files = released.files
         GovernedGateway(Nic(link), files.provisioning, files.signers, replace=True).load(files.keys)
     assert gateway.mode is Mode.SERVING and gateway.numbers(Side.NETWORK) == [0]
+
+
+def only_what_was_released_opens(files: Files, link: SimSng, gateway: GovernedGateway) -> None:
+    def begin(pause_cycles: int = PAUSE_CYCLES, *, sealed: bool = True) -> None:
+        gateway.take_sealed(sealed)
+        gateway.start(8 * len(WEIGHTS), DIGEST, SERVER, pause_cycles)
+        link.left(GatewayPort.SERVER)
+
+    def send(keys: Keys) -> None:
+        sent(sealing(weights_sealer(keys), through(link)), frames(WEIGHTS))
+
+    # A key that was never released: what is sealed with it is thrown away, and the pause takes the power.
+    begin(pause_cycles=SOME_CYCLES)
+    send(Keys.model_validate(tomllib.loads(keys_toml(os.urandom(32)))))
+    assert gateway.counted == 0
+    link.step(2 * SOME_CYCLES)
+    assert gateway.fault is Fault.PAUSE and not link.power and link.left(GatewayPort.SERVER) == []
+
+    # Without SEALED a host gets nothing opened.
+    begin(sealed=False)
+    send(later(files.keys))
+    link.step(SOME_CYCLES)
+    assert gateway.counted == 0 and link.left(GatewayPort.SERVER) == []
+    gateway.stop()
+
+    begin()
+    send(later(files.keys))
+    assert served(link) == WEIGHTS
+    assert gateway.mode is Mode.SERVING and link.power
+
+
+def later(keys: Keys) -> Keys:
+    """With packet numbers that have not been used yet."""
+    (channel,) = keys.receive
+    associations = [association.model_copy(update={"pn": LATER_PN}) for association in channel.association]
+    return keys.model_copy(update={"receive": [channel.model_copy(update={"association": associations})]})
+
+
+def tampering_takes_power_and_keys(link: SimSng, gateway: GovernedGateway) -> None:
     link.tamper(True)
     link.step_control(100)
     assert not link.power and Nic(link).lifecycle is Lifecycle.TAMPERED
@@ -225,15 +248,6 @@ def test_the_key_of_weights_is_of_use_in_an_attested_gateway_until_somebody_tamp
     gateway.registers.write("UPLOAD_COMMAND", 1)
     link.step(SOME_CYCLES)
     assert not link.power
-
-
-def test_the_command_uploads_sealed_weights_through_an_attested_gateway(files: Files, flash: Path, tmp_path: Path):
-    shutil.copy(flash, tmp_path / "flash")
-    result = files.upload(f"sim:sng:{tmp_path / 'flash'}", *files.options, "--json")
-    assert result.exit_code == 0, result.stderr
-    found = json.loads(result.stdout)
-    assert (found["serving"], found["sealed"], found["sha256"]) == (True, True, DIGEST.hex())
-    assert "receive channel 0, AN 0: installed" in result.stderr
 
 
 def test_a_host_cannot_say_which_weights_an_operational_gateway_takes(files: Files, flash: Path, tmp_path: Path):
