@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -67,18 +68,11 @@ file = "listed.bin"
 sci = "{SCI}"
 """
 ADMITTED_TOML = f"""
-ethertypes = ["arp", "ipv4", "ipv6"]
-protocols = ["tcp", "udp"]
-
-[[cluster]]
-mac = "{SERVER.hex(":")}"
-ip = ["192.0.2.1"]
-
-[[world]]
-mac = "{MACS[Port.WORLD].hex(":")}"
-ip = ["192.0.2.2"]
+ethertypes = ["ipv4"]
+protocols = ["tcp"]
+cluster = [{{mac = "{SERVER.hex(":")}", ip = ["192.0.2.1"]}}]
+world = [{{mac = "{MACS[Port.WORLD].hex(":")}", ip = ["192.0.2.2"]}}]
 """
-LATER_PN = 1000
 SOME_CYCLES = 12_000
 """For frames to come through, and a digest."""
 
@@ -103,16 +97,18 @@ def sent(send: Send, octets: Sequence[bytes]) -> None:
 
 
 class Files:
-    """What a governor has: a provisioning, his key, and that of the weights."""
+    """What a governor has: a provisioning, his key, and that of the weights; ``later``: the same, for frames that follow."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         write_files(folder, GATEWAY_TOML)
         (folder / "listed.bin").write_bytes(WEIGHTS)
-        (folder / "keys.toml").write_text(keys_toml(os.urandom(32)))
+        keys = keys_toml(os.urandom(32))
+        (folder / "keys.toml").write_text(keys)
         self.provisioning = load_provisioning(folder / "nic.toml")
         self.signers = signers([folder / "governor0.key"], self.provisioning.governors, 1)
         self.keys = load_keys(folder / "keys.toml")
+        self.later = Keys.model_validate(tomllib.loads(keys + "pn = 1000"))
 
     def upload(self, device: str, *options: object, weights: bytes = WEIGHTS) -> Result:
         """By the command; the manifest is of these weights."""
@@ -165,25 +161,49 @@ def served(link: SimSng) -> bytes:
     return b"".join(frame[UPLOAD_HEAD_BYTES:] for frame in link.left(GatewayPort.SERVER))
 
 
-def test_the_command_uploads_to_an_attested_gateway_whose_key_is_of_use_until_somebody_tampers(
-    files: Files, flash: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """In one device, as it takes long to prove who it is: it stays on when the command is done."""
-    shutil.copy(flash, tmp_path / "flash")
-    with SimSng(tmp_path / "flash") as link:
-        monkeypatch.setattr("custodes.device.open_link", lambda *_: nullcontext(link))
+class Uploaded(NamedTuple):
+    """An operational device that stays on when the command is done which has uploaded, and what came of that."""
+
+    link: SimSng
+    result: Result
+    weights: bytes
+
+
+@pytest.fixture(scope="module")
+def uploaded(files: Files, flash: Path) -> Iterator[Uploaded]:
+    """For one test that changes it, as a device takes long to prove who it is."""
+    with SimSng() as link, pytest.MonkeyPatch.context() as patch:
+        link.flash = flash.read_bytes()
+        patch.setattr("custodes.device.open_link", lambda *_: nullcontext(link))
         (files.folder / "admitted.toml").write_text(ADMITTED_TOML)
         result = files.upload("sim:sng", *files.options, "--policy", files.folder / "admitted.toml", "--json")
-        assert result.exit_code == 0, result.stderr
-        found = json.loads(result.stdout)
-        assert (found["serving"], found["sealed"], found["sha256"]) == (True, True, DIGEST.hex())
-        assert "receive channel 0, AN 0: installed" in result.stderr
-        assert served(link) == WEIGHTS
-        gateway = GovernedGateway(Nic(link))
-        it_serves_and_keeps_its_keys(files, link, gateway)
-        gateway.stop()
-        only_what_was_released_opens(files, link, gateway)
-        tampering_takes_power_and_keys(link, gateway)
+        patch.undo()
+        yield Uploaded(link, result, served(link))
+
+
+def test_the_command_uploads_sealed_weights_through_an_attested_gateway(uploaded: Uploaded):
+    result = uploaded.result
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert (found["serving"], found["sealed"], found["sha256"]) == (True, True, DIGEST.hex())
+    assert "receive channel 0, AN 0: installed" in result.stderr
+    assert uploaded.weights == WEIGHTS
+
+
+def test_the_key_of_weights_is_of_use_in_an_attested_gateway_until_somebody_tampers(files: Files, uploaded: Uploaded):
+    link, gateway = uploaded.link, GovernedGateway(Nic(uploaded.link))
+    it_serves_and_keeps_its_keys(files, link, gateway)
+    gateway.stop()
+    only_what_was_released_opens(files, link, gateway)
+    link.tamper(True)
+    link.step_control(100)
+    assert not link.power and Nic(link).lifecycle is Lifecycle.TAMPERED
+    link.step_control(SOME_CYCLES)
+    assert gateway.fault is Fault.GUARD and gateway.tampered and gateway.numbers(Side.NETWORK) == []
+    assert Nic(link).alarms == (Alarm.TAMPER,)
+    gateway.registers.write("UPLOAD_COMMAND", 1)
+    link.step(SOME_CYCLES)
+    assert not link.power
 
 
 def it_serves_and_keeps_its_keys(files: Files, link: SimSng, gateway: GovernedGateway) -> None:
@@ -220,34 +240,15 @@ def only_what_was_released_opens(files: Files, link: SimSng, gateway: GovernedGa
 
     # Without SEALED a host gets nothing opened.
     begin(sealed=False)
-    send(later(files.keys))
+    send(files.later)
     link.step(SOME_CYCLES)
     assert gateway.counted == 0 and link.left(GatewayPort.SERVER) == []
     gateway.stop()
 
     begin()
-    send(later(files.keys))
+    send(files.later)
     assert served(link) == WEIGHTS
     assert gateway.mode is Mode.SERVING and link.power
-
-
-def later(keys: Keys) -> Keys:
-    """With packet numbers that have not been used yet."""
-    (channel,) = keys.receive
-    associations = [association.model_copy(update={"pn": LATER_PN}) for association in channel.association]
-    return keys.model_copy(update={"receive": [channel.model_copy(update={"association": associations})]})
-
-
-def tampering_takes_power_and_keys(link: SimSng, gateway: GovernedGateway) -> None:
-    link.tamper(True)
-    link.step_control(100)
-    assert not link.power and Nic(link).lifecycle is Lifecycle.TAMPERED
-    link.step_control(SOME_CYCLES)
-    assert gateway.fault is Fault.GUARD and gateway.tampered and gateway.numbers(Side.NETWORK) == []
-    assert Nic(link).alarms == (Alarm.TAMPER,)
-    gateway.registers.write("UPLOAD_COMMAND", 1)
-    link.step(SOME_CYCLES)
-    assert not link.power
 
 
 def test_a_host_cannot_say_which_weights_an_operational_gateway_takes(files: Files, flash: Path, tmp_path: Path):
