@@ -244,7 +244,7 @@ def _compile(target: Target, design: str, macros: list[str], work: Path, wanted:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [
-            pool.submit(compiled, "often", [*harness, *often], "-O1" if target.trace or target.lanes > 8 else "-O2"),
+            pool.submit(compiled, "often", [*harness, *often], "-O1" if target.trace else "-O2"),
             pool.submit(compiled, "once", once, "-O0"),
         ]
         objects = [job.result() for job in jobs]
