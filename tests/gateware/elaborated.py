@@ -4,6 +4,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from amaranth import Module
 from amaranth.sim import Simulator
 
 Script = Callable[[Any], Coroutine[Any, Any, None]]
@@ -28,3 +29,21 @@ class Elaborated:
             self._simulator.reset()
         self._played = True
         self._simulator.run()
+
+
+class Tested:
+    """A unit with what stands around it in a test, elaborated when the first script is played."""
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._elaborated: Elaborated | None = None
+
+    def module(self, fragment: Any) -> Module:
+        """All of it, with ``fragment`` in place of the unit unless that is None."""
+        raise NotImplementedError
+
+    def play(self, script: Script, fragment: Any = None) -> None:
+        """As `Elaborated`; with a ``fragment``, it is elaborated anew."""
+        if self._elaborated is None or fragment is not None:
+            self._elaborated = Elaborated(self.module(fragment), self._period_s)
+        self._elaborated.play(script)

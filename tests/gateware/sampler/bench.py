@@ -4,7 +4,7 @@ it happens to the gateware, which must do the same."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from custodes.model import sampler as model
 from gateware.sampler import Sampler
 from gateware.sampler.layouts import PIECE_LANES
 from gateware.stream import StreamChecker
-from tests.gateware.elaborated import Elaborated
+from tests.gateware.elaborated import Script, Tested
 from tests.gateware.engine import give_engine
 from tests.gateware.stream.bench import Frame, Monitor, Pause, never, pack, to_beats
 from tests.host.sampler_traffic import MACS
@@ -29,7 +29,6 @@ PASS_CYCLES = 120
 PATIENCE_CYCLES = 20_000
 INPUTS = ("i_world", "i_server")
 OUTPUTS = ("o_server", "o_world", "o_samples")
-Script = Callable[[Any], Coroutine[Any, Any, None]]
 
 
 class Specification(model.Sampler):
@@ -64,22 +63,17 @@ class Specification(model.Sampler):
         self._then("release")
 
 
-class Unit:
+class Unit(Tested):
     """A sampler with an engine, and checkers at its ports."""
 
     def __init__(self, lanes: int, flows: int, slots: int, slot_bytes: int) -> None:
+        super().__init__(PERIOD_S)
         self.lanes = lanes
         self.dut = Sampler(lanes, flows, slots, slot_bytes)
         self.reset = Signal()
         self.checkers: list[tuple[str, StreamChecker]] = []
-        self._elaborated: Elaborated | None = None
 
-    def play(self, script: Script, fragment: Any) -> None:
-        if self._elaborated is None or fragment is not None:
-            self._elaborated = Elaborated(self._module(fragment), PERIOD_S)
-        self._elaborated.play(script)
-
-    def _module(self, fragment: Any) -> Module:
+    def module(self, fragment: Any) -> Module:
         m = Module()
         m.domains.sync = ClockDomain()
         m.d.comb += ResetSignal().eq(self.reset)

@@ -18,7 +18,7 @@ from custodes.model.upload import NOTHING, Left, weights
 from custodes.upload_modes import Fault, Mode, UploadOrder
 from gateware.stream import StreamChecker
 from gateware.upload import Upload
-from tests.gateware.elaborated import Elaborated
+from tests.gateware.elaborated import Tested
 from tests.gateware.engine import give_engine
 from tests.gateware.stream.bench import PAUSES, PERIOD_S, Frame, Monitor, pack, to_beats
 
@@ -43,22 +43,17 @@ def other(size: int = 64, seed: int = 2) -> bytes:
     return (STATION + OTHER + b"\x08\x00" + Random(seed).randbytes(size))[:size]
 
 
-class Gate:
+class Gate(Tested):
     """A gate with an engine, and checkers at its outputs."""
 
     def __init__(self, lanes: int) -> None:
+        super().__init__(PERIOD_S)
         self.lanes = lanes
         self.dut = Upload(lanes, OFF_CYCLES)
         self.reset = Signal()
         self.checks: dict[str, Any] = {}
-        self._elaborated: Elaborated | None = None
 
-    def play(self, script: Callable[[Any], Coroutine[Any, Any, None]], fragment: Any) -> None:
-        if self._elaborated is None or fragment is not None:
-            self._elaborated = Elaborated(self._module(fragment), PERIOD_S)
-        self._elaborated.play(script)
-
-    def _module(self, fragment: Any) -> Module:
+    def module(self, fragment: Any) -> Module:
         m = Module()
         m.domains.sync = ClockDomain()
         m.d.comb += ResetSignal().eq(self.reset)
